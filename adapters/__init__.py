@@ -1,0 +1,1 @@
+"""Detectors: each file makes one framework's models obey `bench.detector`."""

@@ -1,0 +1,163 @@
+"""A deterministic detector without a framework: it drives the fast tests and shows the contract at its smallest.
+
+It learns the mean box and the share of every class on `train`, and finds those in every picture. More epochs
+bring it closer: after epoch e of E its boxes are e/E of the way from the whole picture to the mean box.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from bench import files
+from bench.boxes import cxcywh_norm_to_xyxy, xyxy_to_cxcywh_norm
+from bench.detector import Detections, Detector, FitContext, Plan
+from bench.errors import ConfigError, RecipeError
+from bench.layout import Layout
+from bench.recipe import Recipe
+from bench.records import Description, EpochRecord, LedgerEntry, TrainingRecord
+
+OPTIONS: dict[str, Any] = {"epoch_s": 0.0, "fail_at_epoch": 0}
+"""Own words: seconds that an epoch takes at least; the epoch in which the training breaks (0: none)."""
+
+
+@dataclass
+class FakeDetector:
+    """See the module's text. `priors` has one row a class: cx, cy, w, h as shares of the picture, and a score."""
+
+    options: Mapping[str, Any]
+    priors: np.ndarray = field(default_factory=lambda: np.zeros((0, 5)))
+
+    def describe(self) -> Description:
+        return Description(
+            family="fake",
+            variant="mean-box",
+            input_size=32,
+            parameters=self.priors.size,
+            trainable_parameters=self.priors.size,
+            pretrained_on="nothing",
+            weights=None,
+            normalisation="none",
+        )
+
+    def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
+        target = _priors(layout)
+        pictures = layout.examples("val")
+        state_path = context.workdir / "state.json"
+        state = {"epoch": 0, "best_epoch": 0, "best_ap": -1.0, "best": target.tolist(), "duration_s": 0.0}
+        if state_path.is_file():
+            state = json.loads(state_path.read_text(encoding="utf-8"))
+        steps = -(-len(layout.examples("train")) // recipe.batch_size)
+        stop = False
+        for epoch in range(state["epoch"] + 1, recipe.epochs + 1):
+            begun = time.perf_counter()
+            if epoch == self.options["fail_at_epoch"]:
+                raise RuntimeError(f"the fake detector breaks in epoch {epoch}, as it was told to")
+            time.sleep(self.options["epoch_s"])
+            self.priors = _between(epoch / recipe.epochs, target)
+            found = list(self.predict([example.path for example in pictures]))
+            metrics = context.score_val(found)
+            if metrics["AP"] > state["best_ap"]:
+                state |= {"best_epoch": epoch, "best_ap": metrics["AP"], "best": self.priors.tolist()}
+            duration = time.perf_counter() - begun
+            state |= {"epoch": epoch, "duration_s": state["duration_s"] + duration}
+            files.write_json(state_path, state)
+            distance = 1 - epoch / recipe.epochs
+            stop = context.on_epoch(
+                EpochRecord(
+                    epoch=epoch,
+                    epochs=recipe.epochs,
+                    train_losses={"distance": distance},
+                    val_losses={"distance": distance},
+                    val_metrics=metrics,
+                    learning_rates={"all": recipe.lr or 0.0},
+                    optimizer_steps=epoch * steps,
+                    pictures_seen=epoch * len(layout.examples("train")),
+                    duration_s=duration,
+                )
+            )
+            if stop:
+                break
+        self.priors = np.array(state["best"], dtype=np.float64)
+        return TrainingRecord(
+            epochs=state["epoch"],
+            best_epoch=state["best_epoch"],
+            optimizer_steps=state["epoch"] * steps,
+            pictures_seen=state["epoch"] * len(layout.examples("train")),
+            duration_s=state["duration_s"],
+            stopped_early=stop,
+            chosen_by="AP on val, the harness's judge",
+        )
+
+    def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+        for path in pictures:
+            with Image.open(path) as picture:
+                size = np.array(picture.size, dtype=np.float64)
+            boxes = cxcywh_norm_to_xyxy(self.priors[:, :4], size)
+            yield Detections.best(boxes, self.priors[:, 4], np.arange(len(boxes)))
+
+    def save(self, path: Path) -> None:
+        path.mkdir(parents=True)
+        files.write_json(path / "fake.json", {"options": dict(self.options), "priors": self.priors.tolist()})
+
+
+class FakeFamily:
+    """Plans, builds and loads the fake."""
+
+    name = "fake"
+    variants: Mapping[str, str] = {"mean-box": "finds the mean box of every class in every picture"}
+
+    def plan(
+        self, *, variant: str | None, weights: str | None, options: Mapping[str, Any], recipe: Recipe
+    ) -> Plan:
+        if variant not in (None, *self.variants):
+            raise ConfigError("the fake has one variant", value=variant, mend="leave it out, or say mean-box")
+        if weights not in (None, "none"):
+            raise RecipeError("the fake has no weights to load", value=weights, mend="say weights: none")
+        strange = sorted(set(options) - set(OPTIONS))
+        if strange:
+            raise ConfigError("unknown option of the fake", value=strange[0], mend=f"known: {', '.join(OPTIONS)}")
+        return Plan(
+            family=self.name,
+            variant="mean-box",
+            weights="none",
+            options={**OPTIONS, **options},
+            recipe=recipe.model_copy(update={"lr": recipe.lr or 0.1}),
+            ledger=(
+                LedgerEntry(word="flip", asked=str(recipe.flip), used="0", why="a mean box has no left and right"),
+            ),
+        )
+
+    def build(self, plan: Plan, *, classes: Sequence[str], seed: int, device: str) -> Detector:
+        return FakeDetector(plan.options, np.tile([0.5, 0.5, 1.0, 1.0, 0.0], (len(classes), 1)))
+
+    def load(self, path: Path, *, device: str) -> Detector:
+        saved = json.loads((path / "fake.json").read_text(encoding="utf-8"))
+        return FakeDetector(saved["options"], np.array(saved["priors"], dtype=np.float64))
+
+
+def _priors(layout: Layout) -> np.ndarray:
+    """Mean box (cx, cy, w, h, shares of the picture) and share of the boxes, by class, on train; (C, 5)."""
+    examples = [example for example in layout.examples("train") if len(example.labels)]
+    boxes = np.concatenate([xyxy_to_cxcywh_norm(e.boxes_xyxy, np.array(e.size_wh, float)) for e in examples])
+    labels = np.concatenate([example.labels for example in examples])
+    rows = np.zeros((len(layout.classes), 5))
+    for index in range(len(layout.classes)):
+        mine = labels == index
+        if mine.any():
+            rows[index] = [*boxes[mine].mean(axis=0), mine.mean()]
+    return rows
+
+
+def _between(share: float, target: np.ndarray) -> np.ndarray:
+    """`share` of the way from the whole picture to `target`."""
+    start = np.tile([0.5, 0.5, 1.0, 1.0], (len(target), 1))
+    return np.concatenate([start + share * (target[:, :4] - start), target[:, 4:]], axis=1)
+
+
+FAMILY = FakeFamily()

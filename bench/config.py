@@ -1,0 +1,353 @@
+"""bench.yaml: what it may say, read and checked once, at the edge.
+
+Every problem of a file is reported together, each with its key, its value and a guess at what was meant.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bench import registry
+from bench.errors import BenchError, ConfigError, together
+from bench.recipe import Recipe
+
+CONFIG_NAME = "bench.yaml"
+
+
+class Words(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SplitConfig(Words):
+    """How pictures are shared out."""
+
+    kind: Literal["published", "random", "grouped"] | None = Field(
+        None, description="Default: published where the source has splits, random otherwise."
+    )
+    val: Annotated[float, Field(gt=0, lt=1)] = Field(0.15, description="Share of the pictures.")
+    test: Annotated[float, Field(gt=0, lt=1)] = Field(0.15, description="Share of the pictures.")
+    seed: int = Field(0, ge=0)
+    group: str = Field(
+        "roboflow",
+        description="What `grouped` keeps together: `roboflow` (the stem before .rf.), `folder`, or a regular "
+        "expression whose first group is taken from the file's name.",
+    )
+
+
+class SyntheticConfig(Words):
+    """Scenes that are drawn here; the embedded default."""
+
+    pictures: int = Field(640, ge=12, description="In all splits together.")
+    size: int = Field(96, ge=32, description="Width and height in pixels.")
+    seed: int = Field(0, ge=0)
+
+
+class DataConfig(Words):
+    """Which data, and what is made of it."""
+
+    source: str = Field(description="The format: synthetic, coco, yolo, taco or fracture.")
+    path: Path | None = Field(None, description="The dataset's folder, relative to this file.")
+    annotations: Path | dict[Literal["train", "val", "test"], Path] | None = Field(
+        None, description="For COCO: the json, or one for each split; relative to `path`."
+    )
+    images: Path | None = Field(
+        None, description="For COCO: the folder that file names start from. Default: `path`."
+    )
+    classes: str | dict[str, Any] | None = Field(
+        None, description="A shipped class table (taco-7, fracture), a table's file, or a table written here."
+    )
+    split: SplitConfig = SplitConfig()
+    limit: int | None = Field(
+        None, ge=3, description="For quick trials: a stratified share of each split, so many pictures in all."
+    )
+    synthetic: SyntheticConfig = SyntheticConfig()
+
+    @field_validator("source")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in registry.SOURCES:
+            close = difflib.get_close_matches(value, registry.SOURCES, n=1)
+            raise ValueError(f"there are: {', '.join(registry.SOURCES)}" + _guess(close))
+        return value
+
+    @model_validator(mode="after")
+    def _placed(self) -> "DataConfig":
+        if self.source != "synthetic" and self.path is None:
+            raise ValueError(f"source {self.source!r} needs `path`: the dataset's folder")
+        return self
+
+
+class ModelConfig(Words):
+    """One competitor. A plain string, `yolo` or `yolo:tiny`, says family and variant."""
+
+    name: str = Field(description="Unique in a run. Default: the family's name.")
+    family: str = Field(description="detr, yolo, frcnn, or a plug-in's.")
+    variant: str | None = Field(None, description="Default: the family's usual one.")
+    weights: str | None = Field(
+        None, description="pretrained, none, or a path. Default: what is usual for the variant."
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="The family's own words.")
+    train: dict[str, Any] = Field(
+        default_factory=dict, description="Words of `train` that this model has otherwise."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            family, _, variant = value.partition(":")
+            value = {"family": family, "variant": variant or None, "name": value.replace(":", "-")}
+        if isinstance(value, Mapping) and "name" not in value and "family" in value:
+            value = {**value, "name": value["family"]}
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+            raise ValueError("use letters, digits, '.', '_' and '-': it names a folder")
+        return value
+
+    @field_validator("family")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        names = registry.detector_names()
+        if value not in names:
+            close = difflib.get_close_matches(value, names, n=1)
+            raise ValueError(f"there are: {', '.join(names)}" + _guess(close))
+        return value
+
+    def recipe(self, common: Recipe) -> Recipe:
+        """The common words with this model's own on top."""
+        return Recipe.model_validate({**common.model_dump(), **self.train})
+
+
+class BenchConfig(Words):
+    """The whole of bench.yaml."""
+
+    name: str = Field("bench", description="Begins the run folder's name.")
+    data: DataConfig
+    models: tuple[ModelConfig, ...] = Field(min_length=1)
+    train: Recipe = Recipe()
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
+    runs: Path = Field(Path("runs"), description="Where run folders go, relative to this file.")
+    cache: Path = Field(Path(".bench"), description="Where written datasets go, relative to this file.")
+
+    @model_validator(mode="after")
+    def _sound(self) -> "BenchConfig":
+        names = [model.name for model in self.models]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"models: each needs a name of its own; used twice: {', '.join(twice)}")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds: the same seed stands there twice")
+        for model in self.models:
+            try:
+                model.recipe(self.train)
+            except ValidationError as error:
+                raise together(_problems(error, Recipe, prefix=f"models.{model.name}.train.")) from None
+        return self
+
+
+def embedded_default() -> str:
+    """The text of the bench.yaml that is used where a folder has none."""
+    return resources.files("bench").joinpath("default.yaml").read_text(encoding="utf-8")
+
+
+def read_config(
+    path: Path | None,
+    *,
+    overrides: Sequence[str] = (),
+    models: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+) -> BenchConfig:
+    """Read, override and check.
+
+    Args:
+        path: the file; None takes bench.yaml of this folder, or the embedded default where there is none.
+        overrides: 'a.b=value', the value in YAML; `models.NAME.x` reaches a model by its name.
+        models: names of models in the file, families, or `family:variant`; the file's entry wins.
+        seeds: in place of the file's.
+
+    Raises:
+        ConfigError: every problem that the file has, together.
+    """
+    if path is None and Path(CONFIG_NAME).is_file():
+        path = Path(CONFIG_NAME)
+    label = str(path) if path else "the embedded default"
+    base = path.resolve().parent if path else Path.cwd()
+    tree = _parse(_text(path), label)
+    for override in overrides:
+        _apply(tree, override)
+    if models:
+        tree["models"] = [_select(tree.get("models") or [], name) for name in models]
+    if seeds:
+        tree["seeds"] = list(seeds)
+    return _anchored(check(tree, label), base)
+
+
+def check(tree: Mapping[str, Any], label: str) -> BenchConfig:
+    """A config from parsed YAML; `label` is what messages call the file. Raises ConfigError."""
+    try:
+        return BenchConfig.model_validate(tree)
+    except ValidationError as error:
+        problems = _problems(error, BenchConfig)
+    except BenchError as error:
+        problems = [error]
+    raise ConfigError(f"{len(problems)} problem{'s' * (len(problems) > 1)} in {label}:\n" + "\n".join(f"- {p}" for p in problems))
+
+
+def json_schema() -> dict[str, Any]:
+    """For editors that complete and check while one types."""
+    schema = BenchConfig.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["$defs"]["DataConfig"]["properties"]["source"]["enum"] = list(registry.SOURCES)
+    model = schema["$defs"]["ModelConfig"]
+    model["required"] = ["family"]
+    model["properties"]["train"] = {"$ref": "#/$defs/Recipe"}
+    schema["properties"]["models"]["items"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/ModelConfig"}]}
+    return schema
+
+
+def _text(path: Path | None) -> str:
+    if path is None:
+        return embedded_default()
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError("no such file", file=path, mend="write one with: bench init FOLDER") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can't be read: {error}", file=path) from None
+
+
+def _parse(text: str, label: str) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"is no YAML: {error}", file=label) from None
+    if not isinstance(tree, dict):
+        raise ConfigError("should hold keys such as `data` and `models`", file=label, value=tree)
+    return tree
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    """Set one dotted key. Raises ConfigError where a part of it can't be reached."""
+    dotted, equals, text = override.partition("=")
+    if not equals:
+        raise ConfigError("has no `=`", record="--set", value=override, mend="write --set train.epochs=50")
+    *way, last = dotted.split(".")
+    place: Any = tree
+    for part in way:
+        place = _step(place, part, override)
+    if isinstance(place, list):
+        place[_index(place, last, override)] = yaml.safe_load(text)
+    else:
+        place[last] = yaml.safe_load(text)
+
+
+def _step(place: Any, part: str, override: str) -> Any:
+    if isinstance(place, list):
+        index = _index(place, part, override)
+        if isinstance(place[index], str):
+            family, _, variant = place[index].partition(":")
+            place[index] = {"family": family, **({"variant": variant} if variant else {})}
+        return place[index]
+    if place.get(part) is None:
+        place[part] = {}
+    if not isinstance(place[part], (dict, list)):
+        raise ConfigError(f"`{part}` is a value, nothing lies below it", record="--set", value=override)
+    return place[part]
+
+
+def _index(items: list[Any], part: str, override: str) -> int:
+    names = [str(item.get("name", item.get("family"))) if isinstance(item, dict) else str(item) for item in items]
+    if part in names:
+        return names.index(part)
+    if part.isdigit() and int(part) < len(items):
+        return int(part)
+    raise ConfigError(f"no entry {part!r}", record="--set", value=override, mend=f"there are: {', '.join(names)}")
+
+
+def _select(entries: Sequence[Any], name: str) -> Any:
+    """The file's entry of that name or family, else the name itself as a family."""
+    for key in ("name", "family"):
+        for entry in entries:
+            if isinstance(entry, dict) and entry.get(key) == name:
+                return entry
+    for entry in entries:
+        if isinstance(entry, str) and name in (entry, entry.partition(":")[0]):
+            return entry
+    return name
+
+
+def _anchored(config: BenchConfig, base: Path) -> BenchConfig:
+    """Relative paths start from the file that names them."""
+    data = config.data
+    changes: dict[str, Any] = {}
+    if data.path is not None:
+        changes["path"] = (base / data.path.expanduser()).resolve()
+    if isinstance(data.classes, str) and (base / data.classes).is_file():
+        changes["classes"] = str((base / data.classes).resolve())
+    models = tuple(
+        model.model_copy(update={"weights": str((base / model.weights).resolve())})
+        if model.weights and (base / model.weights).exists()
+        else model
+        for model in config.models
+    )
+    return config.model_copy(
+        update={
+            "data": data.model_copy(update=changes),
+            "models": models,
+            "runs": base / config.runs,
+            "cache": base / config.cache,
+        }
+    )
+
+
+def _guess(close: Sequence[str]) -> str:
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _problems(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[BenchError]:
+    """pydantic's findings in our words."""
+    found: list[BenchError] = []
+    for item in error.errors():
+        key = prefix + ".".join(str(part) for part in item["loc"])
+        cause = item.get("ctx", {}).get("error")
+        if item["type"] == "extra_forbidden":
+            known = _known_keys(model, item["loc"][:-1])
+            close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0.5)
+            mend = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
+            found.append(ConfigError("unknown key", record=key, mend=mend))
+        elif item["type"] == "missing":
+            found.append(ConfigError("is missing", record=key))
+        else:
+            text = str(cause) if cause else item["msg"]
+            value = item["input"] if isinstance(item["input"], (str, int, float)) else None
+            found.append(ConfigError(text, record=key or None, value=value))
+    return found
+
+
+def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """Field names of the model that `location` leads to."""
+    current: Any = model
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = current.model_fields[part].annotation if part in current.model_fields else None
+        nested = [t for t in (annotation, *getattr(annotation, "__args__", ())) if _is_model(t)]
+        if not nested:
+            return []
+        current = nested[0]
+    return list(current.model_fields)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

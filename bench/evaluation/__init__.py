@@ -1,0 +1,1 @@
+"""The judge: one for every detector."""

@@ -1,0 +1,91 @@
+"""A dataset written to disk the way frameworks read it; what adapters, judge and reports see of the data.
+
+    LAYOUT/
+      manifest.json                  source, hashes, class table, split, repairs, statistics
+      data.yaml                      YOLO's entry
+      annotations/{train,val,test}.json   COCO; `file_name` is relative to images/SPLIT
+      images/{train,val,test}/...    pictures: 8-bit, upright (links where the original already is)
+      labels/{train,val,test}/...    YOLO txt, one beside every picture, empty for background
+
+Class indices run from 0 in the order of `classes`; a COCO `category_id` is the class index plus 1.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.boxes import Boxes, xywh_to_xyxy
+
+SplitName = Literal["train", "val", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
+
+CATEGORY_OFFSET = 1
+"""COCO category ids start at 1, as COCO's own do; class indices start at 0."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture and its ground truth."""
+
+    image_id: int
+    path: Path
+    size_wh: tuple[int, int]
+    boxes_xyxy: Boxes  # (N, 4) pixels
+    labels: NDArray[np.int64]  # (N,) class indices
+    crowd: NDArray[np.bool_]  # (N,) regions that stand for many objects: never trained on
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts of a written dataset are."""
+
+    root: Path
+    classes: tuple[str, ...]
+
+    @classmethod
+    def open(cls, root: Path) -> "Layout":
+        """Read a finished layout. Raises FileNotFoundError where none stands."""
+        manifest = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
+        return cls(root=root, classes=tuple(manifest["classes"]))
+
+    @property
+    def manifest_path(self) -> Path:
+        return self.root / "manifest.json"
+
+    @property
+    def data_yaml(self) -> Path:
+        return self.root / "data.yaml"
+
+    def coco_path(self, split: SplitName) -> Path:
+        """The split's COCO json."""
+        return self.root / "annotations" / f"{split}.json"
+
+    def images_dir(self, split: SplitName) -> Path:
+        return self.root / "images" / split
+
+    def labels_dir(self, split: SplitName) -> Path:
+        return self.root / "labels" / split
+
+    def examples(self, split: SplitName) -> list[Example]:
+        """Every picture of a split with its boxes, in the order of the COCO json."""
+        coco = json.loads(self.coco_path(split).read_text(encoding="utf-8"))
+        by_image: dict[int, list[dict[str, object]]] = {image["id"]: [] for image in coco["images"]}
+        for annotation in coco["annotations"]:
+            by_image[annotation["image_id"]].append(annotation)
+        folder = self.images_dir(split)
+        return [
+            Example(
+                image_id=image["id"],
+                path=folder / image["file_name"],
+                size_wh=(image["width"], image["height"]),
+                boxes_xyxy=xywh_to_xyxy(np.array([a["bbox"] for a in found], dtype=np.float64)),
+                labels=np.array([a["category_id"] for a in found], dtype=np.int64) - CATEGORY_OFFSET,
+                crowd=np.array([bool(a.get("iscrowd", 0)) for a in found], dtype=np.bool_),
+            )
+            for image in coco["images"]
+            for found in (by_image[image["id"]],)
+        ]

@@ -1,0 +1,175 @@
+"""What a cell leaves behind: one typed, versioned record. Tables, figures and the page read only these.
+
+A figure that is not defined (AP of a class without ground truth) is `None`, never -1 or NaN.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+RECORD_VERSION = 1
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LedgerEntry(Frozen):
+    """One place where a detector was not treated like the others: asked for, used instead, and why."""
+
+    word: str
+    asked: str
+    used: str
+    why: str
+
+
+class Description(Frozen):
+    """What a detector is."""
+
+    family: str
+    variant: str
+    input_size: int = Field(description="long side of the network's input, pixels")
+    parameters: int
+    trainable_parameters: int
+    pretrained_on: str = Field(description="what the starting weights had seen; 'nothing' for random ones")
+    weights: str | None = Field(description="file that the starting weights came from")
+    weights_sha256: str | None = None
+    normalisation: str = Field(description="the backbone's norm layers, which change with the weights")
+
+
+class EpochRecord(Frozen):
+    """One epoch as the training loop saw it. Losses are means over the epoch, by component, unweighted."""
+
+    epoch: int = Field(description="from 1")
+    epochs: int = Field(description="how many are planned")
+    train_losses: dict[str, float]
+    val_losses: dict[str, float] = Field(default_factory=dict)
+    val_metrics: dict[str, float] = Field(default_factory=dict, description="AP, AP50; empty if not validated")
+    learning_rates: dict[str, float] = Field(default_factory=dict, description="by group, at the epoch's end")
+    optimizer_steps: int = Field(description="since the start of the training")
+    pictures_seen: int = Field(description="since the start of the training")
+    duration_s: float
+
+
+class TrainingRecord(Frozen):
+    """What the training used up."""
+
+    epochs: int
+    best_epoch: int = Field(description="the one whose checkpoint is judged; chosen on val; 0 if none was trained")
+    optimizer_steps: int
+    pictures_seen: int
+    duration_s: float = Field(description="wall seconds, validation included, summed over resumes")
+    stopped_early: bool
+    chosen_by: str = Field(description="the val metric that chose the best epoch, and whose implementation")
+
+
+class CocoFigures(Frozen):
+    """COCO's twelve, in COCO's order (pycocotools COCOeval.stats)."""
+
+    AP: float | None
+    AP50: float | None
+    AP75: float | None
+    AP_small: float | None
+    AP_medium: float | None
+    AP_large: float | None
+    AR_1: float | None
+    AR_10: float | None
+    AR_100: float | None
+    AR_small: float | None
+    AR_medium: float | None
+    AR_large: float | None
+
+
+class ClassFigures(Frozen):
+    """One class on one split. AP and AR are over IoU .50:.95, 100 detections a picture."""
+
+    name: str
+    ground_truths: int = Field(description="support: boxes of this class, crowds left out")
+    detections: int = Field(description="detections at or over the score threshold")
+    AP: float | None
+    AP50: float | None
+    AR: float | None
+
+
+class OperatingPoint(Frozen):
+    """Counts at one score threshold, IoU 0.5, over all classes together."""
+
+    score_threshold: float
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+class SplitFigures(Frozen):
+    """The judge's verdict on one split."""
+
+    pictures: int
+    boxes: int
+    detections: int
+    coco: CocoFigures
+    AP_25_50_75: float | None = Field(description="mean of AP at IoU .25, .50 and .75")
+    classes: tuple[ClassFigures, ...]
+    operating_point: OperatingPoint
+
+
+class Efficiency(Frozen):
+    """Cost of the judged checkpoint. Latency runs from the picture's file to its final detections."""
+
+    checkpoint_bytes: int
+    latency_ms: float = Field(description="median, one picture at a time")
+    latency_p95_ms: float
+    images_per_s: float = Field(description="at `throughput_batch` pictures a batch")
+    throughput_batch: int
+    timed_pictures: int
+    peak_memory_mib: float = Field(description="resident memory of the cell's process")
+    peak_gpu_memory_mib: float | None
+    device: str
+
+
+class Provenance(Frozen):
+    """What ran, on what."""
+
+    bench: str
+    python: str
+    platform: str
+    versions: dict[str, str]
+    cpu: str
+    cpu_count: int
+    memory_gib: float
+    gpu: str | None
+    started: str = Field(description="ISO 8601, UTC")
+    command: str
+
+
+class Failure(Frozen):
+    """Why a cell has no figures."""
+
+    stage: str
+    reason: str
+
+
+class CellRecord(Frozen):
+    """One detector x one seed on one dataset."""
+
+    version: Literal[1] = RECORD_VERSION
+    cell: str
+    model: str = Field(description="the model's name in bench.yaml, unique in a run")
+    seed: int
+    dataset: str = Field(description="the layout's key")
+    status: Literal["done", "failed"]
+    failure: Failure | None = None
+    description: Description | None = None
+    recipe: dict[str, Any] = Field(default_factory=dict, description="resolved")
+    options: dict[str, Any] = Field(default_factory=dict, description="the family's own words, resolved")
+    ledger: tuple[LedgerEntry, ...] = ()
+    training: TrainingRecord | None = None
+    val: SplitFigures | None = None
+    test: SplitFigures | None = None
+    efficiency: Efficiency | None = None
+    native_metrics: dict[str, float] = Field(
+        default_factory=dict, description="the framework's own figures on val, shown beside ours, never instead"
+    )
+    provenance: Provenance | None = None

@@ -1,0 +1,59 @@
+"""Names -> code, as strings that are imported on use, so that a name costs nothing until it is needed.
+
+Third parties add detectors through the entry-point group `bench.detectors`: `NAME = "module:FAMILY"`.
+"""
+
+import difflib
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from bench.detector import Family
+from bench.errors import ConfigError
+
+DETECTORS: dict[str, str] = {
+    "detr": "bench.adapters.detr:FAMILY",
+    "yolo": "bench.adapters.yolo:FAMILY",
+    "frcnn": "bench.adapters.frcnn:FAMILY",
+    "fake": "bench.adapters.fake:FAMILY",
+}
+
+SOURCES: dict[str, str] = {
+    "synthetic": "bench.datasets.sources.synthetic:read",
+    "coco": "bench.datasets.sources.coco:read",
+    "yolo": "bench.datasets.sources.yolo:read",
+    "taco": "bench.datasets.sources.taco:read",
+    "fracture": "bench.datasets.sources.fracture:read",
+}
+
+ENTRY_POINT_GROUP = "bench.detectors"
+
+
+def detector_names() -> list[str]:
+    """Every family that can be asked for: ours, then those of installed plug-ins."""
+    return list(DETECTORS) + [point.name for point in entry_points(group=ENTRY_POINT_GROUP)]
+
+
+def family(name: str) -> Family:
+    """The family of that name. Raises ConfigError, with a guess, where there is none."""
+    if name in DETECTORS:
+        return cast(Family, load(DETECTORS[name]))
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        if point.name == name:
+            return cast(Family, point.load())
+    raise unknown("model", name, detector_names())
+
+
+def load(target: str) -> Any:
+    """The object that 'package.module:attribute' names."""
+    module, attribute = target.split(":")
+    return getattr(import_module(module), attribute)
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:
+    """An error for a name that nothing bears, with the nearest one that something does."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    guess = f"did you mean {close[0]!r}? " if close else ""
+    return ConfigError(f"no {what} has that name", value=name, mend=f"{guess}There are: {', '.join(names)}")

@@ -1,0 +1,226 @@
+"""A run on disk: which file lies where, and how it is read back.
+
+    RUN/
+      run.json              RunInfo: what was asked, of what, with what
+      bench.yaml            the resolved config; `bench run -c` repeats the run from it
+      manifest.json         the data's manifest, copied
+      ground_truth/{val,test}.json     COCO json, copied: the report needs nothing outside RUN
+      samples/samples.json  a few test pictures for the report, and the pictures
+      cells/CELL/           one folder a cell, see CellFolder
+      results.csv           one row a cell
+      report.html, figures/
+"""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench import files
+from bench.errors import RunError
+from bench.layout import SplitName
+from bench.records import CellRecord, EpochRecord, Provenance
+
+
+class RunInfo(BaseModel):
+    """run.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    name: str
+    layout: str
+    """Absolute path of the written dataset."""
+    dataset: str
+    """Its key."""
+    classes: tuple[str, ...]
+    cells: tuple[str, ...]
+    """In the order in which they run."""
+    provenance: Provenance
+
+
+class Sample(BaseModel):
+    """A test picture kept for the report, shrunk by `scale` (kept pixels for one of the original's)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image_id: int
+    file_name: str
+    size_wh: tuple[int, int]
+    scale: float
+    picture: str
+    """Relative to samples/."""
+
+
+@dataclass(frozen=True)
+class CellFolder:
+    """One cell's files."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    @property
+    def spec_path(self) -> Path:
+        """What the cell is to do; written before it starts."""
+        return self.root / "cell.json"
+
+    @property
+    def record_path(self) -> Path:
+        """Written last: a cell with a record is finished."""
+        return self.root / "record.json"
+
+    @property
+    def history_path(self) -> Path:
+        """One row an epoch, see `flat`."""
+        return self.root / "history.csv"
+
+    @property
+    def events_path(self) -> Path:
+        """Progress, one JSON object a line, for whoever watches."""
+        return self.root / "events.jsonl"
+
+    @property
+    def log_path(self) -> Path:
+        """All that the cell's process printed."""
+        return self.root / "log.txt"
+
+    @property
+    def workdir(self) -> Path:
+        """The detector's own room: the state of a training under way."""
+        return self.root / "training"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder that holds the judged weights."""
+        return self.root / "best"
+
+    def predictions_path(self, split: SplitName) -> Path:
+        """COCO results json: image_id, category_id, bbox (xywh), score."""
+        return self.root / f"predictions_{split}.json"
+
+    def record(self) -> CellRecord | None:
+        """The record, or None while there is none. Raises RunError for a file that is none."""
+        if not self.record_path.is_file():
+            return None
+        try:
+            return CellRecord.model_validate_json(self.record_path.read_bytes())
+        except ValidationError as error:
+            raise RunError(
+                f"is no cell record of this version: {error.errors()[0]['msg']}",
+                file=self.record_path,
+                mend="write it anew: delete this file, then bench run --resume RUN",
+            ) from None
+
+    def history(self) -> list[dict[str, float]]:
+        """Rows of history.csv; a word that an epoch lacks is left out of its row."""
+        if not self.history_path.is_file():
+            return []
+        with self.history_path.open(newline="", encoding="utf-8") as file:
+            return [{key: float(text) for key, text in row.items() if text} for row in csv.DictReader(file)]
+
+    def write_history(self, rows: Sequence[dict[str, float]]) -> None:
+        """All rows at once, so that a killed cell leaves whole ones."""
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        lines = [",".join(columns)]
+        lines += [",".join(repr(row[key]) if key in row else "" for key in columns) for row in rows]
+        files.write_text(self.history_path, "\n".join(lines) + "\n")
+
+
+def flat(epoch: EpochRecord) -> dict[str, float]:
+    """An epoch as one row: `train/NAME`, `val/NAME` losses, `metrics/NAME`, `lr/GROUP`, and the counts."""
+    return {
+        "epoch": epoch.epoch,
+        **{f"train/{name}": value for name, value in epoch.train_losses.items()},
+        **{f"val/{name}": value for name, value in epoch.val_losses.items()},
+        **{f"metrics/{name}": value for name, value in epoch.val_metrics.items()},
+        **{f"lr/{name}": value for name, value in epoch.learning_rates.items()},
+        "optimizer_steps": epoch.optimizer_steps,
+        "pictures_seen": epoch.pictures_seen,
+        "duration_s": epoch.duration_s,
+    }
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run's files."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path) -> "RunFolder":
+        """An existing run. Raises RunError where `root` is none."""
+        if not (root / "run.json").is_file():
+            raise RunError("is no run folder: it has no run.json", file=root, mend="bench run makes one")
+        return cls(root)
+
+    @classmethod
+    def newest(cls, runs: Path) -> "RunFolder":
+        """The run that was begun last below `runs`. Raises RunError where there is none."""
+        found = sorted(runs.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+        if not found:
+            raise RunError("holds no run yet", file=runs, mend="make one with: bench run")
+        return cls(found[-1].parent)
+
+    @property
+    def info_path(self) -> Path:
+        return self.root / "run.json"
+
+    @property
+    def config_path(self) -> Path:
+        return self.root / "bench.yaml"
+
+    @property
+    def manifest_path(self) -> Path:
+        return self.root / "manifest.json"
+
+    @property
+    def samples_dir(self) -> Path:
+        return self.root / "samples"
+
+    @property
+    def results_path(self) -> Path:
+        return self.root / "results.csv"
+
+    @property
+    def report_path(self) -> Path:
+        return self.root / "report.html"
+
+    @property
+    def figures_dir(self) -> Path:
+        return self.root / "figures"
+
+    def ground_truth_path(self, split: SplitName) -> Path:
+        return self.root / "ground_truth" / f"{split}.json"
+
+    def cell(self, name: str) -> CellFolder:
+        return CellFolder(self.root / "cells" / name)
+
+    def info(self) -> RunInfo:
+        """What run.json says. Raises RunError for another version's."""
+        try:
+            return RunInfo.model_validate_json(self.info_path.read_bytes())
+        except ValidationError as error:
+            raise RunError(f"is no run of this version: {error.errors()[0]['msg']}", file=self.info_path) from None
+
+    def cells(self) -> list[CellFolder]:
+        """In the order in which they run."""
+        return [self.cell(name) for name in self.info().cells]
+
+    def records(self) -> list[CellRecord]:
+        """Of the cells that are finished, well or badly, in the order in which they run."""
+        return [record for cell in self.cells() if (record := cell.record()) is not None]
+
+    def manifest(self) -> dict[str, Any]:
+        manifest: dict[str, Any] = json.loads(self.manifest_path.read_text(encoding="utf-8"))
+        return manifest
+
+    def samples(self) -> list[Sample]:
+        path = self.samples_dir / "samples.json"
+        return [Sample.model_validate(item) for item in json.loads(path.read_text(encoding="utf-8"))]

@@ -1,0 +1,1 @@
+"""Class tables that ship with the project, as YAML."""
