@@ -121,7 +121,9 @@ class FakeFamily:
             raise RecipeError("the fake has no weights to load", value=weights, mend="say weights: none")
         strange = sorted(set(options) - set(OPTIONS))
         if strange:
-            raise ConfigError("unknown option of the fake", value=strange[0], mend=f"known: {', '.join(OPTIONS)}")
+            raise ConfigError(
+                "unknown option of the fake", value=strange[0], mend=f"known: {', '.join(OPTIONS)}"
+            )
         return Plan(
             family=self.name,
             variant="mean-box",
@@ -129,7 +131,9 @@ class FakeFamily:
             options={**OPTIONS, **options},
             recipe=recipe.model_copy(update={"lr": recipe.lr or 0.1}),
             ledger=(
-                LedgerEntry(word="flip", asked=str(recipe.flip), used="0", why="a mean box has no left and right"),
+                LedgerEntry(
+                    word="flip", asked=str(recipe.flip), used="0", why="a mean box has no left and right"
+                ),
             ),
         )
 

@@ -201,7 +201,10 @@ def check(tree: Mapping[str, Any], label: str) -> BenchConfig:
         problems = _problems(error, BenchConfig)
     except BenchError as error:
         problems = [error]
-    raise ConfigError(f"{len(problems)} problem{'s' * (len(problems) > 1)} in {label}:\n" + "\n".join(f"- {p}" for p in problems))
+    raise ConfigError(
+        f"{len(problems)} problem{'s' * (len(problems) > 1)} in {label}:\n"
+        + "\n".join(f"- {p}" for p in problems)
+    )
 
 
 def json_schema() -> dict[str, Any]:
@@ -267,12 +270,16 @@ def _step(place: Any, part: str, override: str) -> Any:
 
 
 def _index(items: list[Any], part: str, override: str) -> int:
-    names = [str(item.get("name", item.get("family"))) if isinstance(item, dict) else str(item) for item in items]
+    names = [
+        str(item.get("name", item.get("family"))) if isinstance(item, dict) else str(item) for item in items
+    ]
     if part in names:
         return names.index(part)
     if part.isdigit() and int(part) < len(items):
         return int(part)
-    raise ConfigError(f"no entry {part!r}", record="--set", value=override, mend=f"there are: {', '.join(names)}")
+    raise ConfigError(
+        f"no entry {part!r}", record="--set", value=override, mend=f"there are: {', '.join(names)}"
+    )
 
 
 def _select(entries: Sequence[Any], name: str) -> Any:

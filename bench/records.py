@@ -7,8 +7,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-RECORD_VERSION = 1
-
 
 class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,7 +42,9 @@ class EpochRecord(Frozen):
     epochs: int = Field(description="how many are planned")
     train_losses: dict[str, float]
     val_losses: dict[str, float] = Field(default_factory=dict)
-    val_metrics: dict[str, float] = Field(default_factory=dict, description="AP, AP50; empty if not validated")
+    val_metrics: dict[str, float] = Field(
+        default_factory=dict, description="AP, AP50; empty if not validated"
+    )
     learning_rates: dict[str, float] = Field(default_factory=dict, description="by group, at the epoch's end")
     optimizer_steps: int = Field(description="since the start of the training")
     pictures_seen: int = Field(description="since the start of the training")
@@ -55,7 +55,9 @@ class TrainingRecord(Frozen):
     """What the training used up."""
 
     epochs: int
-    best_epoch: int = Field(description="the one whose checkpoint is judged; chosen on val; 0 if none was trained")
+    best_epoch: int = Field(
+        description="the one whose checkpoint is judged; chosen on val; 0 if none was trained"
+    )
     optimizer_steps: int
     pictures_seen: int
     duration_s: float = Field(description="wall seconds, validation included, summed over resumes")
@@ -154,7 +156,7 @@ class Failure(Frozen):
 class CellRecord(Frozen):
     """One detector x one seed on one dataset."""
 
-    version: Literal[1] = RECORD_VERSION
+    version: Literal[1] = 1
     cell: str
     model: str = Field(description="the model's name in bench.yaml, unique in a run")
     seed: int
@@ -170,6 +172,7 @@ class CellRecord(Frozen):
     test: SplitFigures | None = None
     efficiency: Efficiency | None = None
     native_metrics: dict[str, float] = Field(
-        default_factory=dict, description="the framework's own figures on val, shown beside ours, never instead"
+        default_factory=dict,
+        description="the framework's own figures on val, shown beside ours, never instead",
     )
     provenance: Provenance | None = None

@@ -1,14 +1,14 @@
 """A run on disk: which file lies where, and how it is read back.
 
-    RUN/
-      run.json              RunInfo: what was asked, of what, with what
-      bench.yaml            the resolved config; `bench run -c` repeats the run from it
-      manifest.json         the data's manifest, copied
-      ground_truth/{val,test}.json     COCO json, copied: the report needs nothing outside RUN
-      samples/samples.json  a few test pictures for the report, and the pictures
-      cells/CELL/           one folder a cell, see CellFolder
-      results.csv           one row a cell
-      report.html, figures/
+RUN/
+  run.json              RunInfo: what was asked, of what, with what
+  bench.yaml            the resolved config; `bench run -c` repeats the run from it
+  manifest.json         the data's manifest, copied
+  ground_truth/{val,test}.json     COCO json, copied: the report needs nothing outside RUN
+  samples/samples.json  a few test pictures for the report, and the pictures
+  cells/CELL/           one folder a cell, see CellFolder
+  results.csv           one row a cell
+  report.html, figures/
 """
 
 import csv
@@ -207,7 +207,9 @@ class RunFolder:
         try:
             return RunInfo.model_validate_json(self.info_path.read_bytes())
         except ValidationError as error:
-            raise RunError(f"is no run of this version: {error.errors()[0]['msg']}", file=self.info_path) from None
+            raise RunError(
+                f"is no run of this version: {error.errors()[0]['msg']}", file=self.info_path
+            ) from None
 
     def cells(self) -> list[CellFolder]:
         """In the order in which they run."""

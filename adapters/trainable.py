@@ -1,0 +1,78 @@
+"""What a model gives to the training loop, and what the loop gives to a model.
+
+B pictures in a batch, H x W the largest of them, N boxes in a picture. Boxes are xyxy in pixels of the
+network's input; class indices run from 0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Target:
+    """The ground truth of one picture, crowds left out."""
+
+    boxes_xyxy: Tensor  # (N, 4) float32
+    labels: Tensor  # (N,) int64
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures on their way into a network."""
+
+    pixels: Tensor  # (B, 3, H, W) uint8 RGB; each picture at the top left, zeros right of it and below
+    sizes_wh: tuple[tuple[int, int], ...]  # each picture's own part of `pixels`
+    original_wh: tuple[tuple[int, int], ...]  # each picture's size on disk
+    targets: tuple[Target, ...]  # empty where nothing is known
+
+    def __len__(self) -> int:
+        return len(self.sizes_wh)
+
+    def to(self, device: torch.device | str) -> "Batch":
+        targets = tuple(Target(t.boxes_xyxy.to(device), t.labels.to(device)) for t in self.targets)
+        pixels = self.pixels.to(device, non_blocking=True)
+        return Batch(pixels, self.sizes_wh, self.original_wh, targets)
+
+    def pin_memory(self) -> "Batch":
+        """Called by torch's DataLoader, for quick transfers to a GPU."""
+        return Batch(self.pixels.pin_memory(), self.sizes_wh, self.original_wh, self.targets)
+
+    def pictures(self) -> list[Tensor]:
+        """Each picture alone, (3, h, w) float32 in 0..1, without the padding."""
+        scaled = self.pixels.float() / 255
+        return [picture[:, :h, :w] for picture, (w, h) in zip(scaled, self.sizes_wh, strict=True)]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A network's detections in one picture, in any order."""
+
+    boxes_xyxy: Tensor  # (N, 4)
+    scores: Tensor  # (N,) in 0..1
+    labels: Tensor  # (N,)
+
+
+class Trainable(nn.Module):
+    """A network that the loop can train. It is the module itself; its state_dict is the checkpoint."""
+
+    loss_weights: Mapping[str, float] = {}
+    """Factor of each loss component; 1 where none stands. The loss is the weighted sum."""
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The part that trains at the backbone's rate."""
+        raise NotImplementedError
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Loss components, each a scalar and unweighted, in training and in evaluation mode.
+
+        In evaluation mode it must not touch the statistics of batch norm.
+        """
+        raise NotImplementedError
+
+    def detect(self, batch: Batch) -> list[Found]:
+        """What is in each picture. Called in evaluation mode, without gradients."""
+        raise NotImplementedError

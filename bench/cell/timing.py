@@ -1,0 +1,70 @@
+"""What a judged checkpoint costs: latency, throughput, memory.
+
+The clock runs from the picture's file to its final detections: decoding, resizing, network, post-processing.
+Detections are numpy arrays, so a GPU has finished when they arrive.
+"""
+
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.detector import Detector
+
+WARM_UP = 3
+"""Pictures before the clock starts: the first ones pay for allocations and kernel selection."""
+TIMED_PICTURES = 50
+TIMED_S = 20.0
+"""Neither measurement takes longer than this: a big model on a laptop is timed on fewer pictures."""
+THROUGHPUT_BATCH = 8
+
+
+def latency_ms(detector: Detector, pictures: Sequence[Path]) -> tuple[float, float, int]:
+    """Median and 95th percentile of one picture at a time, and how many were timed."""
+    for _ in detector.predict(list(pictures[:WARM_UP]), batch_size=1):
+        pass
+    spans: list[float] = []
+    begun = last = time.perf_counter()
+    for _ in detector.predict(list(pictures[:TIMED_PICTURES]), batch_size=1):
+        now = time.perf_counter()
+        spans.append((now - last) * 1000)
+        last = now
+        if now - begun > TIMED_S:
+            break
+    spans.sort()
+    return statistics.median(spans), spans[min(len(spans) - 1, int(0.95 * len(spans)))], len(spans)
+
+
+def images_per_s(detector: Detector, pictures: Sequence[Path]) -> float:
+    """Pictures a second, THROUGHPUT_BATCH at a time; pictures are repeated where there are few."""
+    wanted = TIMED_PICTURES + -TIMED_PICTURES % THROUGHPUT_BATCH
+    many = [pictures[index % len(pictures)] for index in range(wanted)]
+    begun = time.perf_counter()
+    done = 0
+    for _ in detector.predict(many, batch_size=THROUGHPUT_BATCH):
+        done += 1
+        if time.perf_counter() - begun > TIMED_S and done % THROUGHPUT_BATCH == 0:
+            break
+    return done / (time.perf_counter() - begun)
+
+
+def peak_memory_mib() -> float:
+    """Largest resident memory that this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20) if sys.platform == "darwin" else peak / (1 << 10)  # bytes there, KiB here
+
+
+def peak_gpu_memory_mib(device: str) -> float | None:
+    """Largest memory that torch has held on the device; None on a CPU."""
+    if not device.startswith("cuda"):
+        return None
+    import torch
+
+    return float(torch.cuda.max_memory_allocated(device)) / (1 << 20)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Size of all files below."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

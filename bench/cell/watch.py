@@ -1,0 +1,71 @@
+"""The ears of a training: history, progress events and early stopping, the same for every family."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from bench.records import EpochRecord
+from bench.store import CellFolder, flat
+
+_STEP_EVENT_S = 0.25
+"""No more than four step events a second: a watcher can't read faster, and steps can be short."""
+
+
+class Watch:
+    """Hears of epochs and steps, writes them down, and says when to stop.
+
+    `patience` counts validations without a better val AP; 0 never stops. What a killed process wrote is read
+    back, so a resumed training stops where an uninterrupted one would have.
+    """
+
+    def __init__(self, folder: CellFolder, *, patience: int) -> None:
+        self._folder = folder
+        self._patience = patience
+        self._rows = folder.history()
+        self._last_step = 0.0
+        self.native_metrics: dict[str, float] = {}
+
+    def epoch(self, record: EpochRecord) -> bool:
+        """Write the epoch down; True when the patience is used up."""
+        row = flat(record)
+        self._rows = [old for old in self._rows if old["epoch"] < record.epoch] + [row]
+        self._folder.write_history(self._rows)
+        self.event("epoch", record.model_dump())
+        return self._exhausted()
+
+    def step(self, done: int, total: int) -> None:
+        """Tell watchers how far the epoch is."""
+        now = time.monotonic()
+        if now - self._last_step >= _STEP_EVENT_S:
+            self._last_step = now
+            self.event("step", {"done": done, "total": total})
+
+    def stage(self, name: str) -> None:
+        self.event("stage", {"stage": name})
+
+    def event(self, kind: str, content: Mapping[str, Any]) -> None:
+        """One line for whoever follows events.jsonl."""
+        with self._folder.events_path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"event": kind, **content}) + "\n")
+
+    def native(self) -> dict[str, float]:
+        """The framework's own val figures of the last epoch that has some, without the prefix."""
+        for row in reversed(self._rows):
+            found = {
+                key.removeprefix("metrics/native/"): value
+                for key, value in row.items()
+                if key.startswith("metrics/native/")
+            }
+            if found:
+                return found
+        return {}
+
+    def _exhausted(self) -> bool:
+        if not self._patience:
+            return False
+        scores = [row["metrics/AP"] for row in self._rows if "metrics/AP" in row]
+        if not scores:
+            return False
+        best = max(range(len(scores)), key=lambda index: (scores[index], -index))
+        return len(scores) - 1 - best >= self._patience

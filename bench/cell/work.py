@@ -1,0 +1,212 @@
+"""The stages of a cell: fit, predict, time, judge. Each leaves its result, so a killed cell repeats none.
+
+    cell.json -> fit -> best/ + fitted.json -> predictions_{val,test}.json -> record.json
+"""
+
+import shutil
+import traceback
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from bench import evaluation, files, registry
+from bench.cell import device as devices
+from bench.cell import timing
+from bench.cell.spec import CellSpec
+from bench.cell.watch import Watch
+from bench.detector import Detections, Detector, Family, FitContext
+from bench.errors import BenchError
+from bench.layout import Layout, SplitName
+from bench.records import (
+    CellRecord,
+    Description,
+    Efficiency,
+    Failure,
+    SplitFigures,
+    TrainingRecord,
+)
+from bench.store import CellFolder
+
+JUDGED: tuple[SplitName, ...] = ("val", "test")
+
+
+class Fitted(BaseModel):
+    """fitted.json: what the first stage found out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    description: Description
+    training: TrainingRecord
+    native_metrics: dict[str, float]
+
+
+def work(folder: CellFolder) -> CellRecord:
+    """Do what is left of the cell and write its record, a failed one where something breaks.
+
+    A user's or a framework's fault becomes a record with stage and reason; the traceback goes to the log.
+    """
+    cell = Cell(folder)
+    try:
+        record = cell.run()
+    except Exception as error:
+        traceback.print_exc()
+        reason = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+        record = cell.failed(reason)
+    write_record(folder, record)
+    return record
+
+
+def write_record(folder: CellFolder, record: CellRecord) -> None:
+    """The last file of a cell."""
+    files.write_text(folder.record_path, record.model_dump_json(indent=2) + "\n")
+
+
+class Cell:
+    """One cell at work."""
+
+    def __init__(self, folder: CellFolder) -> None:
+        self.folder = folder
+        self.spec = CellSpec.read(folder)
+        self.watch = Watch(folder, patience=self.spec.plan.recipe.patience)
+        self.stage = "start"
+
+    def run(self) -> CellRecord:
+        device = devices.resolve(self.spec.device)
+        layout = Layout.open(self.spec.layout)
+        family = registry.family(self.spec.plan.family)
+        fitted = self._fit(family, layout, device)
+        self._enter("load")
+        # The stored checkpoint is judged, not what is left in memory: others can repeat the figures from it.
+        detector = family.load(self.folder.checkpoint, device=device)
+        for split in JUDGED:
+            self._predict(detector, layout, split)
+        self._enter("time")
+        efficiency = self._time(detector, layout, device)
+        self._enter("judge")
+        val, test = self._judge(layout)
+        return self._record(fitted).model_copy(
+            update={"status": "done", "val": val, "test": test, "efficiency": efficiency}
+        )
+
+    def failed(self, reason: str) -> CellRecord:
+        """The record of a cell that broke in its present stage."""
+        return failed_record(self.folder, self.spec, stage=self.stage, reason=reason)
+
+    def _enter(self, stage: str) -> None:
+        self.stage = stage
+        self.watch.stage(stage)
+
+    def _fit(self, family: Family, layout: Layout, device: str) -> Fitted:
+        done = self.folder.root / "fitted.json"
+        if done.is_file():
+            return Fitted.model_validate_json(done.read_bytes())
+        self._enter("build")
+        plan = self.spec.plan
+        detector = family.build(plan, classes=layout.classes, seed=self.spec.seed, device=device)
+        description = detector.describe()
+        self._enter("fit")
+        val = evaluation.load_ground_truth(layout.coco_path("val"))
+        self.folder.workdir.mkdir(exist_ok=True)
+        training = detector.fit(
+            layout,
+            plan.recipe,
+            FitContext(
+                workdir=self.folder.workdir,
+                seed=self.spec.seed,
+                device=device,
+                score_val=lambda found: evaluation.score(val, found),
+                on_epoch=self.watch.epoch,
+                on_step=self.watch.step,
+            ),
+        )
+        _save(detector, self.folder.checkpoint)
+        fitted = Fitted(
+            description=description, training=training, native_metrics=self.watch.native()
+        )
+        files.write_text(done, fitted.model_dump_json(indent=2) + "\n")
+        return fitted
+
+    def _predict(self, detector: Detector, layout: Layout, split: SplitName) -> None:
+        path = self.folder.predictions_path(split)
+        if path.is_file():
+            return
+        self._enter(f"predict {split}")
+        examples = layout.examples(split)
+        found: list[Detections] = []
+        for detections in detector.predict(
+            [example.path for example in examples], batch_size=timing.THROUGHPUT_BATCH
+        ):
+            found.append(detections)
+            self.watch.step(len(found), len(examples))
+        evaluation.write_results(path, evaluation.results_json(examples, found))
+
+    def _time(self, detector: Detector, layout: Layout, device: str) -> Efficiency:
+        pictures = [example.path for example in layout.examples("test")]
+        median, p95, timed = timing.latency_ms(detector, pictures)
+        return Efficiency(
+            checkpoint_bytes=timing.folder_bytes(self.folder.checkpoint),
+            latency_ms=median,
+            latency_p95_ms=p95,
+            images_per_s=timing.images_per_s(detector, pictures),
+            throughput_batch=timing.THROUGHPUT_BATCH,
+            timed_pictures=timed,
+            peak_memory_mib=timing.peak_memory_mib(),
+            peak_gpu_memory_mib=timing.peak_gpu_memory_mib(device),
+            device=device,
+        )
+
+    def _judge(self, layout: Layout) -> tuple[SplitFigures, SplitFigures]:
+        """Figures of val and test; the score threshold is chosen on val and used on both."""
+        truth = {split: evaluation.load_ground_truth(layout.coco_path(split)) for split in JUDGED}
+        results = {split: evaluation.read_results(self.folder.predictions_path(split)) for split in JUDGED}
+        threshold = evaluation.best_threshold(truth["val"], results["val"])
+        val, test = (
+            evaluation.evaluate_split(
+                truth[split], results[split], classes=layout.classes, score_threshold=threshold
+            )
+            for split in JUDGED
+        )
+        return val, test
+
+    def _record(self, fitted: Fitted) -> CellRecord:
+        spec = self.spec
+        return CellRecord(
+            cell=self.folder.name,
+            model=spec.model,
+            seed=spec.seed,
+            dataset=spec.dataset,
+            status="done",
+            description=fitted.description,
+            recipe=spec.plan.recipe.model_dump(mode="json"),
+            options=dict(spec.plan.options),
+            ledger=spec.plan.ledger,
+            training=fitted.training,
+            native_metrics=fitted.native_metrics,
+            provenance=spec.provenance,
+        )
+
+
+def failed_record(folder: CellFolder, spec: CellSpec, *, stage: str, reason: str) -> CellRecord:
+    """The record of a cell without figures."""
+    return CellRecord(
+        cell=folder.name,
+        model=spec.model,
+        seed=spec.seed,
+        dataset=spec.dataset,
+        status="failed",
+        failure=Failure(stage=stage, reason=reason),
+        recipe=spec.plan.recipe.model_dump(mode="json"),
+        options=dict(spec.plan.options),
+        ledger=spec.plan.ledger,
+        provenance=spec.provenance,
+    )
+
+
+def _save(detector: Detector, target: Path) -> None:
+    """Whole or not at all: a half-written checkpoint must never be judged."""
+    partial = target.with_name(target.name + ".partial")
+    for stale in (partial, target):
+        shutil.rmtree(stale, ignore_errors=True)
+    with files.full_disk_is_an_error(target):
+        detector.save(partial)
+    partial.replace(target)

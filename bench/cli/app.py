@@ -1,0 +1,143 @@
+"""The command line: every command, its words, and what a person is told when something is wrong."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench import __version__
+from bench.errors import BenchError
+
+app = typer.Typer(
+    name="bench",
+    help="On my data, which detector should I use, and how sure am I?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(no_args_is_help=True, help="Convert and describe data, without training.")
+config_app = typer.Typer(no_args_is_help=True, help="About bench.yaml.")
+app.add_typer(data_app, name="data")
+app.add_typer(config_app, name="config")
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Default: bench.yaml of this folder, or the embedded default."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a word, e.g. train.epochs=50. Repeatable."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    config: Config = None,
+    models: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated: names in the file, families, or family:variant."),
+    ] = None,
+    overrides: Overrides = None,
+    seeds: Annotated[str | None, typer.Option(help="Comma-separated, e.g. 0,1,2.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Finish what a killed or partly failed run has left.")
+    ] = None,
+) -> None:
+    """Train and judge every model x seed, and write the report.
+
+    Exit code 0: every cell is done; 1: some cell failed (the others are in the report); 2: a mistake in
+    what was asked.
+    """
+    from bench.cli import run as command
+
+    command.run(config, models, overrides or [], seeds, resume)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN ...]", show_default=False)] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: report.html in the run.")] = None,
+    config: Config = None,
+) -> None:
+    """Write the report of a run (the newest if none is named), or compare several runs in one."""
+    from bench.cli import report as command
+
+    command.report(runs or [], output, config)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="PATH", help="A folder of pictures and boxes.")],
+    output: Annotated[Path, typer.Option("--output", "-o")] = Path("bench.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Look at a folder of data and write a commented bench.yaml for it."""
+    from bench.cli import data as command
+
+    command.init(folder, output, force)
+
+
+@app.command()
+def models() -> None:
+    """List the model families and their variants."""
+    from bench.cli import models as command
+
+    command.models()
+
+
+@data_app.command()
+def convert(config: Config = None, overrides: Overrides = None) -> None:
+    """Read, check, repair, split, and write the COCO and YOLO layouts."""
+    from bench.cli import data as command
+
+    command.convert(config, overrides or [])
+
+
+@data_app.command()
+def describe(
+    config: Config = None,
+    overrides: Overrides = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Where to draw it (.svg or .png). Default: beside the layout.")
+    ] = None,
+) -> None:
+    """Print and draw the class distribution of each split."""
+    from bench.cli import data as command
+
+    command.describe(config, overrides or [], figure)
+
+
+@config_app.command()
+def schema() -> None:
+    """Print the JSON schema of bench.yaml, for editors."""
+    import json
+
+    from bench.config import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+def main() -> int:
+    """Run a command; a user's mistake is a message and exit code 2, never a traceback."""
+    try:
+        app()
+    except BenchError as error:
+        typer.echo(f"bench: {error}", err=True)
+        return error.exit_code
+    return 0

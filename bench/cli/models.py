@@ -1,0 +1,17 @@
+"""`bench models`."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench import registry
+
+
+def models() -> None:
+    table = Table(box=None, header_style="bold")
+    for column in ("family", "variant", "what it is"):
+        table.add_column(column)
+    for name in registry.detector_names():
+        for number, (variant, line) in enumerate(registry.family(name).variants.items()):
+            table.add_row("" if number else name, Text(variant), Text(line))
+    Console(soft_wrap=True).print(table)

@@ -1,0 +1,145 @@
+"""A run as a person watches it: a live line where there is a terminal, plain lines where there is none."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from bench.records import CellRecord
+from bench.store import CellFolder, RunFolder
+
+PLAIN_LINE_S = 10.0
+"""Without a terminal, an epoch is worth a line only so often; the first and the last always are."""
+
+DataProgress = Callable[[str, int, int], None]
+
+
+@contextlib.contextmanager
+def watch_data() -> Iterator[DataProgress]:
+    """Progress of the data's preparation alone."""
+    with watcher(Console(highlight=False, soft_wrap=True)) as show:
+        yield show.data
+
+
+@contextlib.contextmanager
+def watcher(console: Console) -> Iterator["RunView"]:
+    """What fits the console."""
+    if not console.is_terminal:
+        yield RunView(console, None)
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield RunView(console, progress)
+
+
+class RunView:
+    """Turns what a run tells into lines, and into one bar where there is a terminal."""
+
+    def __init__(self, console: Console, progress: Progress | None) -> None:
+        self._console = console
+        self._progress = progress
+        self._task: TaskID | None = None
+        self._cells = ""
+        self._total = 0
+        self._name = ""
+        self._epoch = ""
+        self._spans: list[float] = []
+        self._epochs = (0, 1)
+        self._last_line = 0.0
+        self._in_training = False
+        self.run: RunFolder | None = None
+
+    def data(self, what: str, done: int, total: int) -> None:
+        self._bar(f"data: {what}", done, total)
+
+    def begun(self, run: RunFolder, total: int, left: int) -> None:
+        self.run = run
+        self._total = total
+        self._say(f"run      {run.root}")
+        rest = "" if left == total else f", {total - left} done before"
+        self._say(f"cells    {total}{rest}")
+
+    def cell(self, number: int, cell: CellFolder, *, done: bool) -> None:
+        self._cells = f"[{number}/{self._total}]"
+        self._name, self._epoch, self._spans, self._epochs = cell.name, "", [], (0, 1)
+        self._say(f"{self._cells} {cell.name}: {'done before' if done else 'starts'}")
+
+    def event(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "epoch":
+            self._hear_epoch(event)
+        elif kind == "step":
+            epoch, epochs = self._epochs
+            if self._in_training:
+                self._bar(self._head(), epoch + event["done"] / event["total"], epochs)
+            else:
+                self._bar(self._head(), event["done"], event["total"])
+        elif kind == "stage":
+            self._in_training = event["stage"] == "fit"
+            self._epoch = "" if self._in_training else event["stage"]
+            self._bar(self._head(), 0, 1)
+
+    def ended(self, record: CellRecord) -> None:
+        if record.status == "failed" and record.failure:
+            text = f"{self._cells} {record.cell}: FAILED in {record.failure.stage}: {record.failure.reason}"
+            self._say(text, style="red")
+            return
+        training, test = record.training, record.test
+        assert training is not None and test is not None
+        self._say(
+            f"{self._cells} {record.cell}: done in {clock(training.duration_s)} of training, "
+            f"best epoch {training.best_epoch}, test AP {figure(test.coco.AP)}, AP50 {figure(test.coco.AP50)}",
+            style="green",
+        )
+
+    def _hear_epoch(self, event: dict[str, Any]) -> None:
+        self._spans.append(event["duration_s"])
+        done, planned = event["epoch"], event["epochs"]
+        self._epochs = (done, planned)
+        left = (planned - done) * sum(self._spans) / len(self._spans)
+        losses = event["train_losses"]
+        parts = [f"epoch {done}/{planned}"]
+        parts += [f"{name} {value:.3g}" for name, value in list(losses.items())[:4]]
+        if "AP" in event["val_metrics"]:
+            parts.append(f"val AP {event['val_metrics']['AP']:.3f}")
+        parts.append(f"left {clock(left)}")
+        self._epoch = "  ".join(parts)
+        self._bar(self._head(), done, planned)
+        now = time.monotonic()
+        if self._progress is None and (done in (1, planned) or now - self._last_line >= PLAIN_LINE_S):
+            self._last_line = now
+            self._say(self._head())
+
+    def _head(self) -> str:
+        return f"{self._cells} {self._name}  {self._epoch}"
+
+    def _bar(self, text: str, done: float, total: float) -> None:
+        if self._progress is None:
+            return
+        if self._task is None:
+            self._task = self._progress.add_task(text, total=total)
+        self._progress.update(self._task, description=text, completed=done, total=total)
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._console.print(Text(text, style=style))
+
+
+def clock(seconds: float) -> str:
+    """75 -> '1:15', 3700 -> '1:01:40'."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def figure(value: float | None) -> str:
+    """Three places, or a dash for what is not defined."""
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,120 @@
+"""A run from start to end, or from where it was left."""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bench import evaluation, reports
+from bench.config import BenchConfig
+from bench.datasets import prepare
+from bench.errors import RunError
+from bench.layout import Layout
+from bench.records import CellRecord
+from bench.runner.begin import begin
+from bench.runner.launch import Event, launch
+from bench.runner.plan import plan_cells
+from bench.store import CellFolder, RunFolder
+
+
+class Watcher(Protocol):
+    """Whoever shows a run to a person."""
+
+    def data(self, what: str, done: int, total: int) -> None:
+        """The data's preparation moves on."""
+        ...
+
+    def begun(self, run: RunFolder, total: int, left: int) -> None:
+        """The folder stands; `left` of `total` cells are to be done."""
+        ...
+
+    def cell(self, number: int, cell: CellFolder, *, done: bool) -> None:
+        """The cell of that number (from 1) starts, or is skipped as done."""
+        ...
+
+    def event(self, event: Event) -> None:
+        """The cell under way tells something: see bench.cell.watch."""
+        ...
+
+    def ended(self, record: CellRecord) -> None:
+        """The cell under way has ended."""
+        ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run."""
+
+    run: RunFolder
+    records: tuple[CellRecord, ...]
+    report: Path
+
+    @property
+    def failed(self) -> tuple[CellRecord, ...]:
+        return tuple(record for record in self.records if record.status == "failed")
+
+
+def start(config: BenchConfig, watcher: Watcher, *, command: str) -> Outcome:
+    """Plan, prepare the data, make the folder, run every cell.
+
+    Raises:
+        BenchError: what is asked can't be done; no run folder has been made.
+    """
+    cells = plan_cells(config)
+    layout = prepare(config.data, config.cache, progress=watcher.data)
+    return _finish(begin(config, cells, layout, command=command), watcher)
+
+
+def resume(run: RunFolder, watcher: Watcher) -> Outcome:
+    """Do what a killed or partly failed run has left; cells that are done are not touched.
+
+    Raises:
+        RunError: somebody else works on the run, or its data is gone.
+    """
+    layout = Path(run.info().layout)
+    if not (layout / "manifest.json").is_file():
+        raise RunError(
+            "the written dataset of this run is gone",
+            file=layout,
+            mend=f"begin anew: bench run -c {run.config_path}",
+        )
+    Layout.open(layout)
+    return _finish(run, watcher)
+
+
+def _finish(run: RunFolder, watcher: Watcher) -> Outcome:
+    with _alone(run):
+        cells = run.cells()
+        done = {cell.name for cell in cells if (record := cell.record()) and record.status == "done"}
+        watcher.begun(run, len(cells), len(cells) - len(done))
+        for number, cell in enumerate(cells, start=1):
+            watcher.cell(number, cell, done=cell.name in done)
+            if cell.name not in done:
+                cell.record_path.unlink(missing_ok=True)  # a failure of an earlier try
+                watcher.ended(launch(cell, watcher.event))
+        return conclude(run)
+
+
+def conclude(run: RunFolder) -> Outcome:
+    """Write results.csv and the report from the records that are there."""
+    records = run.records()
+    evaluation.write_csv(run.results_path, records)
+    report = reports.write_report([run], run.report_path)
+    return Outcome(run=run, records=tuple(records), report=report)
+
+
+@contextlib.contextmanager
+def _alone(run: RunFolder) -> Iterator[None]:
+    """One runner a run. The lock goes with its process, however that ends."""
+    with (run.root / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(
+                "another process is working on this run", file=run.root, mend="wait for it, or end it"
+            ) from None
+        yield
+
+

@@ -1,0 +1,49 @@
+"""A few test pictures, kept in the run so that the report needs nothing else."""
+
+import json
+from collections.abc import Sequence
+
+from PIL import Image
+
+from bench import files
+from bench.layout import Example, Layout
+from bench.store import RunFolder, Sample
+
+SAMPLES = 8
+SAMPLE_SIDE = 640
+"""Long side in pixels: enough to judge a box by eye, small enough for one page."""
+
+
+def keep_samples(layout: Layout, run: RunFolder) -> list[Sample]:
+    """Shrink and store SAMPLES test pictures, spread evenly, one of them without boxes where there is one."""
+    chosen = _choose(layout.examples("test"))
+    run.samples_dir.mkdir(parents=True, exist_ok=True)
+    samples = []
+    for number, example in enumerate(chosen):
+        name = f"{number:02d}.jpg"
+        with Image.open(example.path) as picture:
+            shrunk = picture.convert("RGB")
+        shrunk.thumbnail((SAMPLE_SIDE, SAMPLE_SIDE))
+        with files.full_disk_is_an_error(run.samples_dir / name):
+            shrunk.save(run.samples_dir / name, quality=88)
+        samples.append(
+            Sample(
+                image_id=example.image_id,
+                file_name=example.path.name,
+                size_wh=example.size_wh,
+                scale=shrunk.width / example.size_wh[0],
+                picture=name,
+            )
+        )
+    content = [json.loads(sample.model_dump_json()) for sample in samples]
+    files.write_json(run.samples_dir / "samples.json", content)
+    return samples
+
+
+def _choose(examples: Sequence[Example]) -> list[Example]:
+    """No eye for what looks good: every n-th picture with boxes, and the first background."""
+    full = [example for example in examples if len(example.labels)]
+    background = [example for example in examples if not len(example.labels)][:1]
+    wanted = min(SAMPLES - len(background), len(full))
+    spread = [full[index * len(full) // wanted] for index in range(wanted)]
+    return spread + background

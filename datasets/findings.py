@@ -1,0 +1,60 @@
+"""Everything that was mended, dropped or set aside on the way in: counted by kind, listed by picture and box."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+KINDS: dict[str, str] = {
+    "clipped": "boxes that reached out of their picture, cut at its edge",
+    "degenerate": "boxes without width or height, dropped",
+    "polygon": "boxes computed from a polygon",
+    "orphan_annotation": "annotations whose picture is not listed, dropped",
+    "no_file": "pictures that are listed but not there, dropped with their boxes",
+    "duplicate_annotation_id": "annotations with an id that an earlier one has; kept under their row",
+    "duplicate_picture": "pictures listed a second time, dropped; their boxes go to the first",
+    "oriented": "pictures turned upright by their EXIF orientation",
+    "oriented_boxes": "pictures whose boxes were given in the unturned frame, turned with the picture",
+    "resized": "pictures whose listed size is another than the file's; boxes scaled to the file",
+    "size_disagrees": "pictures of another shape than listed, set aside: their boxes can't be trusted",
+    "size_missing": "pictures listed without a size; the file's was taken",
+    "unreadable": "pictures that can't be read or end too early, set aside",
+    "converted": "pictures copied as 8-bit RGB: 16-bit, CMYK, palette, alpha or 1-bit",
+    "renamed": "pictures whose name in the layout is not the source's",
+    "val_from_train": "pictures moved from train to val, because the source publishes no val",
+}
+"""Kind -> what it says, in the manifest and on the page."""
+
+LISTED = 10_000
+"""Findings of a kind that the manifest lists; repairs.csv beside it lists all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was not as it should be, and what was done."""
+
+    kind: str
+    picture: str
+    record: str = ""
+    """The box: 'annotation 17', 'line 3'; empty where the whole picture is meant."""
+    detail: str = ""
+
+
+def account(findings: Iterable[Finding]) -> dict[str, Any]:
+    """The manifest's `repairs`: kind -> count, meaning and the list; kinds that did not occur are left out."""
+    by_kind: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_kind.setdefault(finding.kind, []).append(finding)
+    return {
+        kind: {
+            "count": len(found),
+            "meaning": meaning,
+            "listed": [_item(finding) for finding in found[:LISTED]],
+        }
+        for kind, meaning in KINDS.items()
+        if (found := by_kind.get(kind))
+    }
+
+
+def _item(finding: Finding) -> dict[str, str]:
+    item = {"picture": finding.picture, "record": finding.record, "detail": finding.detail}
+    return {key: value for key, value in item.items() if value}

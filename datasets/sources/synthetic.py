@@ -1,0 +1,70 @@
+"""The synthetic source: scenes drawn here, seeded; the embedded default."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from bench import files
+from bench.config import DataConfig, SyntheticConfig
+from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images, Source
+from bench.datasets.sources import scenes
+
+DRAWING = 1
+"""Raised with every change of the scenes: what an older one drew is not taken for the same."""
+
+
+def read(config: DataConfig, workroom: Path) -> Source:
+    """Draw `config.synthetic` below `workroom`, or take the pictures that already stand there."""
+    options = config.synthetic
+    drawn = [scenes.draw(options.seed, index, options.size) for index in range(options.pictures)]
+    names = [f"{index:06d}.png" for index in range(options.pictures)]
+    folder = workroom / f"synthetic-{DRAWING}-{options.pictures}x{options.size}-seed{options.seed}"
+    if not folder.is_dir():
+        _write(folder, names, drawn)
+    return Source(
+        dataset=Dataset(
+            classes=tuple(kind.name for kind in scenes.KINDS),
+            images=Images.of(
+                names=names,
+                paths=[str(folder / name) for name in names],
+                sizes_wh=[(options.size, options.size)] * options.pictures,
+                splits=[NO_SPLIT] * options.pictures,
+            ),
+            boxes=BoxTable.of(
+                image=np.repeat(np.arange(options.pictures), [len(scene.labels) for scene in drawn]),
+                label=np.concatenate([scene.labels for scene in drawn]),
+                xyxy=np.concatenate([scene.boxes_xyxy for scene in drawn]),
+            ),
+        ),
+        known_good=True,
+        account=_account(options),
+    )
+
+
+def _write(folder: Path, names: list[str], drawn: list[scenes.Scene]) -> None:
+    """All pictures or none: drawn into a neighbour that takes its name when it is complete."""
+    with files.full_disk_is_an_error(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            for name, scene in zip(names, drawn, strict=True):
+                (fresh / name).write_bytes(scenes.png(scene.pixels))
+            fresh.chmod(0o755)
+            os.rename(fresh, folder)  # noqa: PTH104 -- refuses a folder that is not empty, on every system
+        except OSError:
+            if not folder.is_dir():  # else another process drew the same meanwhile
+                raise
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _account(options: SyntheticConfig) -> dict[str, object]:
+    return {
+        "format": "synthetic",
+        "options": options.model_dump(),
+        "drawing": DRAWING,
+        "licence": "Apache-2.0, drawn by this project",
+    }

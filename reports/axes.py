@@ -1,0 +1,79 @@
+"""Where a value stands on a chart: round ticks, linear or logarithmic, positions in percent."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.reports.wording import number
+
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A mark on an axis."""
+
+    at: float  # percent of the axis
+    text: str
+
+
+@dataclass(frozen=True)
+class Axis:
+    """From `low` to `high`, both at round values."""
+
+    low: float
+    high: float
+    values: tuple[float, ...]
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        """Percent of the way from `low` to `high`."""
+        if self.log:
+            share = (math.log(value) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return round(100 * share, 2)
+
+    @property
+    def ticks(self) -> tuple[Tick, ...]:
+        return tuple(Tick(self.at(value), number(value)) for value in self.values)
+
+
+def linear(values: Iterable[float], *, ticks: int = 5, zero: bool = True) -> Axis:
+    """Round steps of 1, 2, 2.5 or 5 around `values`; from 0 where `zero` is asked for."""
+    known = list(values) or [0.0, 1.0]
+    low, high = min(known), max(known)
+    if zero:
+        low, high = min(low, 0.0), max(high, 0.0)
+    if high - low < 1e-12:
+        low, high = low - (0.0 if zero and low >= 0 else 0.5), high + 1.0
+    raw = (high - low) / ticks
+    magnitude = 10 ** math.floor(math.log10(raw))
+    step = next(s * magnitude for s in _STEPS if s * magnitude >= raw * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    marks = tuple(round(k * step, 12) for k in range(first, last + 1))
+    return Axis(marks[0], marks[-1], marks)
+
+
+def logarithmic(values: Iterable[float]) -> Axis:
+    """Ticks at 1, 2 and 5 times powers of ten, thinned to powers where there are many. Values are positive."""
+    known = list(values)
+    low, high = min(known), max(known)
+    ladder = [m * 10.0**e for e in range(-12, 16) for m in (1, 2, 5)]
+    start = max(i for i, value in enumerate(ladder) if value <= low * (1 + 1e-9))
+    end = min(i for i, value in enumerate(ladder) if value >= high * (1 - 1e-9))
+    if start == end:
+        start, end = start - 1, end + 1
+    marks = ladder[start : end + 1]
+    if len(marks) > 7:
+        tens = [value for value in marks if abs(math.log10(value) - round(math.log10(value))) < 1e-9]
+        marks = [marks[0], *(v for v in tens if marks[0] < v < marks[-1]), marks[-1]]
+    return Axis(ladder[start], ladder[end], tuple(float(f"{m:.1g}") for m in marks), log=True)
+
+
+def fitting(values: Iterable[float]) -> Axis:
+    """Logarithmic where values span more than a factor of three, else linear from 0."""
+    known = list(values)
+    if known and min(known) > 0 and max(known) / min(known) > 3:
+        return logarithmic(known)
+    return linear(known)

@@ -1,0 +1,48 @@
+"""Figures by class: AP with support, and how often a class is predicted against how often it is there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.records import CellRecord, ClassFigures
+from bench.reports.comparison import Comparison
+from bench.reports.ranking import Spread
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class on test; one entry a model with a finished cell, in the order of the ranking."""
+
+    name: str
+    support: int  # ground-truth boxes
+    ap: tuple[Spread | None, ...]
+    ap50: tuple[Spread | None, ...]
+    detections: tuple[Spread | None, ...]  # at the operating threshold
+
+
+def class_rows(comparison: Comparison) -> list[ClassRow]:
+    """Most frequent class first; classes of equal support in the order of their index."""
+    tested = [record for record in comparison.records if record.test]
+    if not tested or tested[0].test is None:
+        return []
+    rows = [
+        ClassRow(
+            name=figures.name,
+            support=figures.ground_truths,
+            ap=_by_model(comparison, index, lambda found: found.AP),
+            ap50=_by_model(comparison, index, lambda found: found.AP50),
+            detections=_by_model(comparison, index, lambda found: found.detections),
+        )
+        for index, figures in enumerate(tested[0].test.classes)
+    ]
+    return sorted(rows, key=lambda row: -row.support)
+
+
+def _by_model(
+    comparison: Comparison, index: int, figure: Callable[[ClassFigures], float | None]
+) -> tuple[Spread | None, ...]:
+    def of(record: CellRecord) -> float | None:
+        if record.test is None or index >= len(record.test.classes):
+            return None
+        return figure(record.test.classes[index])
+
+    return tuple(contestant.spread(of) for contestant in comparison.finished)

@@ -1,0 +1,183 @@
+"""The columns of the ranking: which figure, which way is better, how it is written, which cells are best."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.records import CellRecord, CocoFigures
+from bench.reports import wording
+from bench.reports.comparison import Comparison, Contestant
+
+Figure = Callable[[CellRecord], float | None]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One figure of a record. `note` explains it under the table."""
+
+    key: str
+    title: str
+    group: str
+    better: Literal["high", "low"]
+    figure: Figure
+    write: Callable[[float | None], str]
+    note: str
+
+
+def _coco(name: str) -> Figure:
+    return lambda record: getattr(record.test.coco, name) if record.test else None
+
+
+def _point(name: str) -> Figure:
+    return lambda record: getattr(record.test.operating_point, name) if record.test else None
+
+
+def _cost(name: str) -> Figure:
+    return lambda record: getattr(record.efficiency, name) if record.efficiency else None
+
+
+def _memory(record: CellRecord) -> float | None:
+    """On a GPU its own memory, else the process's."""
+    if record.efficiency is None:
+        return None
+    return record.efficiency.peak_gpu_memory_mib or record.efficiency.peak_memory_mib
+
+
+QUALITY, THRESHOLD, COST = "Test split", "Test, at val’s threshold", "Cost"
+
+COLUMNS: tuple[Column, ...] = (
+    Column("ap", "AP", QUALITY, "high", _coco("AP"), wording.share, "mean over IoU .50:.95 and classes"),
+    Column("ap50", "AP50", QUALITY, "high", _coco("AP50"), wording.share, "IoU .50: found, roughly placed"),
+    Column("ap75", "AP75", QUALITY, "high", _coco("AP75"), wording.share, "IoU .75: found, well placed"),
+    Column(
+        "ap_loose",
+        "AP .25/.50/.75",
+        QUALITY,
+        "high",
+        lambda record: record.test.AP_25_50_75 if record.test else None,
+        wording.share,
+        "mean over IoU .25, .50 and .75",
+    ),
+    Column(
+        "ar", "AR100", QUALITY, "high", _coco("AR_100"), wording.share, "recall, up to 100 detections a picture"
+    ),
+    Column(
+        "precision",
+        "Precision",
+        THRESHOLD,
+        "high",
+        _point("precision"),
+        wording.share,
+        "share of detections that are right (IoU .50), at the score threshold with the best F1 on val",
+    ),
+    Column(
+        "recall",
+        "Recall",
+        THRESHOLD,
+        "high",
+        _point("recall"),
+        wording.share,
+        "share of objects found, at that threshold",
+    ),
+    Column("f1", "F1", THRESHOLD, "high", _point("f1"), wording.share, "harmonic mean of the two"),
+    Column(
+        "parameters",
+        "Parameters",
+        COST,
+        "low",
+        lambda record: record.description.parameters if record.description else None,
+        wording.millions,
+        "all of the model’s weights",
+    ),
+    Column(
+        "latency",
+        "Latency, ms",
+        COST,
+        "low",
+        _cost("latency_ms"),
+        wording.number,
+        "median for one picture, from its file to its detections",
+    ),
+    Column(
+        "throughput",
+        "Pictures / s",
+        COST,
+        "high",
+        _cost("images_per_s"),
+        wording.number,
+        "in batches, post-processing included",
+    ),
+    Column(
+        "training",
+        "Training",
+        COST,
+        "low",
+        lambda record: record.training.duration_s if record.training else None,
+        wording.seconds,
+        "wall time, validation included",
+    ),
+    Column("memory", "Memory", COST, "low", _memory, wording.mebibytes, "peak; the GPU’s where there is one"),
+)
+
+TWELVE: tuple[str, ...] = tuple(CocoFigures.model_fields)
+"""COCO's figures, in COCO's order."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One figure of one model."""
+
+    text: str
+    spread: str  # '± 0.012', or empty
+    order: str  # what sorting compares; empty sorts last
+    best: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model in the ranking."""
+
+    place: str
+    contestant: Contestant
+    entries: tuple[Entry, ...]
+
+
+def rows(comparison: Comparison) -> list[Row]:
+    """One row a model, best first, the best figure of every column marked where there are several."""
+    columns = [_entries(column, comparison) for column in COLUMNS]
+    return [
+        Row(
+            place=_place(contestant, comparison),
+            contestant=contestant,
+            entries=tuple(column[index] for column in columns),
+        )
+        for index, contestant in enumerate(comparison.contestants)
+    ]
+
+
+def _place(contestant: Contestant, comparison: Comparison) -> str:
+    mine = contestant.ranked.ap
+    if mine is None:
+        return wording.NOTHING
+    return str(1 + sum(1 for c in comparison.contestants if c.ranked.ap and c.ranked.ap.mean > mine.mean))
+
+
+def _entries(column: Column, comparison: Comparison) -> list[Entry]:
+    spreads = [contestant.spread(column.figure) for contestant in comparison.contestants]
+    means = [spread.mean for spread in spreads if spread]
+    best = (max if column.better == "high" else min)(means, default=None)
+    found = []
+    for spread in spreads:
+        if spread is None:
+            found.append(Entry(wording.NOTHING, "", "", False))
+            continue
+        varied = spread.sd is not None and spread.sd > 0
+        found.append(
+            Entry(
+                text=column.write(spread.mean),
+                spread=f"± {column.write(spread.sd)}" if varied else "",
+                order=repr(spread.mean),
+                best=len(means) > 1 and spread.mean == best,
+            )
+        )
+    return found

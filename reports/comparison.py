@@ -1,0 +1,174 @@
+"""What a report is about: run folders read, and their models brought together by the data they saw."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from bench.errors import RunError
+from bench.layout import SplitName
+from bench.records import CellRecord
+from bench.reports.palette import Tone, tone
+from bench.reports.ranking import Ranked, Spread, ranking
+from bench.reports.stored import read_json
+from bench.store import RunFolder, RunInfo
+
+History = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, read once."""
+
+    folder: RunFolder
+    info: RunInfo
+    records: tuple[CellRecord, ...]
+    label: str
+
+    @property
+    def unfinished(self) -> list[str]:
+        """Cells that have no record yet."""
+        known = {record.cell for record in self.records}
+        return [name for name in self.info.cells if name not in known]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One model of one run: what stands in a row of the ranking."""
+
+    label: str  # unique on the page
+    tone: Tone
+    run: Run
+    ranked: Ranked
+
+    @property
+    def done(self) -> tuple[CellRecord, ...]:
+        return self.ranked.done
+
+    @property
+    def shown(self) -> CellRecord | None:
+        """The cell that stands for the model where only one can be shown: its first seed's, not its best."""
+        return min(self.done, key=lambda record: record.seed, default=None)
+
+    def spread(self, figure: Callable[[CellRecord], float | None]) -> Spread | None:
+        return self.ranked.spread(figure)
+
+    @cached_property
+    def histories(self) -> Mapping[int, History]:
+        """Seed -> epochs, for every cell that left any; failed ones too."""
+        found = {
+            record.seed: self.run.folder.cell(record.cell).history()
+            for record in (*self.ranked.done, *self.ranked.failed)
+        }
+        return {seed: rows for seed, rows in sorted(found.items()) if rows}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that was trained on one dataset; only inside it are figures comparable."""
+
+    number: int  # from 1
+    dataset: str
+    runs: tuple[Run, ...]
+    contestants: tuple[Contestant, ...]  # best first
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.runs[0].info.classes
+
+    @property
+    def finished(self) -> list[Contestant]:
+        """Those with at least one cell that is done."""
+        return [contestant for contestant in self.contestants if contestant.done]
+
+    @property
+    def records(self) -> list[CellRecord]:
+        return [record for contestant in self.contestants for record in contestant.done]
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """Of the first run that has one; empty where none has."""
+        for run in self.runs:
+            if run.folder.manifest_path.is_file():
+                manifest = read_json(run.folder.manifest_path)
+                return manifest if isinstance(manifest, dict) else {}
+        return {}
+
+    def ground_truth(self, split: SplitName) -> dict[str, Any] | None:
+        """COCO json of the first run that kept it."""
+        for run in self.runs:
+            path = run.folder.ground_truth_path(split)
+            if path.is_file():
+                truth: dict[str, Any] = read_json(path)
+                return truth
+        return None
+
+
+def compare(folders: Sequence[RunFolder]) -> list[Comparison]:
+    """One comparison for every dataset that the runs saw, in the order of the runs.
+
+    Raises RunError: no run, the same run twice, or no cell finished in any of them.
+    """
+    runs = _read(folders)
+    several = _several(runs)
+    labelled = [
+        (run, row, f"{row.model} · {run.label}" if row.model in several else row.model)
+        for run in runs
+        for row in _in_cell_order(run)
+    ]
+    contestants = [
+        Contestant(label, tone(index), run, row) for index, (run, row, label) in enumerate(labelled)
+    ]
+    by_dataset: dict[str, list[Contestant]] = {}
+    for contestant in contestants:
+        by_dataset.setdefault(contestant.ranked.dataset, []).append(contestant)
+    return [
+        Comparison(
+            number=index,
+            dataset=dataset,
+            runs=tuple(run for run in runs if any(c.run is run for c in found)),
+            contestants=_best_first(found),
+        )
+        for index, (dataset, found) in enumerate(by_dataset.items(), 1)
+    ]
+
+
+def _read(folders: Sequence[RunFolder]) -> list[Run]:
+    if not folders:
+        raise RunError("there is no run to report on", mend="bench run makes one")
+    roots = [folder.root.resolve() for folder in folders]
+    for index, root in enumerate(roots):
+        if root in roots[:index]:
+            raise RunError("the same run is named twice", file=folders[index].root, mend="name it once")
+    names = [root.name for root in roots]
+    labels = [
+        name if names.count(name) == 1 else f"{root.parent.name}/{name}"
+        for name, root in zip(names, roots, strict=True)
+    ]
+    runs = [
+        Run(folder, folder.info(), tuple(folder.records()), label)
+        for folder, label in zip(folders, labels, strict=True)
+    ]
+    if not any(run.records for run in runs):
+        raise RunError(
+            "no cell is finished yet, so there is nothing to report",
+            file=folders[0].root,
+            mend="finish it with: bench run --resume RUN",
+        )
+    return runs
+
+
+def _in_cell_order(run: Run) -> list[Ranked]:
+    """A colour belongs to a model by its place in the config, not by its success."""
+    order = list(dict.fromkeys(record.model for record in run.records))
+    return sorted(ranking(run.records), key=lambda row: order.index(row.model))
+
+
+def _several(runs: Sequence[Run]) -> set[str]:
+    """Model names that stand in more than one run."""
+    names = [name for run in runs for name in {record.model for record in run.records}]
+    return {name for name in names if names.count(name) > 1}
+
+
+def _best_first(found: Sequence[Contestant]) -> tuple[Contestant, ...]:
+    return tuple(sorted(found, key=lambda c: -c.ranked.ap.mean if c.ranked.ap else float("inf")))

@@ -1,0 +1,93 @@
+"""Which model came out best: mean and spread of the test AP over seeds, failed cells apart."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from bench.records import CellRecord
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One figure over the seeds that have it."""
+
+    values: tuple[float, ...]  # at least one, in the order of the cells
+
+    @classmethod
+    def of(cls, values: Iterable[float | None]) -> "Spread | None":
+        """None where no value is defined."""
+        defined = tuple(value for value in values if value is not None)
+        return cls(defined) if defined else None
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values)
+
+    @property
+    def sd(self) -> float | None:
+        """Sample standard deviation (n - 1); None for a single value, which has no spread to tell of."""
+        return stdev(self.values) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One model's cells on one dataset, and its place among the others there."""
+
+    model: str
+    dataset: str
+    place: int | None
+    """From 1; equal means share a place. None without a test AP."""
+    done: tuple[CellRecord, ...]
+    failed: tuple[CellRecord, ...]
+
+    @property
+    def ap(self) -> Spread | None:
+        """Test AP over the seeds."""
+        return self.spread(test_ap)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of the cells that are done."""
+        return tuple(record.seed for record in self.done)
+
+    def spread(self, figure: Callable[[CellRecord], float | None]) -> Spread | None:
+        """Any figure of a record over the cells that are done."""
+        return Spread.of(figure(record) for record in self.done)
+
+
+def test_ap(record: CellRecord) -> float | None:
+    """AP over IoU .50:.95 on test."""
+    return record.test.coco.AP if record.test else None
+
+
+def ranking(records: Sequence[CellRecord]) -> list[Ranked]:
+    """Best mean test AP first; models without one last, in the order of the records.
+
+    Cells belong together by model and dataset; places are given within a dataset.
+    """
+    groups: dict[tuple[str, str], list[CellRecord]] = {}
+    for record in records:
+        groups.setdefault((record.model, record.dataset), []).append(record)
+    ranked = [
+        Ranked(
+            model=model,
+            dataset=dataset,
+            place=None,
+            done=tuple(record for record in cells if record.status == "done"),
+            failed=tuple(record for record in cells if record.status == "failed"),
+        )
+        for (model, dataset), cells in groups.items()
+    ]
+    ranked.sort(key=lambda row: -row.ap.mean if row.ap else float("inf"))
+    return [_placed(row, ranked) for row in ranked]
+
+
+def _placed(row: Ranked, all_rows: Sequence[Ranked]) -> Ranked:
+    """`row` with its place among those of its dataset."""
+    mine = row.ap
+    if mine is None:
+        return row
+    better = sum(
+        1 for other in all_rows if other.dataset == row.dataset and other.ap and other.ap.mean > mine.mean
+    )
+    return Ranked(row.model, row.dataset, better + 1, row.done, row.failed)

@@ -1,0 +1,66 @@
+"""Numbers as people read them; every function takes None for a figure that is not defined."""
+
+NOTHING = "–"
+
+
+def share(value: float | None) -> str:
+    """AP, recall and other figures between 0 and 1: '0.612'."""
+    return NOTHING if value is None else f"{value:.3f}"
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, whole from 100 on: '0.0513', '7.25', '1,204'."""
+    if value is None:
+        return NOTHING
+    if abs(value) >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    digits = 2 if abs(value) < 10 else 1
+    return f"{value:.{digits}f}" if abs(value) >= 1 else f"{value:.3g}"
+
+
+def millions(value: float | None) -> str:
+    """'3.01 M', '41 k' for what is small."""
+    if value is None:
+        return NOTHING
+    if abs(value) >= 1e5:
+        return f"{number(value / 1e6)} M"
+    return f"{number(value / 1e3)} k" if abs(value) >= 1e3 else number(value)
+
+
+def seconds(value: float | None) -> str:
+    """'4.2 s', '48 s', '12 min 30 s', '2 h 05 min'."""
+    if value is None:
+        return NOTHING
+    if value < 10:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(value / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def mebibytes(value: float | None) -> str:
+    """From MiB: '812 MiB', '3.4 GiB'."""
+    if value is None:
+        return NOTHING
+    return f"{value / 1024:.1f} GiB" if value >= 1024 else f"{number(value)} MiB"
+
+
+def bytes_(value: float | None) -> str:
+    """From bytes: '6.2 MiB'."""
+    return NOTHING if value is None else mebibytes(value / 2**20)
+
+
+def count(amount: int, one: str, many: str | None = None) -> str:
+    """'1 seed', '3 seeds'."""
+    return f"{amount:,} {one if amount == 1 else many or one + 's'}"
+
+
+def listed(items: list[str], last: str = "and") -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"

@@ -1,0 +1,22 @@
+"""What every test shares."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The folders `datasets`, `adapters` and `reports` at the top must not be importable under those names:
+# transformers takes any package called `datasets` for Hugging Face's.
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data: BENCH_DATA, or shared/data beside the checkout."""
+    folder = Path(os.environ.get("BENCH_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}: set BENCH_DATA to its folder")
+    return folder

@@ -1,0 +1,162 @@
+"""bench.yaml: what is read, overridden, refused."""
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from bench.config import check, json_schema, read_config
+from bench.errors import ConfigError
+
+MINIMAL = {"data": {"source": "synthetic"}, "models": ["fake"]}
+
+
+def write(folder: Path, tree: object, name: str = "bench.yaml") -> Path:
+    path = folder / name
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    return path
+
+
+def message(tree: object) -> str:
+    with pytest.raises(ConfigError) as caught:
+        check(tree, "my.yaml")  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+def test_without_a_file_the_embedded_default_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = read_config(None)
+    assert config.data.source == "synthetic"
+    assert {model.family for model in config.models} == {"detr", "yolo", "frcnn"}
+    assert config.runs == tmp_path / "runs"
+
+
+def test_the_folder_s_own_file_wins_over_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {**MINIMAL, "name": "mine"})
+    monkeypatch.chdir(tmp_path)
+    assert read_config(None).name == "mine"
+
+
+def test_relative_paths_start_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    below = tmp_path / "below"
+    below.mkdir()
+    (below / "table.yaml").write_text("{}")
+    (below / "own.pt").write_text("")
+    path = write(
+        below,
+        {
+            "data": {"source": "yolo", "path": "pictures", "classes": "table.yaml"},
+            "models": [{"family": "fake", "weights": "own.pt"}],
+        },
+    )
+    monkeypatch.chdir(tmp_path)
+    config = read_config(path)
+    assert config.data.path == below / "pictures"
+    assert config.data.classes == str(below / "table.yaml")
+    assert config.models[0].weights == str(below / "own.pt")
+    assert config.cache == below / ".bench"
+
+
+def test_overrides_reach_words_and_models_by_name(tmp_path: Path) -> None:
+    path = write(tmp_path, {**MINIMAL, "models": ["fake", {"family": "yolo", "name": "y"}, "detr:tiny"]})
+    config = read_config(
+        path,
+        overrides=[
+            "train.epochs=7",
+            "train.step_at=[0.5, 0.9]",
+            "models.y.train.lr=0.5",
+            "models.detr:tiny.weights=none",
+            "models.0.options.epoch_s=1.5",
+            "data.split.kind=grouped",
+        ],
+    )
+    assert config.train.epochs == 7
+    assert config.train.step_at == (0.5, 0.9)
+    assert config.models[1].recipe(config.train).lr == 0.5
+    assert config.models[2].variant == "tiny"
+    assert config.models[2].weights == "none"
+    assert config.models[0].options == {"epoch_s": 1.5}
+    assert config.data.split.kind == "grouped"
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("train.epochs", "has no `=`"),
+        ("data.source.more=1", "nothing lies below it"),
+        ("models.detr.weights=none", "no entry 'detr'"),
+        ("train.epoch=3", "did you mean `epochs`?"),
+    ],
+)
+def test_a_wrong_override_is_said(tmp_path: Path, override: str, words: str) -> None:
+    path = write(tmp_path, MINIMAL)
+    with pytest.raises(ConfigError, match=words.replace("?", r"\?")):
+        read_config(path, overrides=[override])
+
+
+def test_models_are_chosen_by_name_or_family_and_added_where_the_file_has_none(tmp_path: Path) -> None:
+    own = {"family": "yolo", "name": "small", "variant": "tiny"}
+    path = write(tmp_path, {**MINIMAL, "models": ["fake", own]})
+    config = read_config(path, models=["yolo", "frcnn:tiny"], seeds=[3, 4])
+    assert [(m.name, m.family, m.variant) for m in config.models] == [
+        ("small", "yolo", "tiny"),
+        ("frcnn-tiny", "frcnn", "tiny"),
+    ]
+    assert config.seeds == (3, 4)
+
+
+def test_all_problems_are_reported_together_with_guesses() -> None:
+    text = message(
+        {
+            "dat": {},
+            "data": {"source": "synthetik", "splitt": {}},
+            "models": ["fake", "yollo"],
+            "train": {"epochs": -1, "batchsize": 3, "optimizer": "adam"},
+        }
+    )
+    assert text.startswith("6 problems in my.yaml") or text.startswith("7 problems in my.yaml")
+    for part in ("`data`", "did you mean 'synthetic'", "did you mean 'yolo'", "`batch_size`", "train.epochs"):
+        assert part in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("tree", "words"),
+    [
+        ({**MINIMAL, "models": ["fake", "fake"]}, "used twice: fake"),
+        ({**MINIMAL, "models": []}, "models"),
+        ({**MINIMAL, "seeds": [1, 1]}, "the same seed"),
+        ({**MINIMAL, "models": [{"family": "fake", "name": "../x"}]}, "it names a folder"),
+        ({**MINIMAL, "models": [{"family": "fake", "train": {"epoch": 2}}]}, "models.fake.train.epoch"),
+        ({**MINIMAL, "data": {"source": "coco"}}, "needs `path`"),
+        ({**MINIMAL, "device": "gpu"}, "device"),
+        ({"models": ["fake"]}, "data: is missing"),
+    ],
+)
+def test_what_can_t_be_is_refused(tree: object, words: str) -> None:
+    assert words in message(tree)
+
+
+@pytest.mark.parametrize(("text", "words"), [("a: [", "is no YAML"), ("- a", "should hold keys"), ("", "should hold keys")])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        read_config(path)
+
+
+def test_a_missing_file_is_said_with_the_mend(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="bench init"):
+        read_config(tmp_path / "none.yaml")
+
+
+def test_the_schema_accepts_the_default_and_refuses_a_wrong_key(tmp_path: Path) -> None:
+    from bench.config import embedded_default
+
+    schema = json_schema()
+    tree = yaml.safe_load(embedded_default())
+    jsonschema.validate(tree, schema)
+    for wrong in ({**tree, "trian": {}}, {**tree, "models": [{"family": "yolo", "train": {"epoch": 1}}]}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
