@@ -5,6 +5,7 @@ So an epoch is the same whether it is the first after a resume or not, and howev
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ class Loaded:
     target: Target
 
 
-class Pictures(Dataset[Loaded]):
+class Pictures(Dataset[Any]):
     """Examples, loaded to order."""
 
     def __init__(self, examples: Sequence[Example], *, keep: bool) -> None:
@@ -95,7 +96,9 @@ class Epochs(Sampler[list[Order]]):
             yield [Order(int(order[row]), side, bool(flips[row])) for row in rows]
 
 
-def training(examples: Sequence[Example], recipe: Recipe, seed: int, device: str) -> tuple[DataLoader[Batch], Epochs]:
+def training(
+    examples: Sequence[Example], recipe: Recipe, seed: int, device: str
+) -> tuple[DataLoader[Batch], Epochs]:
     """Batches of `examples`; set the sampler's `epoch` before each pass."""
     epochs = Epochs(len(examples), recipe, seed)
     return _loader(examples, epochs, recipe.workers, device), epochs
@@ -104,7 +107,9 @@ def training(examples: Sequence[Example], recipe: Recipe, seed: int, device: str
 def validation(examples: Sequence[Example], recipe: Recipe, device: str) -> DataLoader[Batch]:
     """Batches of `examples` in order, as they are, at the recipe's size."""
     orders = [Order(index, _long_side(recipe), flip=False) for index in range(len(examples))]
-    batches = [orders[start : start + recipe.batch_size] for start in range(0, len(orders), recipe.batch_size)]
+    batches = [
+        orders[start : start + recipe.batch_size] for start in range(0, len(orders), recipe.batch_size)
+    ]
     return _loader(examples, batches, recipe.workers, device)
 
 

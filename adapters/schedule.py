@@ -21,5 +21,7 @@ def factor(recipe: Recipe, step: int, *, steps: int, steps_in_epoch: int) -> flo
         return float(warm * STEP_FACTOR**passed)
     if recipe.schedule == "cosine":
         done = max(0, step - warmup) / max(1, steps - warmup - 1)
-        return warm * (recipe.final_lr_share + (1 - recipe.final_lr_share) * (1 + math.cos(math.pi * done)) / 2)
+        return warm * (
+            recipe.final_lr_share + (1 - recipe.final_lr_share) * (1 + math.cos(math.pi * done)) / 2
+        )
     return warm

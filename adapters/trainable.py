@@ -6,6 +6,7 @@ network's input; class indices run from 0.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -76,3 +77,6 @@ class Trainable(nn.Module):
     def detect(self, batch: Batch) -> list[Found]:
         """What is in each picture. Called in evaluation mode, without gradients."""
         raise NotImplementedError
+
+    def save_beside(self, folder: Path) -> None:
+        """Write what other tools want to find beside the weights; nothing by default."""

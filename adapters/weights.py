@@ -9,6 +9,7 @@ A file that lies there is never looked for elsewhere, so a machine without a net
 $BENCH_WEIGHTS_URL names a mirror that offers the same tree over http, in place of all publishers.
 """
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ _YOLO_RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
 _TORCHVISION = "https://download.pytorch.org/models"
 _HUB = "https://huggingface.co"
 _HUB_FILES = ("config.json", "model.safetensors")
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w.-]+)?")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[A-Za-z0-9][\w.-]*)?")
 
 _COCO_80 = "COCO 2017 (80 classes)"
 _COCO_91 = "COCO 2017 (80 classes in 91 places)"
@@ -34,7 +35,7 @@ _COCO_91 = "COCO 2017 (80 classes in 91 places)"
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """One file: where it goes below the weights folder, where it comes from, how its sha256 begins if known."""
+    """One file: its place below the weights folder, its origin, the beginning of its sha256 where known."""
 
     place: str
     url: str
@@ -98,7 +99,7 @@ def weights_dir() -> Path:
     return (Path(home).expanduser() if home else Path.home() / ".cache" / "bench") / "weights"
 
 
-def published(name: str) -> Published:
+def entry_of(name: str) -> Published:
     """The entry of `name`; any ORG/MODEL of the hub has one. Raises WeightsError for other names."""
     if name in KNOWN:
         return KNOWN[name]
@@ -112,14 +113,20 @@ def locate(name: str) -> Path:
 
     Raises WeightsError where none can be had: it names the file, the address tried, and the place to put it.
     """
-    entry = published(name)
+    entry = entry_of(name)
     for folder in (weights_dir(), *_caches(entry)):
         if all(_usable(folder / _below(entry, folder, file), file) for file in entry.files):
             return _whole(entry, folder)
     own = weights_dir()
     for file in entry.files:
         target = own / file.place
-        if not _usable(target, file):
+        if target.is_file() and not _usable(target, file):
+            raise WeightsError(
+                f"is not the published file: empty, or its sha256 does not begin with {file.sha256_prefix!r}",
+                file=target,
+                mend="delete it or replace it",
+            )
+        if not target.is_file():
             fetch(_address(file), target, sha256_prefix=file.sha256_prefix, mend=_mend(entry, file))
     return _whole(entry, own)
 
@@ -127,10 +134,12 @@ def locate(name: str) -> Path:
 def start(asked: str, *, published: str | None, variant: str) -> Start:
     """What 'pretrained', 'none' or a path means for a variant whose published weights bear that name.
 
+    Where the published weights are a model of the hub, `asked` may name another one, as ORG/MODEL.
     Raises WeightsError where the weights are not there.
     """
     if asked == "none":
         return Start("none", "nothing")
+    path = Path(asked).expanduser()
     if asked == "pretrained":
         if published is None:
             raise WeightsError(
@@ -138,13 +147,16 @@ def start(asked: str, *, published: str | None, variant: str) -> Start:
                 value=asked,
                 mend="say weights: none, or the path of a file of your own",
             )
-        return Start(str(locate(published)), KNOWN[published].trained_on)
-    path = Path(asked).expanduser()
-    if not path.exists():
+        name = published
+    elif path.exists():
+        return Start(str(path.resolve()), _origin(path))
+    elif published in KNOWN and KNOWN[published].folder and _HUB_NAME.fullmatch(asked) and not path.suffix:
+        name = asked
+    else:
         raise WeightsError(
             "no such file", file=path, mend="say weights: pretrained, none, or the path of a file or folder"
         )
-    return Start(str(path.resolve()), _origin(path))
+    return Start(str(locate(name)), entry_of(name).trained_on)
 
 
 def fingerprint(path: Path) -> str:
@@ -153,7 +165,7 @@ def fingerprint(path: Path) -> str:
 
 
 def _origin(path: Path) -> str:
-    """What a local file has seen, as far as it can be known: published files are recognised by name and hash."""
+    """What a local file has seen, where that can be known: published ones show by name and hash."""
     for entry in KNOWN.values():
         file = entry.files[0]
         if entry.folder is None and path.name == file.place:
@@ -225,8 +237,6 @@ def _hub_snapshots(name: str) -> Iterator[Path]:
 
 def _ultralytics_dirs() -> Iterator[Path]:
     """The `weights_dir` of ultralytics' settings.json, where there is one."""
-    import json
-
     config = Path(os.environ.get("YOLO_CONFIG_DIR") or Path.home() / ".config") / "Ultralytics"
     try:
         settings = json.loads((config / "settings.json").read_text(encoding="utf-8"))

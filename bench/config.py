@@ -43,7 +43,7 @@ class SplitConfig(Words):
 class SyntheticConfig(Words):
     """Scenes that are drawn here; the embedded default."""
 
-    pictures: int = Field(640, ge=12, description="In all splits together.")
+    pictures: int = Field(900, ge=12, description="In all splits together.")
     size: int = Field(96, ge=32, description="Width and height in pixels.")
     seed: int = Field(0, ge=0)
 

@@ -7,7 +7,7 @@
     for picture, found in zip(pictures, detector.predict(pictures, batch_size=8)): ...
 
 A detector computes no metrics, prints nothing, and writes only below the folder it is given.
-`tests/conformance.py` tells a new one whether it keeps this contract.
+`bench.conformance.check_family` tells a new one whether it keeps this contract.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

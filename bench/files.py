@@ -35,19 +35,26 @@ def disk_full(path: Path) -> BenchError:
     )
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write whole or not at all: to a neighbour first, then renamed over `path`."""
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A fresh neighbour of `path` to write to: it takes that name if the block ends well, and goes if not."""
     with full_disk_is_an_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
+            yield Path(name)
             Path(name).chmod(0o644)
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write whole or not at all: to a neighbour first, then renamed over `path`."""
+    with replacing(path) as fresh:
+        fresh.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -83,18 +83,18 @@ class CocoFigures(Frozen):
 
 
 class ClassFigures(Frozen):
-    """One class on one split. AP and AR are over IoU .50:.95, 100 detections a picture."""
+    """One class on one split. AP and AR are over IoU .50:.95, at most 100 detections of it in a picture."""
 
     name: str
     ground_truths: int = Field(description="support: boxes of this class, crowds left out")
-    detections: int = Field(description="detections at or over the score threshold")
+    detections: int = Field(description="at or over the score threshold, those on crowds left out")
     AP: float | None
     AP50: float | None
     AR: float | None
 
 
 class OperatingPoint(Frozen):
-    """Counts at one score threshold, IoU 0.5, over all classes together."""
+    """Counts at one score threshold, IoU 0.5, over all classes together. A detection on a crowd is none."""
 
     score_threshold: float
     true_positives: int
@@ -109,8 +109,8 @@ class SplitFigures(Frozen):
     """The judge's verdict on one split."""
 
     pictures: int
-    boxes: int
-    detections: int
+    boxes: int = Field(description="crowds left out")
+    detections: int = Field(description="in the predictions file, at any score")
     coco: CocoFigures
     AP_25_50_75: float | None = Field(description="mean of AP at IoU .25, .50 and .75")
     classes: tuple[ClassFigures, ...]

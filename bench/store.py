@@ -189,6 +189,10 @@ class RunFolder:
         return self.root / "results.csv"
 
     @property
+    def classes_path(self) -> Path:
+        return self.root / "classes.csv"
+
+    @property
     def report_path(self) -> Path:
         return self.root / "report.html"
 

@@ -1,1 +1,5 @@
 """From a dataset as it lies on disk to layouts that frameworks read."""
+
+from bench.datasets.prepare import convert, prepare
+
+__all__ = ["convert", "prepare"]

@@ -1,8 +1,8 @@
-"""The one internal form of a dataset: frozen columns, no framework, good for 100,000 pictures and a million boxes.
+"""The one internal form of a dataset: frozen columns, made for 100,000 pictures with a million boxes.
 
-    images  N rows   names, paths, sizes_wh, splits
-    boxes   M rows   image (row of images), label (index into classes), xyxy, crowd, record
-    classes          names, in the order of their index
+images  N rows   names, paths, sizes_wh, splits
+boxes   M rows   image (row of images), label (index into classes), xyxy, crowd, record
+classes          names, in the order of their index
 """
 
 from collections.abc import Mapping, Sequence
@@ -86,7 +86,9 @@ class BoxTable:
 
     def take(self, rows: NDArray[Any]) -> "BoxTable":
         """The chosen rows (indices or a mask); `image` keeps its meaning."""
-        return BoxTable(self.image[rows], self.label[rows], self.xyxy[rows], self.crowd[rows], self.record[rows])
+        return BoxTable(
+            self.image[rows], self.label[rows], self.xyxy[rows], self.crowd[rows], self.record[rows]
+        )
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,9 @@ class Dataset:
             self.classes, self.images.take(keep), replace(boxes, image=new_row[boxes.image].astype(np.int64))
         )
 
-    def class_counts(self) -> NDArray[np.int64]:
+    def class_counts(self) -> NDArray[np.int32]:
         """Boxes of every class in every picture, crowds left out: (N, C)."""
-        counts = np.zeros((len(self.images), len(self.classes)), dtype=np.int64)
+        counts = np.zeros((len(self.images), len(self.classes)), dtype=np.int32)
         real = ~self.boxes.crowd
         np.add.at(counts, (self.boxes.image[real], self.boxes.label[real]), 1)
         return counts

@@ -1,4 +1,4 @@
-"""Everything that was mended, dropped or set aside on the way in: counted by kind, listed by picture and box."""
+"""What was mended, dropped or set aside on the way in: counted by kind, listed by picture and box."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,12 +6,15 @@ from typing import Any
 
 KINDS: dict[str, str] = {
     "clipped": "boxes that reached out of their picture, cut at its edge",
+    "repeated": "boxes that repeat another of their picture and class exactly, dropped",
     "degenerate": "boxes without width or height, dropped",
     "polygon": "boxes computed from a polygon",
     "orphan_annotation": "annotations whose picture is not listed, dropped",
     "no_file": "pictures that are listed but not there, dropped with their boxes",
-    "duplicate_annotation_id": "annotations with an id that an earlier one has; kept under their row",
-    "duplicate_picture": "pictures listed a second time, dropped; their boxes go to the first",
+    "duplicate_annotation": "annotations that repeat an earlier one, id and all; dropped",
+    "duplicate_annotation_id": "annotations with the id of an earlier, different one; kept under a new id",
+    "duplicate_picture": "pictures listed a second time; the second entry is dropped",
+    "ambiguous_picture": "pictures that share an id with another, set aside: their boxes can't be told apart",
     "oriented": "pictures turned upright by their EXIF orientation",
     "oriented_boxes": "pictures whose boxes were given in the unturned frame, turned with the picture",
     "resized": "pictures whose listed size is another than the file's; boxes scaled to the file",
@@ -19,8 +22,6 @@ KINDS: dict[str, str] = {
     "size_missing": "pictures listed without a size; the file's was taken",
     "unreadable": "pictures that can't be read or end too early, set aside",
     "converted": "pictures copied as 8-bit RGB: 16-bit, CMYK, palette, alpha or 1-bit",
-    "renamed": "pictures whose name in the layout is not the source's",
-    "val_from_train": "pictures moved from train to val, because the source publishes no val",
 }
 """Kind -> what it says, in the manifest and on the page."""
 
@@ -40,7 +41,7 @@ class Finding:
 
 
 def account(findings: Iterable[Finding]) -> dict[str, Any]:
-    """The manifest's `repairs`: kind -> count, meaning and the list; kinds that did not occur are left out."""
+    """The manifest's `repairs`: kind -> count, meaning, list; kinds that did not occur are left out."""
     by_kind: dict[str, list[Finding]] = {}
     for finding in findings:
         by_kind.setdefault(finding.kind, []).append(finding)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.reports.wording import number
+from bench.reports.wording import short
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
@@ -36,7 +36,7 @@ class Axis:
 
     @property
     def ticks(self) -> tuple[Tick, ...]:
-        return tuple(Tick(self.at(value), number(value)) for value in self.values)
+        return tuple(Tick(self.at(value), short(value)) for value in self.values)
 
 
 def linear(values: Iterable[float], *, ticks: int = 5, zero: bool = True) -> Axis:
@@ -46,7 +46,7 @@ def linear(values: Iterable[float], *, ticks: int = 5, zero: bool = True) -> Axi
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
     if high - low < 1e-12:
-        low, high = low - (0.0 if zero and low >= 0 else 0.5), high + 1.0
+        low, high = (low, high + 1.0) if zero else (low - 0.5, high + 0.5)
     raw = (high - low) / ticks
     magnitude = 10 ** math.floor(math.log10(raw))
     step = next(s * magnitude for s in _STEPS if s * magnitude >= raw * (1 - 1e-9))
@@ -56,7 +56,7 @@ def linear(values: Iterable[float], *, ticks: int = 5, zero: bool = True) -> Axi
 
 
 def logarithmic(values: Iterable[float]) -> Axis:
-    """Ticks at 1, 2 and 5 times powers of ten, thinned to powers where there are many. Values are positive."""
+    """Ticks at 1, 2 and 5 times powers of ten, thinned where there are many. Values are positive."""
     known = list(values)
     low, high = min(known), max(known)
     ladder = [m * 10.0**e for e in range(-12, 16) for m in (1, 2, 5)]

@@ -43,7 +43,7 @@ def _memory(record: CellRecord) -> float | None:
     return record.efficiency.peak_gpu_memory_mib or record.efficiency.peak_memory_mib
 
 
-QUALITY, THRESHOLD, COST = "Test split", "Test, at val’s threshold", "Cost"
+QUALITY, THRESHOLD, COST = "Test split", "Test, at val's threshold", "Cost"
 
 COLUMNS: tuple[Column, ...] = (
     Column("ap", "AP", QUALITY, "high", _coco("AP"), wording.share, "mean over IoU .50:.95 and classes"),
@@ -59,7 +59,13 @@ COLUMNS: tuple[Column, ...] = (
         "mean over IoU .25, .50 and .75",
     ),
     Column(
-        "ar", "AR100", QUALITY, "high", _coco("AR_100"), wording.share, "recall, up to 100 detections a picture"
+        "ar",
+        "AR100",
+        QUALITY,
+        "high",
+        _coco("AR_100"),
+        wording.share,
+        "recall, 100 detections a picture",
     ),
     Column(
         "precision",
@@ -87,7 +93,7 @@ COLUMNS: tuple[Column, ...] = (
         "low",
         lambda record: record.description.parameters if record.description else None,
         wording.millions,
-        "all of the model’s weights",
+        "all of the model's weights",
     ),
     Column(
         "latency",
@@ -116,7 +122,7 @@ COLUMNS: tuple[Column, ...] = (
         wording.seconds,
         "wall time, validation included",
     ),
-    Column("memory", "Memory", COST, "low", _memory, wording.mebibytes, "peak; the GPU’s where there is one"),
+    Column("memory", "Memory", COST, "low", _memory, wording.mebibytes, "peak; the GPU's where there is one"),
 )
 
 TWELVE: tuple[str, ...] = tuple(CocoFigures.model_fields)

@@ -1,5 +1,6 @@
 """What a report is about: run folders read, and their models brought together by the data they saw."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +31,17 @@ class Run:
         """Cells that have no record yet."""
         known = {record.cell for record in self.records}
         return [name for name in self.info.cells if name not in known]
+
+    @property
+    def config(self) -> str:
+        """The resolved bench.yaml; empty where it is missing."""
+        path = self.folder.config_path
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+    @property
+    def repeat(self) -> str:
+        """The command that makes this run again."""
+        return f"bench run -c {shlex.quote(str(self.folder.config_path))}"
 
 
 @dataclass(frozen=True)

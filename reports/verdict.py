@@ -10,7 +10,7 @@ from bench.reports.ranking import Spread
 from bench.reports.wording import count, listed, number, share
 
 NEAR_ZERO_AP = 0.05
-"""Below this the order of models says little: the judge's own noise on small splits is of that size."""
+"""Below this hardly anything is found where it is, and the order of models says little."""
 
 FEW_PICTURES = 100
 """Test pictures below which a handful of boxes moves the AP by whole points."""
@@ -37,7 +37,7 @@ def verdict(comparison: Comparison) -> Verdict:
         return Verdict("No model has a test AP: see below for what went wrong.", "", "", cautions)
     best = ranked[0]
     if len(ranked) == 1:
-        answer = f"{best.label} reached a test AP of {_ap(best)}, {_over(best)}; there is nothing to compare it with."
+        answer = f"{best.label} reached a test AP of {_ap(best)}, {_over(best)}; nothing stands beside it."
         return Verdict(answer, _alone(best), "", cautions)
     second = ranked[1]
     return Verdict(_answer(best, second), _certainty(best, second), _trade_off(best, ranked), cautions)
@@ -58,9 +58,11 @@ def _certainty(best: Contestant, second: Contestant) -> str:
     few = min(len(mine.values), len(theirs.values))
     lead = mine.mean - theirs.mean
     if few == 1:
+        single = [c.label for c in (best, second) if len(_spread(c).values) == 1]
+        who = "One seed" if len(single) == 2 else f"The one seed of {single[0]}"
         return (
-            f"One seed can't tell how much of the difference of {share(lead)} is chance: "
-            "a second training of the same model would give another figure. Run more seeds to know."
+            f"{who} can't tell how much of the difference of {share(lead)} is chance: "
+            "a second training of the same model would give another figure. More seeds would tell."
         )
     ranges = (
         f"{best.label} from {share(min(mine.values))} to {share(max(mine.values))}, "
@@ -146,7 +148,9 @@ def _cautions(comparison: Comparison) -> list[str]:
         found.append("The models did not start alike: their weights were pretrained on different data.")
     seen = [record.training.pictures_seen for record in records if record.training]
     if seen and max(seen) > SAME_AMOUNT * min(seen):
-        found.append(f"They did not see the same number of pictures in training: {min(seen):,} to {max(seen):,}.")
+        found.append(
+            f"They did not see the same number of pictures in training: {min(seen):,} to {max(seen):,}."
+        )
     seeds = {contestant.ranked.seeds for contestant in comparison.finished}
     if len(seeds) > 1:
         found.append("They were not trained with the same seeds.")
@@ -156,11 +160,11 @@ def _cautions(comparison: Comparison) -> list[str]:
     tested = {record.test.pictures for record in records if record.test}
     if tested and max(tested) < FEW_PICTURES:
         found.append(
-            f"The test split has only {count(max(tested), 'picture')}: which pictures fell into it is a chance "
-            "that more seeds don't cover."
+            f"The test split has only {count(max(tested), 'picture')}: which pictures fell into it is "
+            "a chance that more seeds don't cover."
         )
     if comparison.manifest.get("limit"):
-        found.append("Only a share of the data was used (data.limit); with all of it the order may be another.")
+        found.append("Only a share of the data was used (data.limit): with all of it the order may differ.")
     return found
 
 
@@ -185,4 +189,4 @@ def _over(*contestants: Contestant) -> str:
         return "one seed each" if len(amounts) > 1 else "one seed"
     if len(set(amounts)) == 1:
         return f"mean{'s' * (len(amounts) > 1)} over {amounts[0]} seeds{' each' * (len(amounts) > 1)}"
-    return f"means over {listed([str(amount) for amount in amounts])} seeds"
+    return f"over {count(amounts[0], 'seed')} against {amounts[1]}"

@@ -1,6 +1,6 @@
 """Numbers as people read them; every function takes None for a figure that is not defined."""
 
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
 
 
 def share(value: float | None) -> str:
@@ -9,22 +9,29 @@ def share(value: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, whole from 100 on: '0.0513', '7.25', '1,204'."""
+    """Three significant digits, whole from 100 on: '0.051', '7.25', '61.0', '1,204'."""
     if value is None:
         return NOTHING
-    if abs(value) >= 100 or value == int(value):
+    if abs(value) >= 99.95:
         return f"{value:,.0f}"
-    digits = 2 if abs(value) < 10 else 1
-    return f"{value:.{digits}f}" if abs(value) >= 1 else f"{value:.3g}"
+    if abs(value) >= 0.9995:
+        return f"{value:.{2 if abs(value) < 9.995 else 1}f}"
+    return f"{value:.2f}" if abs(value) >= 0.0995 else f"{value:.2g}"
+
+
+def short(value: float | None) -> str:
+    """As `number`, without zeros at the end: '0.25', '3', '62', for ticks and counts."""
+    text = number(value)
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
 def millions(value: float | None) -> str:
-    """'3.01 M', '41 k' for what is small."""
+    """'3.01 M', '41.2 k' for what is small, '350' for what is tiny."""
     if value is None:
         return NOTHING
-    if abs(value) >= 1e5:
+    if abs(value) >= 99_950:
         return f"{number(value / 1e6)} M"
-    return f"{number(value / 1e3)} k" if abs(value) >= 1e3 else number(value)
+    return f"{number(value / 1e3)} k" if abs(value) >= 1e3 else short(value)
 
 
 def seconds(value: float | None) -> str:
@@ -46,7 +53,7 @@ def mebibytes(value: float | None) -> str:
     """From MiB: '812 MiB', '3.4 GiB'."""
     if value is None:
         return NOTHING
-    return f"{value / 1024:.1f} GiB" if value >= 1024 else f"{number(value)} MiB"
+    return f"{value / 1024:.1f} GiB" if value >= 1024 else f"{short(value)} MiB"
 
 
 def bytes_(value: float | None) -> str:

@@ -20,3 +20,20 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: set BENCH_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def fake_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bench.yaml of two fake models on 40 drawn scenes; runs and cache stand beside it."""
+    folder = tmp_path_factory.mktemp("fake")
+    path = folder / "bench.yaml"
+    path.write_text(
+        "name: fake\n"
+        "data: {source: synthetic, synthetic: {pictures: 40, size: 64}}\n"
+        "models:\n"
+        "  - {family: fake, name: one}\n"
+        "  - {family: fake, name: two, train: {epochs: 2}}\n"
+        "train: {epochs: 3, batch_size: 8}\n",
+        encoding="utf-8",
+    )
+    return path

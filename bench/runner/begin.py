@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ def _fill(
     run: RunFolder, config: BenchConfig, cells: Sequence[PlannedCell], layout: Layout, command: str
 ) -> None:
     origin = provenance(command)
-    dataset = str(run_key(layout))
+    dataset = data_key(layout)
     info = RunInfo(
         name=config.name,
         layout=str(layout.root),
@@ -79,9 +80,10 @@ def resolved_yaml(config: BenchConfig) -> str:
     return head + yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
 
 
-def run_key(layout: Layout) -> str:
-    """The dataset's key: equal keys, equal data."""
-    return layout.root.name
+def data_key(layout: Layout) -> str:
+    """What the manifest calls its content: equal keys, equal pictures, boxes, classes and splits."""
+    manifest = json.loads(layout.manifest_path.read_text(encoding="utf-8"))
+    return str(manifest["key"])
 
 
 def _place(draft: Path, config: BenchConfig) -> Path:

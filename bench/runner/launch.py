@@ -31,8 +31,8 @@ def launch(folder: CellFolder, hear: Callable[[Event], None]) -> CellRecord:
     folder.events_path.unlink(missing_ok=True)
     with folder.log_path.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.cell", str(folder.root)],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "bench.cell", str(folder.root), "--lifeline"],
+            stdin=subprocess.PIPE,  # the lifeline: it closes when this process ends, however that happens
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -83,6 +83,8 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         except subprocess.TimeoutExpired:
             continue
     process.wait()
+    if process.stdin:
+        process.stdin.close()
 
 
 def _died(folder: CellFolder, code: int) -> CellRecord:

@@ -101,6 +101,7 @@ def conclude(run: RunFolder) -> Outcome:
     """Write results.csv and the report from the records that are there."""
     records = run.records()
     evaluation.write_csv(run.results_path, records)
+    evaluation.write_classes_csv(run.classes_path, records)
     report = reports.write_report([run], run.report_path)
     return Outcome(run=run, records=tuple(records), report=report)
 

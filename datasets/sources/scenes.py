@@ -72,7 +72,7 @@ CLUTTER = 5
 """At most so many grey strokes and pebbles a picture, which are no objects."""
 
 SIDE_SHARES = (14, 25, 38, 56)
-"""Objects are so many hundredths of the picture's side long: a third each small, medium, large, between these."""
+"""Hundredths of the picture's side: a third of the objects each is small, medium, large, between these."""
 
 _COLOUR_JITTER = 25
 _LARGEST_OVERLAP = 0.05
@@ -192,7 +192,7 @@ def _clutter(pixels: Pixels, dice: _Dice) -> None:
 def _free_place(
     dice: _Dice, size: int, taken: list[tuple[float, float, float, float]]
 ) -> tuple[int, int, int, int] | None:
-    """A box of a size drawn from SIDE_SHARES that hardly overlaps one that is `taken`; None if none is found."""
+    """A box of a size from SIDE_SHARES that hardly overlaps those `taken`; None if none is found."""
     for _ in range(_PLACING_TRIES):
         band = dice.between(0, len(SIDE_SHARES) - 2)
         longer = dice.between(SIDE_SHARES[band] * size, SIDE_SHARES[band + 1] * size) // 100

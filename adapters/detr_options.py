@@ -1,0 +1,119 @@
+"""DETR's own words, and the variants that have them all."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bench.errors import ConfigError
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Backbone(BaseModel):
+    """A ResNet, used up to its last stage: stem of stride 4, then stages, each but the first of stride 2."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layer: Literal["basic", "bottleneck"]
+    stem: Count = 64
+    depths: tuple[Count, ...]
+    widths: tuple[Count, ...]
+
+    @model_validator(mode="after")
+    def _paired(self) -> "Backbone":
+        if len(self.depths) != len(self.widths):
+            raise ValueError("depths and widths need one number a stage each")
+        return self
+
+
+class DetrOptions(BaseModel):
+    """What stands open (None) is the variant's, or that of the weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backbone: Backbone | None = None
+    norm: Literal["batch", "frozen"] | None = Field(
+        None, description="Batch norm of the backbone: trained, or frozen at the statistics of the weights."
+    )
+    width: Count | None = None
+    heads: Count | None = None
+    encoder_layers: Count | None = None
+    decoder_layers: Count | None = None
+    feedforward: Count | None = None
+    queries: Count | None = Field(None, description="Most objects that can be found in one picture.")
+    dropout: Share | None = None
+    no_object_weight: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Of queries without an object in the classification loss."
+    )
+
+    def filled(self, architecture: "DetrOptions") -> "DetrOptions":
+        """Open words from `architecture`."""
+        own = {word: value for word, value in self if value is not None}
+        return architecture.model_copy(update=own)
+
+
+FREE = ("norm", "dropout", "no_object_weight")
+"""Words that no tensor's shape depends on: they may differ from what the weights were trained with."""
+
+
+def fitted(options: DetrOptions, architecture: DetrOptions, weights: str) -> DetrOptions:
+    """Open words from the architecture that `weights` were trained with.
+
+    Raises ConfigError where a word contradicts it.
+    """
+    for word, value in options:
+        if value is not None and word not in FREE and value != getattr(architecture, word):
+            raise ConfigError(
+                f"the weights {weights} were trained with {getattr(architecture, word)}",
+                record=f"options.{word}",
+                value=value,
+                mend="leave it out, or say weights: none",
+            )
+    return options.filled(architecture)
+
+
+def resnet(depth: int) -> Backbone:
+    """He et al. 2016, table 1."""
+    depths = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+    basic = depth < 50
+    return Backbone(
+        layer="basic" if basic else "bottleneck",
+        depths=depths[depth],
+        widths=(64, 128, 256, 512) if basic else (256, 512, 1024, 2048),
+    )
+
+
+def _paper(backbone: Backbone) -> DetrOptions:
+    """Carion et al. 2020, section 4 and appendix A.4; transformers' defaults are the same."""
+    return DetrOptions(
+        backbone=backbone,
+        width=256,
+        heads=8,
+        encoder_layers=6,
+        decoder_layers=6,
+        feedforward=2048,
+        queries=100,
+        dropout=0.1,
+        no_object_weight=0.1,
+    )
+
+
+PAPER = _paper(resnet(50))
+
+ARCHITECTURES: dict[str, DetrOptions] = {
+    "resnet-50": PAPER,
+    "resnet-101": _paper(resnet(101)),
+    # Features of stride 16: 6 x 6 places in a picture of 96 pixels.
+    "tiny": DetrOptions(
+        backbone=Backbone(layer="basic", stem=24, depths=(1, 1, 1), widths=(24, 48, 96)),
+        width=96,
+        heads=4,
+        encoder_layers=2,
+        decoder_layers=3,
+        feedforward=192,
+        queries=6,
+        dropout=0.0,
+        no_object_weight=0.1,
+    ),
+}

@@ -1,0 +1,55 @@
+"""A layout as ultralytics' own dataset.
+
+Boxes come from the layout's COCO json, the same that the judge reads, instead of from its txt files through
+ultralytics' scanner: that one writes a `labels.cache` beside the labels, and saves JPEGs that it finds
+damaged over the originals. Layouts are shared between runs, may be read-only, and are checked already.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ultralytics.data.dataset import YOLODataset
+from ultralytics.data.utils import check_file_speeds
+
+from bench.boxes import xyxy_to_cxcywh_norm
+from bench.layout import Example
+
+
+class LayoutDataset(YOLODataset):  # type: ignore[misc]  # ultralytics has no types
+    """ultralytics' dataset with all its augmentation, over examples that are in memory."""
+
+    def __init__(self, examples: Sequence[Example], **words: Any) -> None:
+        # In ultralytics' order, by path: the same seed then draws the same batches as its own dataset.
+        self.examples = sorted(examples, key=lambda example: str(example.path))
+        super().__init__(img_path="", task="detect", **words)
+
+    def get_img_files(self, img_path: str) -> list[str]:
+        files = [str(example.path) for example in self.examples]
+        check_file_speeds(files, prefix=self.prefix)  # draws from Python's generator: so must we
+        return files
+
+    def get_labels(self) -> list[dict[str, Any]]:
+        return [_label(example) for example in self.examples]
+
+    def refill(self, indices: Sequence[int]) -> None:
+        """Load pictures into the buffer that mosaic takes partners from, as an earlier process had them."""
+        for index in indices:
+            self.load_image(index)
+
+
+def _label(example: Example) -> dict[str, Any]:
+    """What YOLODataset.get_labels has for one picture; crowds stand for many objects: no training boxes."""
+    kept = ~example.crowd
+    width, height = example.size_wh
+    boxes = xyxy_to_cxcywh_norm(example.boxes_xyxy[kept], np.array(example.size_wh, dtype=np.float64))
+    return {
+        "im_file": str(example.path),
+        "shape": (height, width),
+        "cls": example.labels[kept].reshape(-1, 1).astype(np.float32),  # (N, 1)
+        "bboxes": boxes.astype(np.float32),  # (N, 4)
+        "segments": [],
+        "keypoints": None,
+        "normalized": True,
+        "bbox_format": "xywh",
+    }

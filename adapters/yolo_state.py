@@ -1,0 +1,117 @@
+"""What a YOLO training leaves in its folder after every epoch, so that a killed one goes on exactly.
+
+    WORKDIR/
+      state.pt          everything below; replaced whole after each epoch
+      best-EPOCH.pt     ultralytics' checkpoint of the best epoch so far; state.pt says which
+      ultralytics/      what the trainer itself writes: args.yaml, results.csv, weights/
+
+ultralytics resumes from the half-precision average of the weights, with new random numbers, so that its
+resumed training is another training. Here the weights, the optimiser, the average, the random generators
+and the pictures that mosaic has at hand are kept as they were. One thing is not: worker processes that load
+pictures draw numbers of their own, so with `workers` a resumed training sees other augmentations.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench import files
+from bench.errors import RunError
+
+_VERSION = 1
+
+
+@dataclass
+class Progress:
+    """How far a training is. `last_epoch` is its EpochRecord as plain JSON values."""
+
+    epoch: int = 0
+    optimizer_steps: int = 0
+    pictures_seen: int = 0
+    duration_s: float = 0.0
+    best_epoch: int = 0
+    best_ap: float = -1.0
+    stopped: bool = False
+    last_epoch: dict[str, Any] | None = None
+
+
+def write(workdir: Path, terms: dict[str, Any], progress: Progress, parts: dict[str, Any]) -> None:
+    """Replace the state, then drop checkpoints that it no longer names."""
+    content = {"version": _VERSION, "terms": terms, "progress": asdict(progress), "parts": parts}
+    with files.replacing(workdir / "state.pt") as fresh:
+        torch.save(content, fresh)
+    for old in workdir.glob("best-*.pt"):
+        if old != best_path(workdir, progress.best_epoch):
+            old.unlink()
+
+
+def read(workdir: Path, terms: dict[str, Any]) -> tuple[Progress, dict[str, Any]] | None:
+    """Progress and parts, or None where no training stands.
+
+    Raises RunError for one that was begun under other terms.
+    """
+    path = workdir / "state.pt"
+    if not path.is_file():
+        return None
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if content.get("version") != _VERSION or content["terms"] != terms:
+        raise RunError(
+            "holds a training that was begun under other terms (recipe, options, seed or data)",
+            file=path,
+            mend="take the folder away, or ask for the same training",
+        )
+    return Progress(**content["progress"]), content["parts"]
+
+
+def best_path(workdir: Path, epoch: int) -> Path:
+    return workdir / f"best-{epoch}.pt"
+
+
+def random_state(loader: torch.Generator) -> dict[str, Any]:
+    """All generators that a training draws from: augmentation Python's and numpy's, the order `loader`."""
+    kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    return {
+        "python": random.getstate(),
+        "numpy": (str(kind), [int(key) for key in keys], int(position), int(has_gauss), float(gauss)),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "loader": loader.get_state(),
+    }
+
+
+def set_random_state(saved: dict[str, Any], loader: torch.Generator) -> None:
+    """Put the generators where `random_state` found them."""
+    version, numbers, gauss = saved["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    kind, keys, position, has_gauss, normal = saved["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), position, has_gauss, normal))
+    torch.set_rng_state(saved["torch"])
+    if saved["cuda"] and len(saved["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(saved["cuda"])
+    loader.set_state(saved["loader"])
+
+
+class OnceBefore:
+    """A sampler that calls `action` when it is first asked, and is the wrapped sampler otherwise.
+
+    The loader creates its iterator, which draws a number, right before it asks for the first order of a
+    resumed training: random states that were restored any earlier would be off by that number.
+    """
+
+    def __init__(self, sampler: Any, action: Callable[[], None]) -> None:
+        self.sampler = sampler
+        self.action: Callable[[], None] | None = action
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.action is not None:
+            self.action()
+            self.action = None
+        return iter(self.sampler)
+
+    def __len__(self) -> int:
+        return len(self.sampler)

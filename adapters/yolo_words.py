@@ -1,0 +1,219 @@
+"""The recipe's words and the family's own, settled before a training, and put into ultralytics'. Light."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.adapters.yolo_variants import Habits
+from bench.recipe import Recipe, Share
+from bench.records import LedgerEntry
+
+STRIDE = 32
+"""ultralytics rounds the input size up to a multiple of the coarsest stride, which is at least this."""
+
+NOMINAL_BATCH = 64
+"""YOLOv8's published rate, 0.01 for SGD, is for steps of so many pictures (`nbs` in default.yaml)."""
+
+SGD_LR = 0.01
+ADAMW_LR = 0.001
+"""What default.yaml recommends beside `lr0`."""
+
+CLIP_NORM = 10.0
+"""Fixed in BaseTrainer.optimizer_step."""
+
+OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
+
+Degrees = Annotated[float, Field(ge=-180, le=180)]
+Gain = Annotated[float, Field(ge=0)]
+
+
+class YoloOptions(BaseModel):
+    """Words that only this family knows, with the values of ultralytics/cfg/default.yaml.
+
+    Names and meanings are ultralytics' own, but for `multi_label` and `auto_optimizer`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mosaic: Share = Field(1.0, description="Probability that four pictures are made into one.")
+    close_mosaic: int = Field(10, ge=0, description="Last epochs without mosaic; 0 keeps it to the end.")
+    mixup: Share = 0.0
+    cutmix: Share = 0.0
+    hsv_h: Share = 0.015
+    hsv_s: Share = 0.7
+    hsv_v: Share = 0.4
+    degrees: Degrees = 0.0
+    translate: Share = 0.1
+    scale: Share = Field(0.5, description="Pictures are scaled by 1-x to 1+x.")
+    shear: Degrees = 0.0
+    perspective: Annotated[float, Field(ge=0, le=0.001)] = 0.0
+    flipud: Share = 0.0
+    bgr: Share = 0.0
+    warmup_momentum: Share = 0.8
+    warmup_bias_lr: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Where the biases' rate starts. Default: 0.1 for SGD, 0 for AdamW."
+    )
+    box: Gain = Field(7.5, description="Weight of the box loss.")
+    cls: Gain = Field(0.5, description="Weight of the class loss.")
+    dfl: Gain = Field(1.5, description="Weight of the distribution focal loss.")
+    cls_pw: Share = Field(0.0, description="Class weights: inverse frequency to this power.")
+    iou: Share = Field(0.7, description="IoU over which non-maximum suppression drops the weaker box.")
+    multi_label: bool = Field(
+        True,
+        description="A box is reported for each of its classes, as ultralytics' val does; false: for its "
+        "best class alone, as its predict does.",
+    )
+    auto_optimizer: bool = Field(
+        False, description="Leave optimizer, rate and momentum to ultralytics' optimizer=auto."
+    )
+
+
+AUGMENTATIONS = (
+    *("mosaic", "mixup", "cutmix", "hsv_h", "hsv_s", "hsv_v"),
+    *("degrees", "translate", "scale", "shear", "perspective", "flipud", "bgr"),
+)
+
+
+def resolve(recipe: Recipe, habits: Habits, options: YoloOptions) -> Recipe:
+    """The recipe, open only in `schedule` (None: ultralytics' linear one) and what auto_optimizer decides."""
+    size = recipe.image_size or habits.image_size
+    known: dict[str, Any] = {
+        "image_size": -(-size // STRIDE) * STRIDE,
+        "weight_decay": 0.0005 if recipe.weight_decay is None else recipe.weight_decay,
+        "schedule": recipe.schedule or habits.schedule,
+        "warmup_epochs": warmup(recipe, habits),
+        "clip_norm": CLIP_NORM if recipe.clip_norm is None else recipe.clip_norm,
+    }
+    if not options.auto_optimizer:
+        optimizer = recipe.optimizer or habits.optimizer
+        lr = recipe.lr or habits.lr(optimizer) or usual_lr(optimizer, recipe.batch_size)
+        known |= {
+            "optimizer": optimizer,
+            "lr": lr,
+            "backbone_lr": lr if recipe.backbone_lr is None else recipe.backbone_lr,
+            "momentum": recipe.momentum
+            if recipe.momentum is not None
+            else {"sgd": 0.937, "adamw": 0.9}[optimizer],
+        }
+    return recipe.model_copy(update=known)
+
+
+def usual_lr(optimizer: str, batch_size: int) -> float:
+    """SGD's published rate in proportion to the batch, so that it means the same without accumulation."""
+    return SGD_LR * batch_size / NOMINAL_BATCH if optimizer == "sgd" else ADAMW_LR
+
+
+def warmup(recipe: Recipe, habits: Habits) -> float:
+    """ultralytics leaves at least the last epoch to the full rate."""
+    asked = habits.warmup_epochs if recipe.warmup_epochs is None else recipe.warmup_epochs
+    return float(min(asked, max(recipe.epochs - 1, 0)))
+
+
+def ledger(asked: Recipe, used: Recipe, options: YoloOptions) -> tuple[LedgerEntry, ...]:
+    """Where this family is not treated like the others."""
+    entries = [
+        _entry(
+            "augmentation",
+            f"flip {asked.flip:g}",
+            f"flip {asked.flip:g} and {_augmentations(options)}",
+            "YOLO's own recipe, without which it is not the YOLO that people use",
+        ),
+        _entry(
+            "checkpoint",
+            "the weights of the best epoch",
+            "their exponential moving average, in half precision",
+            "ultralytics keeps no other",
+        ),
+    ]
+    if asked.image_size not in (None, used.image_size):
+        entries.append(
+            _entry("image_size", asked.image_size, used.image_size, f"must be a multiple of {STRIDE}")
+        )
+    if used.schedule is None:
+        entries.append(
+            _entry(
+                "schedule",
+                "the family's own",
+                f"linear, down to {used.final_lr_share:g} of the peak rate",
+                "ultralytics' own, for which the common words have no name",
+            )
+        )
+    if asked.warmup_epochs not in (None, used.warmup_epochs):
+        entries.append(
+            _entry("warmup_epochs", asked.warmup_epochs, used.warmup_epochs, "the last epoch is not warm-up")
+        )
+    if asked.workers:
+        entries.append(
+            _entry("workers", asked.workers, "0 on a CPU", "ultralytics loads in its own process there")
+        )
+    if options.auto_optimizer:
+        entries.append(
+            _entry("optimizer", "auto", "what ultralytics chooses", "auto_optimizer: its own rule decides")
+        )
+    return tuple(entries)
+
+
+def _entry(word: str, asked: object, used: object, why: str) -> LedgerEntry:
+    return LedgerEntry(word=word, asked=str(asked), used=str(used), why=why)
+
+
+def _augmentations(options: YoloOptions) -> str:
+    words = options.model_dump()
+    named = [f"{word} {words[word]:g}" for word in AUGMENTATIONS if words[word]]
+    if options.mosaic and options.close_mosaic:
+        named.insert(1, f"none of it in the last {options.close_mosaic} epochs")
+    return ", ".join(named) or "nothing else"
+
+
+def training_args(recipe: Recipe, options: Mapping[str, Any], *, seed: int, device: str) -> dict[str, Any]:
+    """ultralytics' words for a resolved recipe. What it has no word for is in the trainer's own code.
+
+    `nbs` equals the batch: no hidden accumulation of gradients, no hidden scaling of the weight decay.
+    `patience` 0 leaves early stopping to the harness. Nothing is plotted, nothing cached.
+    """
+    own = {word: value for word, value in options.items() if word not in ("multi_label", "auto_optimizer")}
+    own["warmup_bias_lr"] = _bias_lr(recipe, own["warmup_bias_lr"])
+    words: dict[str, Any] = {
+        "task": "detect",
+        "mode": "train",
+        "epochs": recipe.epochs,
+        "batch": recipe.batch_size,
+        "nbs": recipe.batch_size,
+        "imgsz": recipe.image_size,
+        "weight_decay": recipe.weight_decay,
+        "lrf": 1.0 if recipe.schedule == "constant" else recipe.final_lr_share,
+        "cos_lr": recipe.schedule == "cosine",
+        "warmup_epochs": recipe.warmup_epochs,
+        "fliplr": recipe.flip,
+        "multi_scale": recipe.multi_scale,
+        "workers": recipe.workers,
+        "seed": seed,
+        "device": device_word(device),
+        "deterministic": True,
+        "patience": 0,
+        "plots": False,
+        "cache": False,
+        "exist_ok": True,
+        "pretrained": False,
+        "optimizer": "auto",
+    }
+    if recipe.optimizer is not None:
+        words |= {
+            "optimizer": OPTIMIZERS[recipe.optimizer],
+            "lr0": recipe.lr,
+            "momentum": recipe.momentum,
+        }
+    return {**own, **words}
+
+
+def device_word(device: str) -> str:
+    """'cpu' -> 'cpu', 'cuda:1' -> '1'."""
+    return device if device == "cpu" else device.partition(":")[2] or "0"
+
+
+def _bias_lr(recipe: Recipe, asked: float | None) -> float:
+    """default.yaml's 0.1 is meant for SGD; ultralytics' own choice of AdamW sets it to 0."""
+    if asked is not None:
+        return asked
+    return 0.1 if recipe.optimizer == "sgd" else 0.0

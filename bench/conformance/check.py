@@ -1,0 +1,292 @@
+"""The check itself: plan, fit, predict, save, load, repeat, stop, resume."""
+
+import contextlib
+import io
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bench import evaluation
+from bench.conformance import trial
+from bench.conformance.detections import equal, faults
+from bench.detector import Detector, Family, FitContext, Plan
+from bench.errors import BenchError, ConfigError
+from bench.recipe import Recipe
+from bench.records import EpochRecord, TrainingRecord
+
+EPOCHS = 2
+_SEED = 7
+
+
+class _Killed(BaseException):
+    """Stands for a kill: nothing should catch it."""
+
+
+def check_family(
+    family: Family,
+    folder: Path,
+    *,
+    variant: str | None = None,
+    weights: str = "none",
+    options: Mapping[str, Any] | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+) -> list[str]:
+    """What the family does otherwise than bench.detector says, one sentence each; empty if nothing.
+
+    Args:
+        folder: an empty folder to work in.
+        variant, weights, options: of the model to be tried; take the smallest.
+        recipe: training words other than the check's own (2 epochs, batches of 4, 64 pixels).
+    """
+    words = {"epochs": EPOCHS, "batch_size": 4, "image_size": 64, **(recipe or {})}
+    asked = {
+        "variant": variant,
+        "weights": weights,
+        "options": dict(options or {}),
+        "recipe": Recipe.model_validate(words),
+    }
+    return _Check(family, folder, asked, device).run()
+
+
+class _Check:
+    """One family under examination; `failures` grows."""
+
+    def __init__(self, family: Family, folder: Path, asked: dict[str, Any], device: str) -> None:
+        self.family = family
+        self.folder = folder
+        self.asked = asked
+        self.device = device
+        self.failures: list[str] = []
+        self.layout = trial.layout(folder / "data")
+        self.pictures = trial.pictures(folder / "pictures", self.layout)
+
+    def run(self) -> list[str]:
+        plan: Plan | None = None
+        with self._step("plan"):
+            plan = self._plan()
+        if plan is None:
+            return self.failures
+        with self._step("import"):
+            self._cheap_import()
+        whole: Detector | None = None
+        with self._step("fit"):
+            whole = self._whole_training(plan)
+        if whole is None:
+            return self.failures
+        for name, check in self._later_checks(plan, whole):
+            with self._step(name):
+                check()
+        return self.failures
+
+    def _later_checks(self, plan: Plan, whole: Detector) -> list[tuple[str, Callable[[], None]]]:
+        return [
+            ("predict", lambda: self._predictions(whole)),
+            ("save and load", lambda: self._round_trip(whole)),
+            ("repeat", lambda: self._same_seed(plan, whole)),
+            ("stop", lambda: self._stop(plan)),
+            ("resume", lambda: self._resume(plan)),
+        ]
+
+    @contextlib.contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        """Whatever breaks inside is a failure, and so is whatever is printed."""
+        heard = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(heard), contextlib.redirect_stderr(heard):
+                yield
+        except Exception as error:
+            self.failures.append(f"{name}: {type(error).__name__}: {error}")
+        if heard.getvalue():
+            self.failures.append(f"{name}: it prints: {heard.getvalue()[:200]!r}")
+
+    def _expect(self, holds: bool, failure: str) -> None:
+        if not holds:
+            self.failures.append(failure)
+
+    def _plan(self) -> Plan:
+        plan = self.family.plan(**self.asked)
+        adapter = TypeAdapter(Plan)
+        travelled = adapter.validate_json(adapter.dump_json(plan))
+        self._expect(
+            adapter.dump_python(travelled, mode="json") == adapter.dump_python(plan, mode="json"),
+            "plan: it changes on its way through JSON",
+        )
+        self._expect(plan.family == self.family.name, f"plan: names the family {plan.family!r}")
+        self._expect(
+            plan.weights == "none" or Path(plan.weights).exists(),
+            f"plan: weights {plan.weights!r} are neither 'none' nor a path that exists",
+        )
+        self._expect(plan.recipe.epochs == EPOCHS, "plan: it changes the number of epochs")
+        wrongs: dict[str, dict[str, Any]] = {
+            "an unknown variant": {"variant": "no-such-variant"},
+            "an unknown option": {"options": {**self.asked["options"], "no_such_option": 1}},
+            "weights that do not exist": {"weights": "/no/such/file.pt"},
+        }
+        for what, wrong in wrongs.items():
+            self._refuses(what, {**self.asked, **wrong})
+        return travelled
+
+    def _refuses(self, what: str, asked: dict[str, Any]) -> None:
+        try:
+            self.family.plan(**asked)
+        except BenchError as error:
+            if "option" in what:
+                self._expect(isinstance(error, ConfigError), f"plan: {what} should be a ConfigError")
+        else:
+            self.failures.append(f"plan: takes {what} without an error")
+
+    def _cheap_import(self) -> None:
+        module = type(self.family).__module__
+        heavy = "{'torch', 'transformers', 'ultralytics'}"
+        code = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        self._expect(
+            done.stdout.strip() == "[]",
+            f"import: importing {module} imports {done.stdout.strip() or done.stderr[-200:]}",
+        )
+
+    def _whole_training(self, plan: Plan) -> Detector:
+        detector = self._build(plan)
+        told = detector.describe()
+        self._expect(told.family == self.family.name, f"describe: names the family {told.family!r}")
+        self._expect(
+            0 <= told.trainable_parameters <= told.parameters and told.parameters > 0,
+            f"describe: {told.trainable_parameters} of {told.parameters} parameters can't be right",
+        )
+        workdir = self.folder / "whole"
+        workdir.mkdir()
+        before, here = trial.files(self.folder, workdir), set(Path.cwd().iterdir())
+        epochs: list[EpochRecord] = []
+        steps: list[tuple[int, int]] = []
+        record = detector.fit(
+            self.layout, plan.recipe, self._context(workdir, _never(epochs), lambda *step: steps.append(step))
+        )
+        self._expect(trial.files(self.folder, workdir) == before, "fit: it writes outside its workdir")
+        self._expect(set(Path.cwd().iterdir()) == here, "fit: it writes to the current folder")
+        self._check_epochs(epochs, record)
+        self._expect(
+            all(1 <= done <= total for done, total in steps),
+            "fit: on_step should count from 1 to the number of steps",
+        )
+        return detector
+
+    def _check_epochs(self, epochs: Sequence[EpochRecord], record: TrainingRecord) -> None:
+        numbers = [epoch.epoch for epoch in epochs]
+        self._expect(
+            numbers == list(range(1, EPOCHS + 1)), f"fit: on_epoch heard {numbers}, not every epoch once"
+        )
+        self._expect(all(epoch.train_losses for epoch in epochs), "fit: an epoch without train losses")
+        losses = [v for epoch in epochs for v in (*epoch.train_losses.values(), *epoch.val_losses.values())]
+        self._expect(all(math.isfinite(value) for value in losses), "fit: a loss is not finite")
+        self._expect(
+            bool(epochs) and {"AP", "AP50"} <= set(epochs[-1].val_metrics),
+            "fit: the last epoch has no AP and AP50 of score_val",
+        )
+        self._expect(record.epochs == EPOCHS, f"fit: says {record.epochs} epochs, not {EPOCHS}")
+        self._expect(1 <= record.best_epoch <= EPOCHS, f"fit: chose epoch {record.best_epoch}")
+        self._expect(not record.stopped_early, "fit: says it stopped early, but nobody told it to")
+
+    def _predictions(self, detector: Detector) -> None:
+        found = list(detector.predict(self.pictures, batch_size=2))
+        self._expect(len(found) == len(self.pictures), "predict: not one result a picture")
+        for path, one in zip(self.pictures, found, strict=False):
+            self.failures += faults(path, one, classes=len(self.layout.classes))
+        forward = list(detector.predict(self.pictures))
+        backward = list(detector.predict(self.pictures[::-1]))[::-1]
+        self._expect(equal(forward, backward), "predict: results are not in the order of the pictures")
+        missing = [*self.pictures[:2], self.folder / "missing.png"]
+        lazy = iter(detector.predict(missing))
+        try:
+            next(lazy)
+        except Exception:
+            self.failures.append("predict: it is not lazy: it opens the last picture before the first result")
+        self._expect(list(detector.predict([])) == [], "predict: finds something in no pictures")
+
+    def _round_trip(self, detector: Detector) -> None:
+        target = self.folder / "saved"
+        detector.save(target)
+        loaded = self.family.load(target, device=self.device)
+        self._expect(
+            equal(list(detector.predict(self.pictures)), list(loaded.predict(self.pictures))),
+            "save and load: the loaded detector predicts otherwise",
+        )
+        self._expect(loaded.describe() == detector.describe(), "save and load: describe() tells otherwise")
+
+    def _same_seed(self, plan: Plan, whole: Detector) -> None:
+        again = self._build(plan)
+        self._fit(again, plan, "again", _never([]))
+        self._expect(
+            equal(list(whole.predict(self.pictures)), list(again.predict(self.pictures))),
+            "repeat: the same seed gives another result",
+        )
+
+    def _stop(self, plan: Plan) -> None:
+        record = self._fit(self._build(plan), plan, "stopped", lambda epoch: True)
+        self._expect(
+            record.epochs == 1 and record.stopped_early, "stop: on_epoch said stop, and it trained on"
+        )
+
+    def _resume(self, plan: Plan) -> None:
+        """A second detector takes up what the first, killed one left in the workdir."""
+
+        def kill(epoch: EpochRecord) -> bool:
+            raise _Killed
+
+        with contextlib.suppress(_Killed):
+            self._fit(self._build(plan), plan, "killed", kill)
+        epochs: list[EpochRecord] = []
+        record = self._fit(self._build(plan), plan, "killed", _never(epochs))
+        numbers = [epoch.epoch for epoch in epochs]
+        self._expect(
+            record.epochs == EPOCHS and numbers[-1:] == [EPOCHS], "resume: it does not go on to the end"
+        )
+        self._expect(
+            len(set(numbers)) == len(numbers) and record.optimizer_steps >= epochs[-1].optimizer_steps,
+            f"resume: on_epoch heard {numbers}",
+        )
+
+    def _build(self, plan: Plan) -> Detector:
+        return self.family.build(plan, classes=self.layout.classes, seed=_SEED, device=self.device)
+
+    def _fit(
+        self, detector: Detector, plan: Plan, room: str, on_epoch: Callable[[EpochRecord], bool]
+    ) -> TrainingRecord:
+        workdir = self.folder / room
+        workdir.mkdir(exist_ok=True)
+        return detector.fit(
+            self.layout, plan.recipe, self._context(workdir, on_epoch, lambda done, total: None)
+        )
+
+    def _context(
+        self,
+        workdir: Path,
+        on_epoch: Callable[[EpochRecord], bool],
+        on_step: Callable[[int, int], Any],
+    ) -> FitContext:
+        truth = evaluation.load_ground_truth(self.layout.coco_path("val"))
+        return FitContext(
+            workdir=workdir,
+            seed=_SEED,
+            device=self.device,
+            score_val=lambda found: evaluation.score(truth, found),
+            on_epoch=on_epoch,
+            on_step=on_step,
+        )
+
+
+def _never(heard: list[EpochRecord]) -> Callable[[EpochRecord], bool]:
+    """A listener that keeps what it hears and lets the training go on."""
+
+    def on_epoch(epoch: EpochRecord) -> bool:
+        json.dumps(epoch.model_dump(), allow_nan=False)
+        heard.append(epoch)
+        return False
+
+    return on_epoch

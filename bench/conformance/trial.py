@@ -1,0 +1,46 @@
+"""What a family is tried on."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bench.config import DataConfig, SyntheticConfig
+from bench.datasets import prepare
+from bench.layout import Layout
+
+_ODD_SIZES_WH = ((67, 41), (33, 97), (300, 20))
+
+
+def layout(folder: Path) -> Layout:
+    """Two dozen drawn pictures. The test split is taken away: who opens it fails."""
+    config = DataConfig(source="synthetic", synthetic=SyntheticConfig(pictures=24, size=64))
+    written = prepare(config, folder)
+    written.coco_path("test").unlink()
+    shutil.rmtree(written.images_dir("test"))
+    shutil.rmtree(written.labels_dir("test"))
+    return written
+
+
+def pictures(folder: Path, data: Layout) -> list[Path]:
+    """Two pictures of val, and noise of odd sizes, one of it grey."""
+    folder.mkdir()
+    paths = [example.path for example in data.examples("val")[:2]]
+    random = np.random.default_rng(0)
+    for number, (width, height) in enumerate(_ODD_SIZES_WH):
+        shape = (height, width) if number == 0 else (height, width, 3)
+        noise = random.integers(0, 256, shape, dtype=np.uint8)
+        path = folder / f"odd{number}.png"
+        Image.fromarray(noise).save(path)
+        paths.append(path)
+    return paths
+
+
+def files(folder: Path, but: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of every file below `folder` that does not lie in `but`."""
+    return {
+        str(path): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_relative_to(but)
+    }

@@ -1,0 +1,104 @@
+"""Records as tidy tables: results.csv has one row a cell, classes.csv one a cell, split and class.
+
+An empty field is a figure that is not defined, or that a failed cell does not have. The columns are the same
+whatever the cells did. Units are those of bench.records.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from bench import files
+from bench.records import (
+    CellRecord,
+    ClassFigures,
+    CocoFigures,
+    Description,
+    Efficiency,
+    OperatingPoint,
+    SplitFigures,
+    TrainingRecord,
+)
+
+Value = str | int | float | bool | None
+Row = dict[str, Value]
+
+CLASS_COLUMNS = ("cell", "model", "seed", "split", "class", *list(ClassFigures.model_fields)[1:])
+
+
+def rows(records: Iterable[CellRecord]) -> list[Row]:
+    """One row a cell, in the order given: the model, training/..., val/..., test/..., and the cost."""
+    return [_row(record) for record in records]
+
+
+def class_rows(records: Iterable[CellRecord]) -> list[Row]:
+    """One row a cell, split and class; a cell without figures has none."""
+    table: list[Row] = []
+    for record in records:
+        who: Row = {"cell": record.cell, "model": record.model, "seed": record.seed}
+        for split, figures in (("val", record.val), ("test", record.test)):
+            table.extend(
+                who | {"split": split, "class": one.name} | one.model_dump(exclude={"name"})
+                for one in (figures.classes if figures else ())
+            )
+    return table
+
+
+def write_csv(path: Path, records: Sequence[CellRecord]) -> None:
+    """results.csv, whole or not at all."""
+    _write(path, COLUMNS, rows(records))
+
+
+def write_classes_csv(path: Path, records: Sequence[CellRecord]) -> None:
+    """classes.csv, whole or not at all."""
+    _write(path, CLASS_COLUMNS, class_rows(records))
+
+
+def _row(record: CellRecord) -> Row:
+    failure = record.failure
+    row: Row = {
+        "cell": record.cell,
+        "model": record.model,
+        "seed": record.seed,
+        "dataset": record.dataset,
+        "status": record.status,
+        "failed_stage": failure.stage if failure else None,
+        "reason": failure.reason if failure else None,
+    }
+    row |= _fields(Description, record.description)
+    row |= _fields(TrainingRecord, record.training, "training/")
+    for split, figures in (("val", record.val), ("test", record.test)):
+        row |= _split(figures, f"{split}/")
+    return row | _fields(Efficiency, record.efficiency)
+
+
+def _split(figures: SplitFigures | None, prefix: str) -> Row:
+    """Counts, COCO's twelve, the lenient AP, and the operating point, side by side."""
+    single = [
+        name for name in SplitFigures.model_fields if name not in ("coco", "classes", "operating_point")
+    ]
+    return (
+        {prefix + name: getattr(figures, name, None) for name in single}
+        | _fields(CocoFigures, figures.coco if figures else None, prefix)
+        | _fields(OperatingPoint, figures.operating_point if figures else None, prefix)
+    )
+
+
+def _fields(model: type[BaseModel], value: BaseModel | None, prefix: str = "") -> Row:
+    """Every field of `model` as a column; empty where there is no `value`."""
+    return {prefix + name: getattr(value, name, None) for name in model.model_fields}
+
+
+def _write(path: Path, columns: Sequence[str], table: Iterable[Mapping[str, Value]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    files.write_text(path, text.getvalue())
+
+
+COLUMNS = tuple(_row(CellRecord(cell="", model="", seed=0, dataset="", status="failed")))
+"""Of results.csv."""

@@ -1,0 +1,66 @@
+"""Two hashes: of all that a layout is made from (its folder's name), and of what came out (its key).
+
+The first sees paths and times, so it can be had without opening a picture; the second sees content alone, so
+the same data has the same key on every machine.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.datasets.dataset import Dataset, Source
+from bench.datasets.pictures import Picture
+from bench.layout import SPLITS
+
+_LENGTH = 16
+"""Hex digits: 64 bits, enough to tell any number of datasets apart."""
+
+
+def of_inputs(source: Source, settings: Mapping[str, Any]) -> str:
+    """Of the source's rows, its pictures' paths, sizes and times, and `settings` (JSON values)."""
+    digest = hashlib.sha256(json.dumps([settings, dict(source.account)], sort_keys=True).encode())
+    images, boxes = source.dataset.images, source.dataset.boxes
+    for column in (images.sizes_wh, images.splits, boxes.image, boxes.label, boxes.xyxy, boxes.crowd):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    texts = [*source.dataset.classes, *images.names.tolist(), *images.paths.tolist()]
+    texts += [f"{found.kind}\0{found.picture}\0{found.record}" for found in source.findings]
+    digest.update("\n".join(texts).encode("utf-8", "surrogatepass"))
+    stats = np.array([_stat(path) for path in images.paths.tolist()], dtype=np.int64)
+    digest.update(stats.tobytes())
+    return digest.hexdigest()[:_LENGTH]
+
+
+def of_content(dataset: Dataset, split: NDArray[np.int8], pictures: Sequence[Picture]) -> str:
+    """Of classes, pictures' names and bytes, boxes and split; of what `split` leaves out nothing."""
+    digest = hashlib.sha256(json.dumps(dataset.classes).encode())
+    kept = (split >= 0) & (split < len(SPLITS))
+    rows = np.flatnonzero(kept)
+    names = dataset.images.names
+    order = np.array(sorted(rows.tolist(), key=names.__getitem__), dtype=np.intp)
+    for row in order.tolist():
+        content = pictures[row].sha256 if pictures else ""
+        digest.update(f"{names[row]}\0{split[row]}\0{content}\n".encode("utf-8", "surrogatepass"))
+    position = np.full(len(names), -1, dtype=np.int64)
+    position[order] = np.arange(len(order))
+    boxes = dataset.boxes.take(kept[dataset.boxes.image])
+    xyxy = np.round(boxes.xyxy, 3) + 0.0  # the sum turns -0.0 into 0.0
+    image = position[boxes.image]
+    by_value = np.lexsort((*xyxy.T[::-1], boxes.label, image))
+    for column in (image, boxes.label, boxes.crowd, xyxy):
+        digest.update(column[by_value].tobytes())
+    digest.update(dataset.images.sizes_wh[order].tobytes())
+    return digest.hexdigest()[:_LENGTH]
+
+
+def _stat(path: str) -> tuple[int, int]:
+    """Size and time of change; a file that has gone meanwhile is told apart too."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 -- 100,000 times
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns

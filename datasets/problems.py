@@ -1,0 +1,41 @@
+"""Bad rows of a source, gathered so that a user sees them together and not one a day."""
+
+from pathlib import Path
+
+from bench.errors import DataError, together
+
+SHOWN = 20
+"""Bad rows that a message shows; more than that nobody reads."""
+
+
+class Problems:
+    """A list of DataErrors that ends in one."""
+
+    def __init__(self) -> None:
+        self._shown: list[DataError] = []
+        self.count = 0
+
+    def add(
+        self,
+        message: str,
+        *,
+        file: Path | str,
+        record: str | None = None,
+        value: object = None,
+        mend: str | None = None,
+    ) -> None:
+        """Note one; the words are those of BenchError."""
+        self.count += 1
+        if self.count <= SHOWN:
+            self._shown.append(DataError(message, file=file, record=record, value=value, mend=mend))
+
+    def raise_if_any(self) -> None:
+        """Raises DataError: all of them, the first SHOWN in full."""
+        if not self.count:
+            return
+        if self.count == 1:
+            raise self._shown[0]
+        if self.count <= SHOWN:
+            raise together(self._shown)
+        lines = "\n".join(f"- {problem}" for problem in self._shown)
+        raise DataError(f"{self.count} problems, the first {SHOWN} of them:\n{lines}")

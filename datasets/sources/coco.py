@@ -1,0 +1,176 @@
+"""COCO json: one file, or one for each split, over one folder of pictures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bench.config import DataConfig
+from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images, Source
+from bench.datasets.findings import Finding
+from bench.datasets.problems import Problems
+from bench.datasets.sources import coco_json, folders
+from bench.errors import DataError
+from bench.layout import SPLITS, SplitName
+
+SPLIT_WORDS: Mapping[SplitName, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+"""What publishers call a split."""
+
+
+def read(config: DataConfig, workroom: Path, *, format_name: str = "coco") -> Source:
+    """Read `config.annotations` (found by its usual names where it isn't given) and look for the pictures.
+
+    Pictures that are listed but not there are left out with their boxes, each with a Finding.
+    Raises DataError: all bad rows of all files together.
+    """
+    root = folders.existing(config.path)
+    jsons = _given(config, root) or find(root)
+    problems = Problems()
+    parts = [coco_json.parse(path, split, problems) for split, path in jsons]
+    problems.raise_if_any()
+    pictures = None if config.images is None else folders.existing(root / config.images)
+    bases = [pictures or _base(root, part) for part in parts]
+    source = _join(parts, bases, root)
+    account = {
+        "format": format_name,
+        "path": str(root),
+        "annotations": [
+            {"file": str(part.path), "split": part.split, "sha256": part.sha256, "licences": part.licences}
+            for part in parts
+        ],
+        "images": sorted({str(base) for base in bases}),
+    }
+    return Source(dataset=source[0], findings=tuple(source[1]), account=account)
+
+
+def find(root: Path) -> list[tuple[SplitName | None, Path]]:
+    """The json files under their usual names. Raises DataError where there are none, or several others."""
+    for pattern in ("{}/_annotations.coco.json", "annotations/instances_{}*.json", "annotations/{}.json",
+                    "annotations_{}.json", "{}.json", "{}/annotations.json"):  # fmt: skip
+        found: list[tuple[SplitName | None, Path]] = []
+        for split in SPLITS:
+            hits = [hit for word in SPLIT_WORDS[split] for hit in sorted(root.glob(pattern.format(word)))]
+            found += [(split, hits[0])] if hits else []
+        if found:
+            return found
+    for name in ("annotations.json", "_annotations.coco.json", "instances.json", "data/annotations.json"):
+        if (root / name).is_file():
+            return [(None, root / name)]
+    rest = sorted(root.glob("*.json")) or sorted(root.glob("annotations/*.json"))
+    if len(rest) == 1:
+        return [(None, rest[0])]
+    there = ", ".join(str(path.relative_to(root)) for path in rest[:5])
+    raise DataError(
+        "no annotation file stands under one of the usual names",
+        file=root,
+        mend="name it in `data.annotations`" + (f"; there are: {there}" if there else ""),
+    )
+
+
+def _given(config: DataConfig, root: Path) -> list[tuple[SplitName | None, Path]]:
+    given = config.annotations
+    if given is None:
+        return []
+    if isinstance(given, Path):
+        return [(None, root / given)]
+    return [(split, root / given[split]) for split in SPLITS if split in given]
+
+
+def _base(root: Path, part: coco_json.CocoFile) -> Path:
+    """The folder that the names start from: of the usual ones, that with most of the pictures probed."""
+    words = SPLIT_WORDS[part.split] if part.split else ()
+    candidates = [root, part.path.parent, root / "images", root / "data"]
+    candidates += [folder / word for word in words for folder in (root / "images", root)]
+    if part.split:
+        candidates += [root / "images" / part.path.stem, root / part.path.stem.removeprefix("instances_")]
+    probe = part.names[:: max(1, len(part.names) // 50)]
+    hits = [sum((folder / name).is_file() for name in probe) for folder in candidates]
+    return candidates[int(np.argmax(hits))]
+
+
+def _join(parts: list[coco_json.CocoFile], bases: list[Path], root: Path) -> tuple[Dataset, list[Finding]]:
+    """One dataset from all files: classes by name, pictures once each, only those that are there."""
+    findings = [finding for part in parts for finding in part.findings]
+    classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
+    index = {name: number for number, name in enumerate(classes)}
+    rows = _Rows()
+    # The split that judges keeps a picture that stands in two.
+    order = sorted(range(len(parts)), key=lambda number: _priority(parts[number].split))
+    tables = []
+    for number in order:
+        part, base = parts[number], bases[number]
+        new_row = rows.add(part, base, root, findings)
+        keep = new_row[part.boxes.image] >= 0
+        boxes = part.boxes.take(keep)
+        renumber = np.array([index[name] for name in part.classes], dtype=np.int64)
+        tables.append(
+            BoxTable(new_row[boxes.image], renumber[boxes.label], boxes.xyxy, boxes.crowd, boxes.record)
+        )
+    if not rows.names:
+        first = bases[0] / parts[0].names[0] if parts[0].names else root
+        raise DataError(
+            "none of the pictures that the annotations list is there"
+            if parts[0].names
+            else "lists no picture",
+            file=parts[0].path,
+            value=str(first),
+            mend="say in `data.images` which folder the file names start from",
+        )
+    boxes = BoxTable(
+        *(np.concatenate([getattr(t, column) for t in tables]) for column in BoxTable.__annotations__)
+    )
+    return Dataset(classes, Images.of(rows.names, rows.paths, rows.sizes, rows.splits), boxes), findings
+
+
+def _priority(split: SplitName | None) -> int:
+    return -SPLITS.index(split) if split else 0
+
+
+class _Rows:
+    """Pictures gathered over the files."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.paths: list[str] = []
+        self.sizes: list[tuple[int, int]] = []
+        self.splits: list[int] = []
+        self._row_of_path: dict[str, int] = {}
+
+    def add(
+        self, part: coco_json.CocoFile, base: Path, root: Path, findings: list[Finding]
+    ) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+        """Take in a file's pictures; gives the new row of each of them, -1 where it is left out."""
+        new_row = np.full(len(part.names), -1, dtype=np.int64)
+        split = SPLITS.index(part.split) if part.split else NO_SPLIT
+        held = np.bincount(part.boxes.image, minlength=len(part.names))
+        prefix = folders.below(base, root)
+        there = folders.present(base, part.names)
+        for row, name in enumerate(part.names):
+            path = f"{base}/{name}"
+            known = self._row_of_path.get(path)
+            lost = f"with {held[row]} boxes" if held[row] else "without boxes"
+            if not there[row]:
+                findings.append(Finding("no_file", name, detail=lost))
+            elif known is None:
+                new_row[row] = self._row_of_path[path] = len(self.names)
+                self.names.append(prefix + name)
+                self.paths.append(path)
+                self.sizes.append(part.sizes[row])
+                self.splits.append(split)
+            elif self.splits[known] == split:
+                new_row[row] = known
+                findings.append(Finding("duplicate_picture", name, detail="its boxes go to the first entry"))
+            else:
+                other = SPLITS[self.splits[known]]
+                findings.append(
+                    Finding(
+                        "duplicate_picture",
+                        name,
+                        detail=f"left out of {part.split}, {lost}: it is in {other}",
+                    )
+                )
+        return new_row

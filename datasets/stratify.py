@@ -1,0 +1,139 @@
+"""Sharing items out so that every class, rare ones first, is spread as the shares say.
+
+After Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-Label Data" (ECML PKDD 2011), with a
+floor added: a class that enough items hold reaches every part.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def stratify(
+    present: NDArray[np.bool_],
+    weights: NDArray[np.int64],
+    targets: Sequence[int],
+    order: NDArray[np.intp],
+    *,
+    floor: bool = True,
+) -> NDArray[np.int8]:
+    """The part of each item, (N,).
+
+    Args:
+        present: (N, C), whether an item holds a class.
+        weights: (N,) pictures in an item: 1, or the size of a group.
+        targets: pictures that each part is to get; they sum to the sum of `weights`. A part takes no more as
+            long as another has room, so with weights of 1 the targets are met exactly.
+        order: (N,) the items in the order in which ties are broken: the seed's whole influence.
+        floor: a class that at least as many items hold as there are parts reaches each of them, and one of
+            fewer items the first parts, as far as the items' other classes allow.
+    """
+    parts = len(targets)
+    room = np.array(targets, dtype=np.int64)
+    shares = room / max(1, room.sum())
+    wanted = _wanted(present.sum(axis=0), shares, floor)  # (parts, C) items that a part still wants
+    part_of = np.full(len(present), -1, dtype=np.int8)
+    ranked = present[order]
+    left = present.sum(axis=0).astype(np.int64)
+    while (left > 0).any():
+        rarest = int(np.argmin(np.where(left > 0, left, np.iinfo(np.int64).max)))
+        for item in order[ranked[:, rarest]]:
+            if part_of[item] >= 0:
+                continue
+            part = _neediest(wanted[:, rarest], room)
+            classes = np.flatnonzero(present[item])
+            part_of[item] = part
+            room[part] -= weights[item]
+            wanted[part, classes] -= 1
+            left[classes] -= 1
+    for item in order[part_of[order] < 0]:
+        part = int(np.argmax(room))
+        part_of[item] = part
+        room[part] -= weights[item]
+    if floor:
+        _lift(present, weights, part_of, parts, order)
+    return part_of
+
+
+def whole(total: int, shares: Sequence[float]) -> list[int]:
+    """`total` by shares in whole numbers (largest remainder); with enough for all, each gets at least 1."""
+    exact = np.array(shares, dtype=np.float64) / sum(shares) * total
+    numbers = np.floor(exact).astype(int)
+    for index in np.argsort(-(exact - numbers), kind="stable")[: total - int(numbers.sum())]:
+        numbers[index] += 1
+    if total >= len(numbers):
+        for index in np.flatnonzero(numbers == 0):
+            numbers[np.argmax(numbers)] -= 1
+            numbers[index] += 1
+    return [int(number) for number in numbers]
+
+
+def _wanted(items: NDArray[np.int64], shares: NDArray[np.float64], floor: bool) -> NDArray[np.float64]:
+    """Items of each class that each part should get; (parts, C)."""
+    wanted = np.outer(shares, items)
+    if floor:
+        parts = len(shares)
+        for label in np.flatnonzero(items < parts):
+            wanted[:, label] = np.arange(parts) < items[label]
+        for label in np.flatnonzero(items >= parts):
+            short = wanted[:, label] < 1
+            wanted[:, label] -= np.where(short, 0, (1 - wanted[short, label]).sum() / max(1, (~short).sum()))
+            wanted[short, label] = 1
+    return np.asarray(wanted)
+
+
+def _neediest(wanted: NDArray[np.float64], room: NDArray[np.int64]) -> int:
+    """The part with room that wants the class most; then the one with most room; then the first."""
+    best = int(np.argmax(room))
+    for part in range(len(room)):
+        if room[part] > 0 and (room[best] <= 0 or (wanted[part], room[part]) > (wanted[best], room[best])):
+            best = part
+    return best
+
+
+def _lift(
+    present: NDArray[np.bool_],
+    weights: NDArray[np.int64],
+    part_of: NDArray[np.int8],
+    parts: int,
+    order: NDArray[np.intp],
+) -> None:
+    """Bring classes to parts that they missed, by swapping items where no other class loses its last one.
+
+    Misses come about where a class's items were given away on account of rarer classes in the same pictures.
+    """
+    held = np.stack([present[part_of == part].sum(axis=0) for part in range(parts)])  # (parts, C)
+    for part, label in zip(*np.nonzero((held == 0) & (present.sum(axis=0) >= parts)), strict=True):
+        for giver in order[present[order, label] & (part_of[order] != part)]:
+            source = part_of[giver]
+            if held[source, label] < 2:
+                continue
+            swap = _partner(present, weights, part_of, held, order, giver, part)
+            if swap is None:
+                continue
+            for item, to in ((giver, part), (swap, source)):
+                held[part_of[item]] -= present[item]
+                part_of[item] = to
+                held[to] += present[item]
+            break
+
+
+def _partner(
+    present: NDArray[np.bool_],
+    weights: NDArray[np.int64],
+    part_of: NDArray[np.int8],
+    held: NDArray[np.int64],
+    order: NDArray[np.intp],
+    giver: int,
+    part: int,
+) -> int | None:
+    """An item of `part`, as heavy as `giver`, that can change places with it; None where there is none."""
+    after_source = held[part_of[giver]] - present[giver]
+    lost = (held[part_of[giver]] > 0) & (after_source == 0)
+    for item in order[(part_of[order] == part) & (weights[order] == weights[giver])]:
+        after_part = held[part] - present[item]
+        emptied = (held[part] > 0) & (after_part + present[giver] == 0)
+        if not emptied.any() and not (lost & ~present[item]).any():
+            return int(item)
+    return None

@@ -1,0 +1,109 @@
+"""The report: one HTML file that holds all it needs, and figure files beside it."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import files
+from bench.errors import RunError
+from bench.reports import charts, columns, strips, training, wording
+from bench.reports.classes import ClassRow, class_rows
+from bench.reports.comparison import Comparison, Contestant, compare
+from bench.reports.datasheet import DataSheet, datasheet
+from bench.reports.gallery import Gallery, gallery
+from bench.reports.verdict import Verdict, verdict
+from bench.store import RunFolder
+
+FIGURES = "figures"
+"""Folder of the figure files, beside the page."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Everything that the page shows of one dataset, ready to be written down."""
+
+    comparison: Comparison
+    verdict: Verdict
+    rows: list[columns.Row]
+    seeds: strips.Strips
+    by_cost: list[charts.Chart]
+    classes: list[ClassRow]
+    class_ap: list[strips.Strip]
+    class_counts: list[strips.Strip]
+    gallery: Gallery
+    learning: charts.Chart | None
+    losses: list[tuple[Contestant, list[charts.Chart]]]
+    facts: list[training.WordRow]
+    recipe: list[training.WordRow]
+    own: list[tuple[Contestant, list[tuple[str, str]]]]
+    ledger: list[training.LedgerRow]
+    native: list[tuple[Contestant, list[tuple[str, str]]]]
+    data: DataSheet
+
+
+def write_report(runs: Sequence[RunFolder], target: Path) -> Path:
+    """Write the page to `target` and its figures to `figures/` beside it; returns `target`.
+
+    Runs on the same data stand in one ranking; runs on different data stand apart, with a warning.
+    Raises RunError: no run, the same run twice, no finished cell, or a run whose files are broken.
+    """
+    from bench.reports.figures import draw
+
+    comparisons = compare(runs)
+    if target.is_dir():
+        raise RunError("is a folder", file=target, mend="name the file that the page is to be")
+    page = render(comparisons)
+    draw(comparisons, target.parent / FIGURES)
+    files.write_text(target, page)
+    return target
+
+
+def render(comparisons: Sequence[Comparison]) -> str:
+    """The page's text."""
+    from bench.reports import templating
+
+    script = templating.trusted("page.js")
+    contestants = [c for comparison in comparisons for c in comparison.contestants]
+    return templating.render(
+        "page.html",
+        title=wording.listed([run.label for comparison in comparisons for run in comparison.runs]),
+        parts=[_part(comparison) for comparison in comparisons],
+        contestants=sorted(contestants, key=lambda c: c.tone.index),
+        columns=columns.COLUMNS,
+        column_groups=_column_groups(),
+        twelve=columns.TWELVE,
+        css=templating.trusted("page.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
+    )
+
+
+def _part(comparison: Comparison) -> Part:
+    classes = class_rows(comparison)
+    return Part(
+        comparison=comparison,
+        verdict=verdict(comparison),
+        rows=columns.rows(comparison),
+        seeds=strips.seed_strips(comparison),
+        by_cost=charts.by_cost(comparison),
+        classes=classes,
+        class_ap=strips.ap_strips(comparison, classes),
+        class_counts=strips.count_strips(comparison, classes),
+        gallery=gallery(comparison),
+        learning=charts.learning(comparison),
+        losses=charts.loss_charts(comparison),
+        facts=training.facts(comparison),
+        recipe=training.recipe_words(comparison),
+        own=training.own_words(comparison),
+        ledger=training.ledger(comparison),
+        native=training.native_metrics(comparison),
+        data=datasheet(comparison),
+    )
+
+
+def _column_groups() -> list[tuple[str, int]]:
+    """Title and number of columns of each group, in order."""
+    groups = [column.group for column in columns.COLUMNS]
+    return [(group, groups.count(group)) for group in dict.fromkeys(groups)]

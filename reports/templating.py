@@ -1,0 +1,36 @@
+"""Jinja over `templates/`: every value is escaped unless it is one of our own files."""
+
+from importlib import resources
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench.reports import wording
+
+
+def render(template: str, **values: object) -> str:
+    """The page's text; a name that a template uses and nobody gave is an error."""
+    environment = Environment(
+        loader=FunctionLoader(_text),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        share=wording.share,
+        number=wording.number,
+        short=wording.short,
+        counted=wording.count,
+        listed=wording.listed,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def trusted(name: str) -> Markup:
+    """A style sheet or a script of ours, which goes into the page as it is."""
+    return Markup(_text(name))
+
+
+def _text(name: str) -> str:
+    return resources.files("bench.reports.templates").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,142 @@
+"""How each model was trained and where they differ: words side by side, and the fairness ledger."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.records import CellRecord, Description, LedgerEntry, TrainingRecord
+from bench.reports import wording
+from bench.reports.comparison import Comparison, Contestant
+
+
+@dataclass(frozen=True)
+class WordRow:
+    """One word and its value for every finished model, in the order of the ranking."""
+
+    word: str
+    values: tuple[str, ...]
+
+    @property
+    def differs(self) -> bool:
+        return len(set(self.values)) > 1
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """A place where one model was not treated like the others."""
+
+    contestant: Contestant
+    entry: LedgerEntry
+
+
+Getter = Callable[[CellRecord], str]
+
+
+def _description(get: Callable[[Description], str]) -> Getter:
+    return lambda record: get(record.description) if record.description else wording.NOTHING
+
+
+def _training(get: Callable[[TrainingRecord], str]) -> Getter:
+    return lambda record: get(record.training) if record.training else wording.NOTHING
+
+
+def _per_epoch(training: TrainingRecord) -> str:
+    return wording.seconds(training.duration_s / training.epochs) if training.epochs else wording.NOTHING
+
+
+FACTS: tuple[tuple[str, Getter], ...] = (
+    ("family", _description(lambda d: d.family)),
+    ("variant", _description(lambda d: d.variant)),
+    ("pretrained on", _description(lambda d: d.pretrained_on)),
+    ("weights file", _description(lambda d: d.weights or "none")),
+    ("weights SHA-256", _description(lambda d: d.weights_sha256[:12] if d.weights_sha256 else "none")),
+    ("normalisation layers", _description(lambda d: d.normalisation)),
+    ("input size, long side in px", _description(lambda d: f"{d.input_size:,}")),
+    ("parameters, total", _description(lambda d: f"{d.parameters:,}")),
+    ("parameters, trainable", _description(lambda d: f"{d.trainable_parameters:,}")),
+    ("epochs trained", _training(lambda t: str(t.epochs))),
+    ("best epoch", _training(lambda t: str(t.best_epoch))),
+    ("chosen by", _training(lambda t: t.chosen_by)),
+    ("stopped early", _training(lambda t: "yes" if t.stopped_early else "no")),
+    ("pictures seen", _training(lambda t: f"{t.pictures_seen:,}")),
+    ("optimiser steps", _training(lambda t: f"{t.optimizer_steps:,}")),
+    ("training time", _training(lambda t: wording.seconds(t.duration_s))),
+    ("time an epoch", _training(_per_epoch)),
+    (
+        "checkpoint",
+        lambda r: wording.bytes_(r.efficiency.checkpoint_bytes) if r.efficiency else wording.NOTHING,
+    ),
+    (
+        "score threshold, chosen on val",
+        lambda r: wording.share(r.test.operating_point.score_threshold) if r.test else wording.NOTHING,
+    ),
+)
+"""What happened, whoever asked for it."""
+
+
+def facts(comparison: Comparison) -> list[WordRow]:
+    """What each model is and what its training took; several seeds give several values where they differ."""
+    return [_row(word, get, comparison) for word, get in FACTS]
+
+
+def recipe_words(comparison: Comparison) -> list[WordRow]:
+    """The resolved recipes, word by word."""
+    return _words(comparison, lambda record: record.recipe)
+
+
+def own_words(comparison: Comparison) -> list[tuple[Contestant, list[tuple[str, str]]]]:
+    """Each family's own options: they mean something in that family alone."""
+    return [
+        (contestant, [(word, plain(value)) for word, value in record.options.items()])
+        for contestant in comparison.finished
+        if (record := contestant.shown) and record.options
+    ]
+
+
+def ledger(comparison: Comparison) -> list[LedgerRow]:
+    """Every entry once a model, however many seeds repeat it."""
+    return [
+        LedgerRow(contestant, entry)
+        for contestant in comparison.contestants
+        for entry in dict.fromkeys(e for record in contestant.done for e in record.ledger)
+    ]
+
+
+def native_metrics(comparison: Comparison) -> list[tuple[Contestant, list[tuple[str, str]]]]:
+    """The frameworks' own figures on val, of the shown cell."""
+    return [
+        (contestant, [(name, wording.share(value)) for name, value in record.native_metrics.items()])
+        for contestant in comparison.finished
+        if (record := contestant.shown) and record.native_metrics
+    ]
+
+
+def plain(value: Any) -> str:
+    """A config value as one would write it."""
+    if value is None:
+        return wording.NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(plain(item) for item in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {plain(item)}" for key, item in value.items()) or "none"
+    return str(value)
+
+
+def _words(comparison: Comparison, words: Callable[[CellRecord], dict[str, Any]]) -> list[WordRow]:
+    names = list(dict.fromkeys(name for record in comparison.records for name in words(record)))
+    return [
+        _row(name, lambda record, name=name: plain(words(record).get(name)), comparison)  # type: ignore[misc]
+        for name in names
+    ]
+
+
+def _row(word: str, get: Getter, comparison: Comparison) -> WordRow:
+    return WordRow(word, tuple(_joined([get(r) for r in c.done]) for c in comparison.finished))
+
+
+def _joined(values: Sequence[str]) -> str:
+    return " / ".join(dict.fromkeys(values))

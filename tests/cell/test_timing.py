@@ -1,0 +1,64 @@
+"""The clock counts what it says."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bench.cell import timing
+from bench.detector import Detections, Detector
+
+
+class Slow:
+    """Needs `span_s` a batch, and says how large the batches were that it was asked for."""
+
+    def __init__(self, span_s: float) -> None:
+        self.span_s = span_s
+        self.asked: list[tuple[int, int]] = []
+
+    def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+        self.asked.append((len(pictures), batch_size))
+        for start in range(0, len(pictures), batch_size):
+            time.sleep(self.span_s)
+            for _ in pictures[start : start + batch_size]:
+                yield Detections.none()
+
+
+def slow(span_s: float) -> Any:
+    return cast(Detector, Slow(span_s))
+
+
+def test_latency_is_that_of_one_picture_after_a_warm_up() -> None:
+    detector = slow(0.01)
+    median, p95, timed = timing.latency_ms(detector, [Path(str(n)) for n in range(10)])
+    assert detector.asked == [(timing.WARM_UP, 1), (10, 1)]
+    assert timed == 10
+    assert 10 <= median <= p95
+    assert median < 40
+
+
+def test_throughput_repeats_few_pictures_and_uses_batches() -> None:
+    detector = slow(0.01)
+    rate = timing.images_per_s(detector, [Path("a"), Path("b")])
+    ((asked, batch),) = detector.asked
+    assert asked >= timing.TIMED_PICTURES and asked % batch == 0
+    assert 100 < rate <= timing.THROUGHPUT_BATCH / 0.01
+
+
+def test_a_slow_model_is_timed_on_fewer_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "TIMED_S", 0.05)
+    _, _, timed = timing.latency_ms(slow(0.02), [Path(str(n)) for n in range(50)])
+    assert timed < 10
+
+
+def test_sizes_of_all_files_below_are_added(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_bytes(b"123")
+    (tmp_path / "c").write_bytes(b"45")
+    assert timing.folder_bytes(tmp_path) == 5
+
+
+def test_memory_is_a_plausible_figure() -> None:
+    assert 10 < timing.peak_memory_mib() < 1 << 20

@@ -1,0 +1,195 @@
+"""The judge says what pycocotools says."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.boxes import xywh_to_xyxy
+from bench.detector import Detections
+from bench.errors import RunError
+from bench.evaluation import evaluate_split, score
+from bench.evaluation.judge import COCO_IOUS
+
+TOLERANCE = 1e-12
+THOROUGH = settings(max_examples=80, deadline=None)
+
+
+def same(mine: float | None, theirs: float | None) -> bool:
+    """Both undefined, or equal to 1e-12."""
+    if mine is None or theirs is None:
+        return mine is theirs
+    return abs(mine - theirs) <= TOLERANCE
+
+
+@THOROUGH
+@given(data=st.data())
+def test_the_figures_are_those_of_pycocotools(data: Any, scenes: Any, judged: Any, referee: Any) -> None:
+    scene = data.draw(scenes)
+    truth, results = judged(scene)
+    figures = evaluate_split(truth, results, truth.classes, None)
+    asked = referee(scene)
+    for (name, mine), theirs in zip(figures.coco, asked.twelve(), strict=True):
+        assert same(mine, theirs), f"{name}: {mine} is not {theirs}"
+    for index, one in enumerate(figures.classes):
+        assert same(one.AP, asked.mean_ap(index))
+        assert same(one.AP50, asked.mean_ap(index, iou_index=0))
+        assert same(one.AR, asked.mean_ar(index))
+    assert same(figures.AP_25_50_75, referee(scene, ious=[0.25, 0.5, 0.75]).mean_ap())
+
+
+@THOROUGH
+@given(data=st.data())
+def test_the_quick_figures_are_those_of_the_verdict(data: Any, scenes: Any, judged: Any) -> None:
+    truth, results = judged(data.draw(scenes))
+    verdict = evaluate_split(truth, results, truth.classes, None).coco
+    boxes_xyxy = xywh_to_xyxy(results.boxes_xywh)
+    found = [
+        Detections(boxes_xyxy[mine], results.scores[mine], results.category_ids[mine] - 1)
+        for image_id in truth.image_ids
+        for mine in [results.image_ids == image_id]
+    ]
+    assert score(truth, found) == {"AP": verdict.AP or 0.0, "AP50": verdict.AP50 or 0.0}
+
+
+@THOROUGH
+@given(data=st.data())
+def test_the_counts_fit_together(data: Any, scenes: Any, judged: Any) -> None:
+    scene = data.draw(scenes)
+    truth, results = judged(scene)
+    figures = evaluate_split(truth, results, truth.classes, None)
+    point = figures.operating_point
+    assert figures.pictures == len(scene[0]["images"])
+    assert figures.detections == len(scene[1])
+    assert figures.boxes == sum(not one["iscrowd"] for one in scene[0]["annotations"])
+    assert figures.boxes == sum(one.ground_truths for one in figures.classes)
+    assert figures.boxes == point.true_positives + point.false_negatives
+    assert sum(one.detections for one in figures.classes) == point.true_positives + point.false_positives
+
+
+def test_the_ious_are_pycocotools_own(referee: Any, empty_scene: Any) -> None:
+    assert list(COCO_IOUS) == referee(empty_scene).evaluator.params.iouThrs.tolist()
+
+
+def test_nothing_there_and_nothing_found_is_undefined(judged: Any, empty_scene: Any) -> None:
+    truth, results = judged(empty_scene)
+    figures = evaluate_split(truth, results, truth.classes, None)
+    assert set(figures.coco.model_dump().values()) == {None}
+    assert figures.AP_25_50_75 is None
+    assert [(one.AP, one.AR, one.ground_truths) for one in figures.classes] == [(None, None, 0)]
+    assert score(truth, [Detections.none()]) == {"AP": 0.0, "AP50": 0.0}
+
+
+def test_a_perfect_detector_scores_one(judged: Any, one_box_scene: Any) -> None:
+    truth, results = judged(one_box_scene)
+    figures = evaluate_split(truth, results, truth.classes, None)
+    assert figures.coco.AP is not None and math.isclose(
+        figures.coco.AP, 1.0
+    )  # COCO adds 2e-16 to every denominator
+    assert figures.AP_25_50_75 is not None and math.isclose(figures.AP_25_50_75, 1.0)
+    assert figures.coco.AR_1 == 1.0
+
+
+def test_classes_of_another_layout_are_refused(judged: Any, one_box_scene: Any) -> None:
+    truth, results = judged(one_box_scene)
+    with pytest.raises(RunError, match="classes of the model") as caught:
+        evaluate_split(truth, results, ("cat",), None)
+    assert caught.value.file == truth.path
+
+
+@pytest.mark.parametrize(("key", "what"), [("image_id", "picture"), ("category_id", "category")])
+def test_a_detection_of_nothing_known_is_refused(
+    judged: Any, one_box_scene: Any, key: str, what: str
+) -> None:
+    coco, (found,) = one_box_scene
+    truth, results = judged((coco, [found, {**found, key: 99}]))
+    with pytest.raises(RunError, match=f"no such {what}") as caught:
+        evaluate_split(truth, results, truth.classes, None)
+    assert caught.value.file == results.path
+    assert str(caught.value.record).startswith("detection 1 ")
+
+
+def test_one_detections_a_picture_is_demanded(judged: Any, one_box_scene: Any) -> None:
+    truth, _ = judged(one_box_scene)
+    with pytest.raises(RunError, match="detections for 2 pictures where there are 1"):
+        score(truth, [Detections.none(), Detections.none()])
+
+
+def test_the_judge_prints_nothing(judged: Any, one_box_scene: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    truth, results = judged(one_box_scene)
+    evaluate_split(truth, results, truth.classes, None)
+    score(truth, [Detections.none()])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_importing_the_judge_imports_no_framework() -> None:
+    program = "import sys, bench.evaluation; print({'torch', 'pandas', 'pycocotools'} & {*sys.modules})"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "set()"
+
+
+@pytest.mark.data
+def test_real_boxes_are_judged_as_pycocotools_judges_them(real_data: Path, judged: Any, referee: Any) -> None:
+    """TACO's boxes, moved at random by some pixels, in their picture's and sometimes in another class."""
+    coco = json.loads((real_data / "taco_416" / "annotations.json").read_text())
+    for key, name in (
+        ("images", "id"),
+        ("categories", "id"),
+        ("annotations", "image_id"),
+        ("annotations", "category_id"),
+    ):
+        for record in coco[key]:
+            record[name] += 1
+    rng = np.random.default_rng(0)
+    found = [
+        {
+            "image_id": box["image_id"],
+            "category_id": box["category_id"] if rng.random() < 0.8 else int(rng.integers(1, 61)),
+            "bbox": [max(0.0, round(side + rng.normal(0, 8), 3)) for side in box["bbox"]],
+            "score": round(float(rng.random()), 6),
+        }
+        for box in coco["annotations"] * 4
+    ]
+    truth, results = judged((coco, found))
+    figures = evaluate_split(truth, results, truth.classes, None)
+    asked = referee((coco, found))
+    assert all(same(mine, theirs) for (_, mine), theirs in zip(figures.coco, asked.twelve(), strict=True))
+    assert all(same(one.AP, asked.mean_ap(index)) for index, one in enumerate(figures.classes))
+    assert 0.05 < (figures.coco.AP or 0) < 0.95
+
+
+@pytest.mark.slow
+def test_torchmetrics_agrees_as_far_as_it_agrees_with_coco(judged: Any, crowded_scene: Any) -> None:
+    """It differs from COCO in the fourth decimal, with either backend: its arithmetic is single precision."""
+    import torch
+    from torchmetrics.detection import MeanAveragePrecision
+
+    coco, found = crowded_scene
+    truth, results = judged(crowded_scene)
+    metric = MeanAveragePrecision(box_format="xywh", backend="pycocotools")
+    for image in coco["images"]:
+        boxes = [one for one in coco["annotations"] if one["image_id"] == image["id"]]
+        mine = [one for one in found if one["image_id"] == image["id"]]
+        metric.update([_tensors(torch, mine)], [_tensors(torch, boxes)])
+    theirs = metric.compute()
+    figures = evaluate_split(truth, results, truth.classes, None).coco
+    assert math.isclose(figures.AP or 0, theirs["map"].item(), abs_tol=5e-4)
+    assert math.isclose(figures.AP50 or 0, theirs["map_50"].item(), abs_tol=5e-4)
+    assert math.isclose(figures.AR_100 or 0, theirs["mar_100"].item(), abs_tol=5e-4)
+
+
+def _tensors(torch: Any, records: list[dict[str, Any]]) -> dict[str, Any]:
+    tensors = {
+        "boxes": torch.tensor([one["bbox"] for one in records], dtype=torch.float64).reshape(-1, 4),
+        "labels": torch.tensor([one["category_id"] for one in records], dtype=torch.int64),
+    }
+    if records and "score" in records[0]:
+        tensors["scores"] = torch.tensor([one["score"] for one in records])
+    return tensors

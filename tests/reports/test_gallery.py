@@ -1,0 +1,80 @@
+import json
+
+import pytest
+
+from bench.reports.comparison import compare
+from bench.reports.gallery import LEAST_SCORE, MOST_SHOWN, gallery
+
+
+@pytest.fixture
+def shots(make_run):
+    (comparison,) = compare([make_run()])
+    return gallery(comparison).shots
+
+
+def test_every_sample_has_a_panel_for_every_finished_model(shots):
+    assert len(shots) == 4
+    for shot in shots:
+        assert [panel.contestant.label for panel in shot.panels] == ["yolo-n", "frcnn", "detr"]
+        assert shot.data_uri.startswith("data:image/jpeg;base64,")
+    assert [shot.objects for shot in shots] == [2, 3, 4, 0]
+
+
+def test_boxes_are_percents_of_the_picture_and_the_best_are_drawn_last(shots):
+    panel = shots[0].panels[0]
+    for box in panel.boxes:
+        assert 0 <= box.left <= box.left + box.width <= 100
+        assert 0 <= box.top <= box.top + box.height <= 100
+        assert box.shown == (box.score >= panel.threshold)
+    assert [box.score for box in panel.boxes] == sorted(box.score for box in panel.boxes)
+    assert panel.found == sum(box.score >= panel.threshold for box in panel.boxes)
+
+
+def test_the_tail_of_low_scores_stays_out(make_run):
+    run = make_run()
+    path = run.cell("detr-s0").predictions_path("test")
+    many = [
+        {"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "score": score}
+        for score in (0.01, *([0.9] * (MOST_SHOWN + 5)))
+    ]
+    path.write_text(json.dumps(many), encoding="utf-8")
+    (comparison,) = compare([run])
+    panel = next(p for p in gallery(comparison).shots[0].panels if p.contestant.label == "detr")
+    assert len(panel.boxes) == MOST_SHOWN
+    assert min(box.score for box in panel.boxes) >= LEAST_SCORE
+
+
+def test_the_page_does_not_grow_beyond_its_budget(make_run):
+    (comparison,) = compare([make_run()])
+    found = gallery(comparison, budget=1)
+    assert (len(found.shots), found.left_out) == (1, 3)
+
+
+def test_missing_predictions_are_said_and_missing_samples_leave_it_empty(make_run):
+    bare = make_run("bare", without=("samples/samples.json",))
+    assert gallery(compare([bare])[0]).shots == ()
+    silent = make_run("silent", without=("cells/yolo-n-s0/predictions_test.json",))
+    panel = gallery(compare([silent])[0]).shots[0].panels[0]
+    assert (panel.readable, panel.boxes) == (False, ())
+
+
+def test_pictures_outside_the_run_are_not_taken(make_run):
+    run = make_run()
+    path = run.samples_dir / "samples.json"
+    samples = json.loads(path.read_text(encoding="utf-8"))
+    (run.root / "secret.jpg").write_bytes((run.samples_dir / "1.jpg").read_bytes())
+    samples[0]["picture"] = "../secret.jpg"
+    path.write_text(json.dumps(samples), encoding="utf-8")
+    found = gallery(compare([run])[0])
+    assert (len(found.shots), found.left_out) == (3, 1)
+
+
+def test_a_class_that_the_run_does_not_know_is_numbered(make_run):
+    run = make_run()
+    path = run.cell("detr-s0").predictions_path("test")
+    path.write_text(
+        json.dumps([{"image_id": 1, "category_id": 99, "bbox": [1, 1, 9, 9], "score": 0.9}]), encoding="utf-8"
+    )
+    (comparison,) = compare([run])
+    panel = next(p for p in gallery(comparison).shots[0].panels if p.contestant.label == "detr")
+    assert [box.name for box in panel.boxes] == ["class 98"]

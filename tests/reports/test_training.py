@@ -1,0 +1,51 @@
+import pytest
+
+from bench.reports import training
+from bench.reports.comparison import compare
+
+
+@pytest.fixture
+def comparison(make_run):
+    return compare([make_run()])[0]
+
+
+def test_words_that_differ_are_marked(comparison):
+    rows = {row.word: row for row in training.facts(comparison)}
+    assert rows["pretrained on"].values == ("nothing", "COCO <b>train2017</b>", "nothing")
+    assert rows["pretrained on"].differs
+    assert not rows["pictures seen"].differs
+    assert rows["training time"].values[0] == "95 s / 96 s"
+
+
+def test_recipes_are_compared_word_by_word(comparison):
+    rows = {row.word: row for row in training.recipe_words(comparison)}
+    assert rows["lr"].values == ("0.01", "0.01", "0.001")
+    assert [word for word, row in rows.items() if row.differs] == ["lr"]
+    assert rows["amp"].values == ("no", "no", "no")
+
+
+def test_the_ledger_names_each_entry_once(comparison):
+    (row,) = training.ledger(comparison)
+    assert (row.contestant.label, row.entry.word) == ("yolo-n", "multi_scale")
+
+
+def test_own_words_and_native_figures(comparison):
+    ((contestant, options),) = training.own_words(comparison)
+    assert (contestant.label, options) == ("detr", [("queries", "6")])
+    ((contestant, metrics),) = training.native_metrics(comparison)
+    assert (contestant.label, metrics) == ("yolo-n", [("metrics/mAP50-95(B)", "0.525")])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "\N{EN DASH}"),
+        (True, "yes"),
+        (1e-4, "0.0001"),
+        ((0.8,), "0.8"),
+        ([], "none"),
+        ({"a": 1}, "a: 1"),
+    ],
+)
+def test_plain(value, text):
+    assert training.plain(value) == text

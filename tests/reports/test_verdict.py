@@ -1,0 +1,102 @@
+import pytest
+
+from bench.reports.comparison import compare
+from bench.reports.verdict import clean_order_chance, verdict
+
+
+@pytest.fixture
+def say(make_run):
+    def say(*records, **parts):
+        (comparison,) = compare([make_run(records=list(records), **parts)])
+        return verdict(comparison)
+
+    return say
+
+
+def test_seeds_that_do_not_overlap(say, make_record):
+    found = say(
+        make_record("a", 0, 0.50),
+        make_record("a", 1, 0.54),
+        make_record("b", 0, 0.40),
+        make_record("b", 1, 0.44),
+    )
+    assert found.answer.startswith("a is best on this data: test AP 0.520, 0.100 ahead of b (0.420)")
+    assert "means over 2 seeds each" in found.answer
+    assert "ahead in every seed" in found.certainty
+    assert "33.3 %" in found.certainty
+
+
+def test_seeds_that_overlap_leave_the_order_open(say, make_record):
+    found = say(
+        make_record("a", 0, 0.40),
+        make_record("a", 1, 0.60),
+        make_record("b", 0, 0.45),
+        make_record("b", 1, 0.47),
+    )
+    assert "may be chance" in found.certainty
+    assert "open" in found.certainty
+
+
+def test_one_seed_can_not_tell_chance(say, make_record):
+    found = say(make_record("a", 0, 0.5), make_record("b", 0, 0.4))
+    assert "one seed each" in found.answer
+    assert "One seed can't tell" in found.certainty
+
+
+def test_unequal_seeds_name_the_one_with_a_single_seed(say, make_record, make_failed):
+    found = say(
+        make_record("a", 0, 0.5), make_record("a", 1, 0.5), make_record("b", 0, 0.4), make_failed("b", 1)
+    )
+    assert "over 2 seeds against 1" in found.answer
+    assert "The one seed of b" in found.certainty
+    assert any("1 cell failed" in caution for caution in found.cautions)
+    assert any("same seeds" in caution for caution in found.cautions)
+
+
+def test_level_models_are_not_ranked(say, make_record):
+    assert "are level" in say(make_record("a", 0, 0.5), make_record("b", 0, 0.5)).answer
+
+
+def test_a_single_model_is_compared_with_nothing(say, make_record):
+    found = say(make_record("a", 0, 0.5))
+    assert found.answer.startswith("a reached a test AP of 0.500, one seed")
+
+
+def test_nothing_but_failures(say, make_failed):
+    assert say(make_failed("a", 0)).answer.startswith("No model has a test AP")
+
+
+def test_trade_offs_name_who_is_quicker_and_smaller(say, make_record):
+    found = say(
+        make_record("good", 0, 0.5, parameters=40_000_000, latency_ms=80.0),
+        make_record("small", 0, 0.3, parameters=3_000_000, latency_ms=10.0),
+    )
+    assert "small is quicker: 10.0 ms a picture instead of 80.0 ms, at a test AP of 0.300" in found.trade_off
+    assert "small is smaller: 3.00 M parameters instead of 40.0 M" in found.trade_off
+
+
+def test_the_best_that_is_also_the_cheapest(say, make_record):
+    found = say(
+        make_record("good", 0, 0.5, parameters=1_000_000, latency_ms=5.0),
+        make_record("other", 0, 0.3, parameters=3_000_000, latency_ms=10.0),
+    )
+    assert "also the quickest and the smallest" in found.trade_off
+
+
+def test_cautions_about_starts_and_scores(say, make_record):
+    found = say(make_record("a", 0, 0.02), make_record("frcnn", 0, 0.01))
+    assert any("near to zero" in caution for caution in found.cautions)
+    assert any("did not start alike" in caution for caution in found.cautions)
+    assert any("96 pictures" in caution for caution in found.cautions)
+
+
+def test_cells_that_are_not_finished_are_named(say, make_record):
+    found = say(make_record("a", 0, 0.5), cells=("a-s0", "a-s1"))
+    assert any("a-s1" in caution for caution in found.cautions)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "chance"), [(1, 1, 1.0), (2, 2, 1 / 3), (3, 3, 0.1), (5, 5, 1 / 126)]
+)
+def test_chance_of_a_clean_order(mine, theirs, chance):
+    assert clean_order_chance(mine, theirs) == pytest.approx(chance)

@@ -1,0 +1,223 @@
+"""Whole runs of the fake detector, each cell in a real process: failures, kills, resumes."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.config import read_config
+from bench.errors import ConfigError, RunError
+from bench.records import CellRecord
+from bench.runner import run as running
+from bench.runner.run import Outcome
+from bench.store import CellFolder, RunFolder
+
+
+class Ears:
+    """A watcher that remembers."""
+
+    def __init__(self) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self.skipped: list[str] = []
+        self.records: list[CellRecord] = []
+
+    def data(self, what: str, done: int, total: int) -> None:
+        pass
+
+    def begun(self, run: RunFolder, total: int, left: int) -> None:
+        self.left = left
+
+    def cell(self, number: int, cell: CellFolder, *, done: bool) -> None:
+        if done:
+            self.skipped.append(cell.name)
+
+    def event(self, event: dict[str, Any]) -> None:
+        self.heard.append(event)
+
+    def ended(self, record: CellRecord) -> None:
+        self.records.append(record)
+
+
+def start(config: Path, folder: Path, *overrides: str, models: tuple[str, ...] = ()) -> tuple[Outcome, Ears]:
+    ears = Ears()
+    resolved = read_config(config, overrides=[f"runs={folder}", *overrides], models=models)
+    return running.start(resolved, ears, command="bench run -c it"), ears
+
+
+def test_every_cell_leaves_a_record_and_the_run_its_tables(fake_config: Path, tmp_path: Path) -> None:
+    outcome, ears = start(fake_config, tmp_path, "seeds=[0,1]")
+    assert [record.cell for record in outcome.records] == ["one-seed0", "two-seed0", "one-seed1", "two-seed1"]
+    assert all(record.status == "done" for record in outcome.records)
+    assert [event["epoch"] for event in ears.heard if event["event"] == "epoch"] == [1, 2, 3, 1, 2] * 2
+    one = outcome.records[0]
+    assert one.training and one.training.epochs == 3
+    assert one.test and one.test.pictures == 6
+    assert one.recipe["epochs"] == 3
+    assert outcome.records[1].recipe["epochs"] == 2
+    rows = list(csv.DictReader(outcome.run.results_path.read_text().splitlines()))
+    assert [row["cell"] for row in rows] == [record.cell for record in outcome.records]
+    assert outcome.report.read_text().startswith("<!DOCTYPE html>")
+
+
+def test_the_resolved_config_repeats_the_run(fake_config: Path, tmp_path: Path) -> None:
+    first, _ = start(fake_config, tmp_path / "a", models=("one",))
+    again, _ = start(first.run.config_path, tmp_path / "b")
+    assert again.records[0].dataset == first.records[0].dataset
+    assert again.records[0].test == first.records[0].test
+
+
+def test_the_judge_s_figures_can_be_had_again_from_the_stored_predictions(
+    fake_config: Path, tmp_path: Path
+) -> None:
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    outcome, _ = start(fake_config, tmp_path, "data.synthetic.pictures=200", models=("one",))
+    cell = outcome.run.cell("one-seed0")
+    truth = COCO(str(outcome.run.ground_truth_path("test")))
+    judge = COCOeval(truth, truth.loadRes(str(cell.predictions_path("test"))), "bbox")
+    judge.evaluate()
+    judge.accumulate()
+    judge.summarize()
+    test = outcome.records[0].test
+    assert test is not None and test.coco.AP is not None
+    assert test.coco.AP > 0
+    assert test.coco.AP == pytest.approx(judge.stats[0], abs=1e-12)
+
+
+def test_a_cell_that_fails_leaves_its_reason_and_the_others_go_on(fake_config: Path, tmp_path: Path) -> None:
+    outcome, _ = start(fake_config, tmp_path, "models.one.options.fail_at_epoch=2")
+    failed, done = outcome.records
+    assert (failed.status, done.status) == ("failed", "done")
+    assert failed.failure and failed.failure.stage == "fit"
+    assert "breaks in epoch 2" in failed.failure.reason
+    assert "Traceback" in outcome.run.cell("one-seed0").log_path.read_text()
+    assert outcome.failed == (failed,)
+    assert "breaks in epoch 2" in outcome.report.read_text()
+
+
+def test_resume_repeats_nothing_that_is_done_and_retries_what_failed(fake_config: Path, tmp_path: Path) -> None:
+    outcome, _ = start(fake_config, tmp_path, "models.one.options.fail_at_epoch=2")
+    kept = outcome.run.cell("two-seed0").record_path.stat().st_mtime_ns
+    spec = outcome.run.cell("one-seed0").spec_path
+    spec.write_text(spec.read_text().replace('"fail_at_epoch": 2', '"fail_at_epoch": 0'))
+    ears = Ears()
+    again = running.resume(outcome.run, ears)
+    assert ears.skipped == ["two-seed0"]
+    assert [event["epoch"] for event in ears.heard if event["event"] == "epoch"] == [2, 3]  # epoch 1 was safe
+    assert [record.status for record in again.records] == ["done", "done"]
+    assert outcome.run.cell("two-seed0").record_path.stat().st_mtime_ns == kept
+    assert [row["epoch"] for row in outcome.run.cell("one-seed0").history()] == [1, 2, 3]
+
+
+def test_patience_stops_a_training(fake_config: Path, tmp_path: Path) -> None:
+    outcome, _ = start(
+        fake_config, tmp_path, "train.epochs=40", "train.patience=1", "train.flip=0.0", models=("one",)
+    )
+    training = outcome.records[0].training
+    assert training and training.stopped_early
+    assert training.epochs < 40
+
+
+def background(config: Path, runs: Path) -> "subprocess.Popen[bytes]":
+    """`bench run` of slow epochs in a process of its own."""
+    words = ["run", "-c", str(config), "--models", "one", "--set", f"runs={runs}"]
+    words += ["--set", "models.one.options.epoch_s=0.3", "--set", "train.epochs=6"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def wait_for_epoch(runs: Path, epoch: int) -> CellFolder:
+    """The cell under way, once it has done that many epochs."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for cell in runs.glob("*/cells/one-seed0"):
+            if len(CellFolder(cell).history()) >= epoch:
+                return CellFolder(cell)
+        time.sleep(0.02)
+    raise AssertionError("the run did not get that far")
+
+
+def cell_processes(cell: CellFolder) -> list[int]:
+    """Living processes that work on the cell."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if str(cell.root).encode() in words:
+                found.append(int(entry.name))
+    return found
+
+
+def test_a_killed_runner_takes_its_cell_along_and_the_run_can_be_finished(
+    fake_config: Path, tmp_path: Path
+) -> None:
+    runner = background(fake_config, tmp_path)
+    cell = wait_for_epoch(tmp_path, 2)
+    assert cell_processes(cell)
+    runner.send_signal(signal.SIGKILL)
+    runner.wait()
+    deadline = time.monotonic() + 5
+    while cell_processes(cell) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert cell_processes(cell) == []
+    ears = Ears()
+    outcome = running.resume(RunFolder.open(cell.root.parent.parent), ears)
+    epochs = [event["epoch"] for event in ears.heard if event["event"] == "epoch"]
+    assert epochs[0] >= 2 and epochs[-1] == 6
+    assert outcome.records[0].status == "done"
+    assert [row["epoch"] for row in cell.history()] == [1, 2, 3, 4, 5, 6]
+
+
+def test_two_runners_on_one_run_are_refused_and_a_killed_cell_is_a_failed_one(
+    fake_config: Path, tmp_path: Path
+) -> None:
+    runner = background(fake_config, tmp_path)
+    cell = wait_for_epoch(tmp_path, 1)
+    with pytest.raises(RunError, match="another process is working on this run"):
+        running.resume(RunFolder.open(cell.root.parent.parent), Ears())
+    for process in cell_processes(cell):
+        os.kill(process, signal.SIGKILL)
+    assert runner.wait(30) == 1
+    record = cell.record()
+    assert record and record.failure
+    assert "SIGKILL" in record.failure.reason
+
+
+def test_ctrl_c_ends_the_cell_and_says_how_to_go_on(fake_config: Path, tmp_path: Path) -> None:
+    words = ["run", "-c", str(fake_config), "--models", "one", "--set", f"runs={tmp_path}"]
+    words += ["--set", "models.one.options.epoch_s=0.3", "--set", "train.epochs=6"]
+    runner = subprocess.Popen([sys.executable, "-m", "bench", *words], stderr=subprocess.PIPE, text=True)
+    cell = wait_for_epoch(tmp_path, 1)
+    runner.send_signal(signal.SIGINT)
+    _, told = runner.communicate(timeout=30)
+    assert runner.returncode == 130
+    assert f"bench run --resume {cell.root.parent.parent}" in told
+    assert cell_processes(cell) == []
+    assert cell.record() is None
+
+
+def test_what_can_t_be_planned_leaves_no_run_folder(fake_config: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown option of the fake") as caught:
+        start(fake_config, tmp_path / "runs", "models.one.options.x=1", "models.two.weights=some.pt")
+    assert "2 models can't be run" in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_whose_data_is_gone_is_refused(fake_config: Path, tmp_path: Path) -> None:
+    import shutil
+
+    outcome, _ = start(fake_config, tmp_path / "runs", f"cache={tmp_path / 'cache'}", models=("one",))
+    shutil.rmtree(tmp_path / "cache")
+    with pytest.raises(RunError, match="dataset of this run is gone"):
+        running.resume(outcome.run, Ears())
