@@ -84,8 +84,10 @@ def _backbone(folder: Path, told: dict[str, Any]) -> Backbone:
         )
     name = inner.get("backbone") or told.get("backbone") or "resnet50"
     found = re.fullmatch(r"resnet(18|34|50|101|152)", str(name))
-    if inner.get("output_stride") or not found:
-        raise _other(folder, "backbone", name, "resnet18, 34, 50, 101 or 152, not dilated")
+    if inner.get("output_stride"):
+        raise _other(folder, "backbone_config.output_stride", inner["output_stride"], "left out: no dilation")
+    if not found:
+        raise _other(folder, "backbone", name, "resnet18, 34, 50, 101 or 152")
     return resnet(int(found[1]))
 
 

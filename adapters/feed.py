@@ -135,6 +135,7 @@ def _loader(
         Pictures(examples, keep=workers == 0),  # each process would keep a copy of its own
         batch_sampler=batches,
         collate_fn=collate,
+        generator=torch.Generator(),  # else a number is taken from the training's own
         num_workers=workers,
         persistent_workers=workers > 0,
         multiprocessing_context="spawn" if workers else None,  # a fork of threads may hang

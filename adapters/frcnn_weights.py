@@ -1,4 +1,4 @@
-"""Filling a Faster R-CNN from a file: torchvision's own, one of its reference scripts', or a checkpoint of ours."""
+"""Filling a Faster R-CNN from a file: torchvision's own, its reference script's, or a checkpoint of ours."""
 
 from collections.abc import Mapping
 from pathlib import Path

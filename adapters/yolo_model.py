@@ -34,8 +34,10 @@ def build(plan: Plan, classes: Sequence[str], *, seed: int) -> Built:
     it knows. Raises WeightsError where a tensor below the head doesn't fit.
     """
     source = None if plan.weights == "none" else read(Path(plan.weights))
-    torch.manual_seed(seed)
-    model = DetectionModel(_architecture(plan.variant), nc=len(classes), ch=3, verbose=False)
+    architecture = _architecture(plan.variant)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = DetectionModel(architecture, nc=len(classes), ch=3, verbose=False)
     model.names = dict(enumerate(classes))
     if source is None:
         return Built(model, len(model.state_dict()), 0)

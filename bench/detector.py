@@ -24,7 +24,7 @@ from bench.recipe import Recipe
 from bench.records import Description, EpochRecord, LedgerEntry, TrainingRecord
 
 MAX_DETECTIONS = 100
-"""Detections kept a picture: COCO judges no more than that."""
+"""Detections kept a picture, over all classes: the same for every family. COCO judges at most so many a class."""
 
 SCORE_FLOOR = 0.001
 """Lowest score kept, the same for every family: mAP needs the tail, files need an end."""

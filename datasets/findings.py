@@ -20,8 +20,8 @@ KINDS: dict[str, str] = {
     "resized": "pictures whose listed size is another than the file's; boxes scaled to the file",
     "size_disagrees": "pictures of another shape than listed, set aside: their boxes can't be trusted",
     "size_missing": "pictures listed without a size; the file's was taken",
-    "unreadable": "pictures that can't be read or end too early, set aside",
-    "converted": "pictures copied as 8-bit RGB: 16-bit, CMYK, palette, alpha or 1-bit",
+    "unreadable": "pictures that can't be read, end too early or are tiny, set aside",
+    "converted": "pictures copied as 8-bit RGB: 16-bit, CMYK, palette, alpha, 1-bit, odd files",
 }
 """Kind -> what it says, in the manifest and on the page."""
 

@@ -31,6 +31,12 @@ _TURNS = {
 _LINKED_FORMATS = frozenset({"JPEG", "PNG", "BMP", "WEBP", "TIFF", "MPO"})
 """What PIL and OpenCV both read."""
 
+_JPEG_END = b"\xff\xd9"
+"""ultralytics takes a JPEG that ends otherwise for corrupt and trains on its own re-encoding of it."""
+
+LEAST_SIDE = 10
+"""Pixels; ultralytics leaves smaller pictures out, so all leave them out."""
+
 _DRAFT = 8
 """libjpeg decodes at an eighth of the size: all of the file is read and checked, at a part of the work."""
 
@@ -76,12 +82,16 @@ def inspect(path: str) -> Picture:
             reason = _copy_reason(image, orientation)
             suffix = _suffix(path, image.format) if not reason else ".png"
             if image.format == "JPEG":
+                if not reason and not content.endswith(_JPEG_END):
+                    reason, suffix = "bytes after the JPEG's end", ".png"
                 image.draft(None, (image.width // _DRAFT, image.height // _DRAFT))
             image.load()
     except MemoryError:
         raise
     except Exception as error:  # PIL answers a broken file with whatever its parsers stumble over
         return Picture(problem=str(error).replace(repr(path), "the file") or type(error).__name__)
+    if min(size) < LEAST_SIDE:
+        return Picture(problem=f"is only {size[0]}x{size[1]} pixels large, less than {LEAST_SIDE} on a side")
     return Picture(size, orientation, reason, suffix, hashlib.sha256(content).hexdigest())
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from bench.reports.wording import short
 
+FLAT = 1e-9
+"""Values that differ by less, relative to their size, are one value."""
+
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -45,14 +48,23 @@ def linear(values: Iterable[float], *, ticks: int = 5, zero: bool = True) -> Axi
     low, high = min(known), max(known)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    if high - low < 1e-12:
+    if high - low < FLAT * max(abs(low), abs(high), FLAT):
         low, high = (low, high + 1.0) if zero else (low - 0.5, high + 0.5)
     raw = (high - low) / ticks
     magnitude = 10 ** math.floor(math.log10(raw))
     step = next(s * magnitude for s in _STEPS if s * magnitude >= raw * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    marks = tuple(round(k * step, 12) for k in range(first, last + 1))
+    marks = tuple(float(f"{k * step:.10g}") for k in range(first, last + 1))
     return Axis(marks[0], marks[-1], marks)
+
+
+LEAST_AP_SPAN = 0.1
+"""An axis of AP goes at least so far, so that figures next to zero look like what they are."""
+
+
+def of_ap(values: Iterable[float], *, ticks: int = 5) -> Axis:
+    """For AP: from 0, and not only as far as the least of differences."""
+    return linear([*values, LEAST_AP_SPAN], ticks=ticks)
 
 
 def logarithmic(values: Iterable[float]) -> Axis:

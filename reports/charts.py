@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from bench.records import CellRecord
 from bench.reports import wording
-from bench.reports.axes import Axis, Tick, fitting, linear, logarithmic
+from bench.reports.axes import Axis, Tick, fitting, linear, logarithmic, of_ap
 from bench.reports.comparison import Comparison, Contestant
 from bench.reports.curves import Curve, losses, val_ap
 from bench.reports.palette import Tone
@@ -16,6 +16,12 @@ MOST_POINTS = 240
 
 LABEL_GAP = 7.0
 """Percent of the plot's height that two labels need between them."""
+
+LABEL_WIDTH = 45.0
+"""Percent of the plot's width within which two labels may meet."""
+
+LOWEST_LABEL = 97.0
+"""Percent from the top: below it a label would cover the axis."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class Chart:
     marks: tuple[Mark, ...] = ()
     lines: tuple[Line, ...] = ()
     tone: Tone | None = None  # of the one model that the chart is about
+    named: bool = True  # marks carry their names; if not, a key does
 
 
 def by_cost(comparison: Comparison) -> list[Chart]:
@@ -99,7 +106,7 @@ def _scatter(
     if not points:
         return None
     x_axis = fitting(x.mean for _, x, _ in points)
-    y_axis = linear(value for _, _, y in points for value in y.values)
+    y_axis = of_ap(value for _, _, y in points for value in y.values)
     marks = [
         Mark(
             tone=contestant.tone,
@@ -123,6 +130,7 @@ def _scatter(
         x_ticks=tuple(replace(t, text=_short(v)) for t, v in zip(x_axis.ticks, x_axis.values, strict=True)),
         y_ticks=_upward(y_axis),
         marks=_apart(marks),
+        named=not comparison.crowded,
     )
 
 
@@ -134,15 +142,19 @@ def _short(value: float) -> str:
 
 
 def _apart(marks: Sequence[Mark]) -> tuple[Mark, ...]:
-    """Labels moved down until none covers another of its side; points stay where they are."""
-    placed: list[Mark] = []
-    for mark in sorted(marks, key=lambda m: m.y):
-        level = mark.y
-        for other in placed:
-            if abs(other.x - mark.x) < 45 and level < other.label_y + LABEL_GAP:
-                level = other.label_y + LABEL_GAP
-        placed.append(replace(mark, label_y=round(level, 2)))
-    return tuple(placed)
+    """Labels moved apart, down first and up again where the plot ends; points stay where they are."""
+    order = sorted(marks, key=lambda mark: mark.y)
+    levels = [mark.y for mark in order]
+    for index, mark in enumerate(order):
+        for above in range(index):
+            if abs(order[above].x - mark.x) < LABEL_WIDTH:
+                levels[index] = max(levels[index], levels[above] + LABEL_GAP)
+    for index in reversed(range(len(order))):
+        levels[index] = min(levels[index], LOWEST_LABEL)
+        for below in range(index + 1, len(order)):
+            if abs(order[below].x - order[index].x) < LABEL_WIDTH:
+                levels[index] = min(levels[index], levels[below] - LABEL_GAP)
+    return tuple(replace(mark, label_y=round(level, 2)) for mark, level in zip(order, levels, strict=True))
 
 
 def learning(comparison: Comparison) -> Chart | None:
@@ -156,7 +168,7 @@ def learning(comparison: Comparison) -> Chart | None:
         caption="AP on the val split after each validated epoch, one line a seed. Val chose the checkpoint; "
         "test played no part.",
         y_label="val AP",
-        zero=True,
+        axis=of_ap,
     )
 
 
@@ -164,18 +176,28 @@ def loss_charts(comparison: Comparison) -> list[tuple[Contestant, list[Chart]]]:
     """One small chart for every component of every model's loss."""
     found: dict[str, tuple[Contestant, list[Chart]]] = {}
     for loss in losses(comparison):
-        chart = _chart(loss.curves, title=loss.component, caption="", y_label="", zero=False, ticks=3)
+        chart = _chart(loss.curves, title=loss.component, caption="", y_label="", axis=_of_loss, ticks=3)
         _, charts = found.setdefault(loss.contestant.label, (loss.contestant, []))
         charts.append(replace(chart, tone=loss.contestant.tone))
     return list(found.values())
 
 
+def _of_loss(values: Sequence[float], *, ticks: int) -> Axis:
+    """Logarithmic where a loss falls by more than a factor of fifty."""
+    steep = min(values) > 0 and max(values) / min(values) > 50
+    return logarithmic(values) if steep else linear(values, ticks=ticks, zero=False)
+
+
 def _chart(
-    curves: Sequence[Curve], *, title: str, caption: str, y_label: str, zero: bool, ticks: int = 5
+    curves: Sequence[Curve],
+    *,
+    title: str,
+    caption: str,
+    y_label: str,
+    axis: Callable[..., Axis],
+    ticks: int = 5,
 ) -> Chart:
-    values = [value for curve in curves for value in curve.values]
-    steep = not zero and min(values) > 0 and max(values) / min(values) > 50
-    y_axis = logarithmic(values) if steep else linear(values, ticks=ticks, zero=zero)
+    y_axis = axis([value for curve in curves for value in curve.values], ticks=ticks)
     x_axis = _epochs(curves, ticks)
     paired = len({curve.split for curve in curves}) > 1
     return Chart(

@@ -16,6 +16,10 @@ from bench.store import RunFolder, RunInfo
 
 History = list[dict[str, float]]
 
+MOST_NAMED = 5
+LONG_NAME = 16
+"""Models, and characters of a model's name, that have room in a chart or over a column."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -92,6 +96,11 @@ class Comparison:
     def finished(self) -> list[Contestant]:
         """Those with at least one cell that is done."""
         return [contestant for contestant in self.contestants if contestant.done]
+
+    @property
+    def crowded(self) -> bool:
+        """Names would cover each other beside points and over columns: a key names them instead."""
+        return len(self.contestants) > MOST_NAMED or any(len(c.label) > LONG_NAME for c in self.contestants)
 
     @property
     def records(self) -> list[CellRecord]:

@@ -97,11 +97,11 @@ class Gallery:
 
 def gallery(comparison: Comparison, *, budget: int = MOST_BYTES) -> Gallery:
     """The samples of the first run that has some, in their order, until `budget` bytes are used up."""
-    source = next((run for run in comparison.runs if _has_samples(run)), None)
+    source = next((run for run in comparison.runs if _samples_path(run).is_file()), None)
     truth = comparison.ground_truth("test")
     if source is None or truth is None:
         return Gallery((), 0)
-    samples = source.folder.samples()
+    samples = [Sample.model_validate(item) for item in read_json(_samples_path(source))]
     annotations = _by_image(truth.get("annotations", []))
     found = {c.label: _predictions(c) for c in comparison.finished}
     shots: list[Shot] = []
@@ -114,8 +114,8 @@ def gallery(comparison: Comparison, *, budget: int = MOST_BYTES) -> Gallery:
     return Gallery(tuple(shots), len(samples) - len(shots))
 
 
-def _has_samples(run: Run) -> bool:
-    return (run.folder.samples_dir / "samples.json").is_file()
+def _samples_path(run: Run) -> Path:
+    return run.folder.samples_dir / "samples.json"
 
 
 def _shot(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.records import CellRecord
 from bench.reports import curves
+from bench.reports.axes import LEAST_AP_SPAN
 from bench.reports.classes import class_rows
 from bench.reports.comparison import Comparison
 from bench.reports.drawing import (
@@ -55,7 +56,8 @@ def test_ap(comparison: Comparison) -> "Figure | None":
     for row, contestant in enumerate(contestants):
         if contestant.ranked.ap and contestant.ranked.ap.sd is not None:
             axes.plot([contestant.ranked.ap.mean] * 2, [row - 0.25, row + 0.25], color=MUTED, linewidth=1.5)
-    axes.set(xlabel="AP, test split (IoU .50:.95)", ylabel="", xlim=(0, None))
+    limits = (0, max(1.05 * max(ap for _, ap in values), LEAST_AP_SPAN))
+    axes.set(xlabel="AP, test split (IoU .50:.95)", ylabel="", xlim=limits)
     axes.grid(axis="x")
     title_above(figure, "Test AP of every seed", "one point a training; bar: mean")
     return figure
@@ -112,21 +114,19 @@ def _scatter(
             axes.plot(
                 [x.mean] * 2, [min(y.values), max(y.values)], color=contestant.tone.light, linewidth=1.5
             )
-        axes.annotate(
-            one_line(contestant.label),
-            (x.mean, y.mean),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-        )
+        if not comparison.crowded:
+            at = (x.mean, y.mean)
+            axes.annotate(contestant.label, at, xytext=(8, 0), textcoords="offset points", va="center")
     cost_axis(axes, [x.mean for _, x, _ in points])
     axes.set(
         xlabel=x_label,
         ylabel="AP, test split",
-        ylim=(0, 1.12 * max(max(y.values) for _, _, y in points) or 1),
+        ylim=(0, max(1.12 * max(max(y.values) for _, _, y in points), LEAST_AP_SPAN)),
     )
     axes.grid(axis="y")
     title_above(figure, title, "mean over seeds; bar: lowest to highest seed")
+    if comparison.crowded:
+        legend(axes, [contestant for contestant, _, _ in points])
     return figure
 
 
@@ -205,7 +205,7 @@ def val_ap(comparison: Comparison) -> "Figure | None":
     figure, axes = new_figure(3.9)
     draw_lines(axes, found)
     axes.set(xlabel="epoch", ylabel="AP, val split")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, max(LEAST_AP_SPAN, axes.get_ylim()[1]))
     axes.grid(axis="y")
     title_above(figure, "Learning", "AP on val after each validated epoch, one line a seed")
     legend(axes, comparison.contestants)

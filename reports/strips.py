@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.records import CellRecord
 from bench.reports import wording
-from bench.reports.axes import Axis, Tick, linear
+from bench.reports.axes import Axis, Tick, of_ap
 from bench.reports.classes import ClassRow
 from bench.reports.comparison import Comparison, Contestant
 from bench.reports.palette import Tone
@@ -41,7 +41,7 @@ class Strips:
 def seed_strips(comparison: Comparison) -> Strips:
     """Test AP of every seed, one strip a model."""
     finished = [(contestant, contestant.ranked.ap) for contestant in comparison.contestants]
-    axis = linear(value for _, ap in finished if ap for value in ap.values)
+    axis = of_ap(value for _, ap in finished if ap for value in ap.values)
     return Strips(
         axis.ticks,
         tuple(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.records import CellRecord, Description, LedgerEntry, TrainingRecord
+from bench.records import CellRecord, Description, Efficiency, LedgerEntry, TrainingRecord
 from bench.reports import wording
 from bench.reports.comparison import Comparison, Contestant
 
@@ -40,6 +40,10 @@ def _training(get: Callable[[TrainingRecord], str]) -> Getter:
     return lambda record: get(record.training) if record.training else wording.NOTHING
 
 
+def _efficiency(get: Callable[[Efficiency], str]) -> Getter:
+    return lambda record: get(record.efficiency) if record.efficiency else wording.NOTHING
+
+
 def _per_epoch(training: TrainingRecord) -> str:
     return wording.seconds(training.duration_s / training.epochs) if training.epochs else wording.NOTHING
 
@@ -62,10 +66,13 @@ FACTS: tuple[tuple[str, Getter], ...] = (
     ("optimiser steps", _training(lambda t: f"{t.optimizer_steps:,}")),
     ("training time", _training(lambda t: wording.seconds(t.duration_s))),
     ("time an epoch", _training(_per_epoch)),
-    (
-        "checkpoint",
-        lambda r: wording.bytes_(r.efficiency.checkpoint_bytes) if r.efficiency else wording.NOTHING,
-    ),
+    ("seed", lambda r: str(r.seed)),
+    ("checkpoint", _efficiency(lambda e: wording.bytes_(e.checkpoint_bytes))),
+    ("timed on", _efficiency(lambda e: f"{e.device}, {e.timed_pictures:,} pictures")),
+    ("latency, 95th percentile", _efficiency(lambda e: f"{wording.number(e.latency_p95_ms)} ms")),
+    ("batch behind pictures / s", _efficiency(lambda e: str(e.throughput_batch))),
+    ("peak memory, process", _efficiency(lambda e: wording.mebibytes(e.peak_memory_mib))),
+    ("peak memory, GPU", _efficiency(lambda e: wording.mebibytes(e.peak_gpu_memory_mib))),
     (
         "score threshold, chosen on val",
         lambda r: wording.share(r.test.operating_point.score_threshold) if r.test else wording.NOTHING,

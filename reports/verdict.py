@@ -45,6 +45,11 @@ def verdict(comparison: Comparison) -> Verdict:
 
 def _answer(best: Contestant, second: Contestant) -> str:
     lead = _mean(best) - _mean(second)
+    if _mean(best) < NEAR_ZERO_AP:
+        return (
+            f"No model finds much on this data yet: {best.label} has a test AP of {_ap(best)}, "
+            f"{second.label} {_ap(second)}, {_over(best, second)}."
+        )
     if lead < 0.0005:
         return f"{best.label} and {second.label} are level on this data: test AP {_ap(best)}, {_over(best)}."
     return (
@@ -111,7 +116,7 @@ def _trade_off(best: Contestant, ranked: list[Contestant]) -> str:
             f"{number(small[2] / 1e6)} M, at a test AP of {_ap(small[0])}"
         )
     if quick and small and not parts:
-        return "It is also the quickest and the smallest of them."
+        return f"{best.label} is also the quickest and the smallest of them."
     return f"{'; '.join(parts)}." if parts else ""
 
 
@@ -134,8 +139,8 @@ def _cautions(comparison: Comparison) -> list[str]:
     best = max((c.ranked.ap.mean for c in comparison.contestants if c.ranked.ap), default=None)
     if best is not None and best < NEAR_ZERO_AP:
         found.append(
-            f"The best test AP is {share(best)}. That near to zero the order says little: "
-            "train longer, or start from pretrained weights."
+            f"With a best test AP of {share(best)} the order says little: train longer, "
+            "or start from pretrained weights."
         )
     failed = [record for c in comparison.contestants for record in c.ranked.failed]
     if failed:

@@ -138,7 +138,9 @@ def test_what_can_t_be_is_refused(tree: object, words: str) -> None:
     assert words in message(tree)
 
 
-@pytest.mark.parametrize(("text", "words"), [("a: [", "is no YAML"), ("- a", "should hold keys"), ("", "should hold keys")])
+@pytest.mark.parametrize(
+    ("text", "words"), [("a: [", "is no YAML"), ("- a", "should hold keys"), ("", "should hold keys")]
+)
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(text)

@@ -60,5 +60,7 @@ def test_asking_for_every_family_imports_no_framework(tmp_path: Path) -> None:
         "[registry.family(name) for name in registry.DETECTORS]\n"
         "print([name for name in ('torch', 'ultralytics', 'transformers') if name in sys.modules])"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
     assert result.stdout.strip() == "[]"

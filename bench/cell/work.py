@@ -1,6 +1,6 @@
 """The stages of a cell: fit, predict, time, judge. Each leaves its result, so a killed cell repeats none.
 
-    cell.json -> fit -> best/ + fitted.json -> predictions_{val,test}.json -> record.json
+cell.json -> fit -> best/ + fitted.json -> predictions_{val,test}.json -> record.json
 """
 
 import shutil
@@ -120,9 +120,7 @@ class Cell:
             ),
         )
         _save(detector, self.folder.checkpoint)
-        fitted = Fitted(
-            description=description, training=training, native_metrics=self.watch.native()
-        )
+        fitted = Fitted(description=description, training=training, native_metrics=self.watch.native())
         files.write_text(done, fitted.model_dump_json(indent=2) + "\n")
         return fitted
 

@@ -72,7 +72,9 @@ def run(
 @app.command()
 def report(
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN ...]", show_default=False)] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: report.html in the run.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Default: report.html in the run.")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Write the report of a run (the newest if none is named), or compare several runs in one."""

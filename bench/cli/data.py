@@ -2,35 +2,37 @@
 
 from pathlib import Path
 
-from rich.console import Console
+from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from bench import files
+from bench.cli.console import console
 from bench.cli.progress import watch_data
 from bench.config import read_config
-from bench.datasets import describe as describing
-from bench.datasets import prepare, sniff
+from bench.datasets.describe import Distribution, draw
+from bench.datasets.describe import describe as distribution_of
+from bench.datasets.prepare import prepare
+from bench.datasets.sniff import sniff
 from bench.errors import ConfigError
 from bench.layout import Layout
-
-console = Console(highlight=False, soft_wrap=True)
 
 
 def convert(config_path: Path | None, overrides: list[str]) -> None:
     layout = _prepare(config_path, overrides)
-    console.print(f"layout    {layout.root}", markup=False)
-    console.print(f"YOLO      {layout.data_yaml}", markup=False)
-    console.print(f"COCO      {layout.root / 'annotations'}", markup=False)
-    console.print(f"manifest  {layout.manifest_path}", markup=False)
+    console().print(f"layout    {layout.root}")
+    console().print(f"YOLO      {layout.data_yaml}")
+    console().print(f"COCO      {layout.root / 'annotations'}")
+    console().print(f"manifest  {layout.manifest_path}")
 
 
 def describe(config_path: Path | None, overrides: list[str], figure: Path | None) -> None:
     layout = _prepare(config_path, overrides)
-    distribution = describing.describe(layout)
-    console.print(table_of(distribution))
+    distribution = distribution_of(layout)
+    console().print(table_of(distribution))
     target = figure or layout.root.with_name(layout.root.name + "-classes.svg")
-    describing.draw(distribution, target)
-    console.print(f"drawn     {target}", markup=False)
+    draw(distribution, target)
+    console().print(f"drawn     {target}")
 
 
 def init(folder: Path, output: Path, force: bool) -> None:
@@ -38,7 +40,7 @@ def init(folder: Path, output: Path, force: bool) -> None:
         raise ConfigError("stands there already", file=output, mend="say --force, or another --output")
     text = sniff(folder)
     files.write_text(output, text)
-    console.print(f"wrote {output}; look it over, then: bench run -c {output}", markup=False)
+    console().print(f"wrote {output}; look it over, then: bench run -c {output}")
 
 
 def _prepare(config_path: Path | None, overrides: list[str]) -> Layout:
@@ -47,5 +49,29 @@ def _prepare(config_path: Path | None, overrides: list[str]) -> Layout:
         return prepare(config.data, config.cache, progress=progress)
 
 
-def table_of(distribution: object) -> Table:
-    raise NotImplementedError
+def table_of(distribution: Distribution) -> Table:
+    """A row a class, a group of rows a split."""
+    table = Table(title="Boxes by class", title_justify="left", box=box.SIMPLE)
+    table.add_column("split")
+    table.add_column("class")
+    for column in ("boxes", "pictures", "share", "inverse density", "weight"):
+        table.add_column(column, justify="right")
+    for split in distribution.splits:
+        table.add_section()
+        for number, row in enumerate(distribution.of(split.split)):
+            table.add_row(
+                "" if number else split.split,
+                Text(row.name),
+                str(row.boxes),
+                str(row.pictures),
+                f"{row.share:.1%}",
+                _places(row.inverse_density, 1),
+                _places(row.weight, 3),
+            )
+        table.add_row("", "all", str(split.boxes), str(split.pictures), "100.0%", "", "", style="dim")
+        table.add_row("", "background", "", str(split.background), "", "", "", style="dim")
+    return table
+
+
+def _places(value: float | None, places: int) -> str:
+    return "–" if value is None else f"{value:.{places}f}"

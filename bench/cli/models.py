@@ -1,10 +1,10 @@
 """`bench models`."""
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bench import registry
+from bench.cli.console import console
 
 
 def models() -> None:
@@ -14,4 +14,4 @@ def models() -> None:
     for name in registry.detector_names():
         for number, (variant, line) in enumerate(registry.family(name).variants.items()):
             table.add_row("" if number else name, Text(variant), Text(line))
-    Console(soft_wrap=True).print(table)
+    console().print(table)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from bench.cli.console import console
 from bench.records import CellRecord
 from bench.store import CellFolder, RunFolder
 
@@ -21,7 +22,7 @@ DataProgress = Callable[[str, int, int], None]
 @contextlib.contextmanager
 def watch_data() -> Iterator[DataProgress]:
     """Progress of the data's preparation alone."""
-    with watcher(Console(highlight=False, soft_wrap=True)) as show:
+    with watcher(console()) as show:
         yield show.data
 
 

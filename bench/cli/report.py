@@ -17,7 +17,9 @@ def report(roots: list[Path], output: Path | None, config_path: Path | None) -> 
     if output is not None and output.is_dir():
         output = output / "report.html"
     if output is not None and output.suffix != ".html":
-        raise ConfigError("is no name for a page", record="--output", value=str(output), mend="end it in .html")
+        raise ConfigError(
+            "is no name for a page", record="--output", value=str(output), mend="end it in .html"
+        )
     target = write_report(runs, output or runs[0].report_path)
     typer.echo(f"report  {target}")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from bench.cli.console import console
 from bench.cli.progress import RunView, watcher
 from bench.cli.tables import comparison
 from bench.config import read_config
@@ -24,8 +25,8 @@ INTERRUPTED = 130
 def run(
     config_path: Path | None, models: str | None, overrides: list[str], seeds: str | None, resume: Path | None
 ) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    with watcher(console) as view:
+    screen = console()
+    with watcher(screen) as view:
         try:
             outcome = _run(view, config_path, models, overrides, seeds, resume)
         except KeyboardInterrupt:
@@ -33,7 +34,7 @@ def run(
             if view.run is not None:
                 typer.echo(f"  Go on with: bench run --resume {view.run.root}", err=True)
             raise typer.Exit(INTERRUPTED) from None
-    conclude(console, outcome)
+    conclude(screen, outcome)
 
 
 def _run(
@@ -84,18 +85,18 @@ def command() -> str:
     return shlex.join(["bench", *sys.argv[1:]])
 
 
-def conclude(console: Console, outcome: Outcome) -> None:
+def conclude(screen: Console, outcome: Outcome) -> None:
     """The comparison, what failed, where things are; exit code 1 when a cell failed."""
     ranked = ranking(outcome.records)
     if ranked:
-        console.print()
-        console.print(comparison(ranked))
+        screen.print()
+        screen.print(comparison(ranked))
     for record in outcome.failed:
         reason = record.failure.reason if record.failure else "no reason was recorded"
-        console.print(f"failed: {record.cell}: {reason}", style="red", markup=False)
-        console.print(f"        log: {outcome.run.cell(record.cell).log_path}", markup=False)
-    console.print(f"results  {outcome.run.results_path}", markup=False)
-    console.print(f"report   {outcome.report}", markup=False)
+        screen.print(f"failed: {record.cell}: {reason}", style="red")
+        screen.print(f"        log: {outcome.run.cell(record.cell).log_path}")
+    screen.print(f"results  {outcome.run.results_path}")
+    screen.print(f"report   {outcome.report}")
     if outcome.failed:
-        console.print(f"again    bench run --resume {outcome.run.root}", markup=False)
+        screen.print(f"again    bench run --resume {outcome.run.root}")
         raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -29,7 +30,11 @@ SPREAD = ("test AP", "AP50", "val AP", "F1")
 def comparison(ranked: Sequence[Ranked]) -> Table:
     """Best test AP first; means over seeds, with their standard deviation where there are several."""
     several = any(len(row.done) > 1 for row in ranked)
-    table = Table(title="Ranked by test AP" + (" (mean ± sd over seeds)" if several else ""), title_justify="left")
+    table = Table(
+        title="Ranked by test AP" + (" (mean ± sd over seeds)" if several else ""),
+        title_justify="left",
+        box=box.SIMPLE,
+    )
     table.add_column("", justify="right")
     table.add_column("model")
     if several:

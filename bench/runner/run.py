@@ -117,5 +117,3 @@ def _alone(run: RunFolder) -> Iterator[None]:
                 "another process is working on this run", file=run.root, mend="wait for it, or end it"
             ) from None
         yield
-
-

@@ -78,7 +78,7 @@ def _load(path: Path) -> tuple[dict[str, Any], str]:
             f"is no json: {error.msg}", file=path, record=f"line {error.lineno}, column {error.colno}"
         ) from None
     except RecursionError:
-        raise DataError("is no COCO: it is nested too deeply", file=path) from None
+        raise DataError("is not COCO: it is nested too deeply", file=path) from None
     keys = ("images", "annotations", "categories")
     missing = [key for key in keys if not isinstance(tree, dict) or not isinstance(tree.get(key), list)]
     if missing:
@@ -170,6 +170,29 @@ class _Reader:
 
     def annotations(self, rows: list[Any]) -> BoxTable:
         """Boxes as xyxy pixels. A box that is missing is computed from its polygon."""
+        return self._all_sound(rows) or self._row_by_row(rows)
+
+    def _all_sound(self, rows: list[Any]) -> BoxTable | None:
+        """All columns at once; None where one row is not as usual: then each is looked at by itself."""
+        try:
+            image = [self._row_of[row["image_id"]] for row in rows]
+            label = [self._label_of[row["category_id"]] for row in rows]
+            bbox_xywh = np.array([row["bbox"] for row in rows])
+            record = np.array([row["id"] for row in rows])
+            crowd = [bool(row.get("iscrowd")) for row in rows]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+        sound = (
+            bbox_xywh.shape == (len(rows), 4)
+            and bbox_xywh.dtype.kind in "if"
+            and bool(np.isfinite(bbox_xywh).all())
+            and record.shape == (len(rows),)
+            and record.dtype.kind == "i"
+            and len(np.unique(record)) == len(rows)
+        )
+        return BoxTable.of(image, label, xywh_to_xyxy(bbox_xywh), crowd, record) if sound else None
+
+    def _row_by_row(self, rows: list[Any]) -> BoxTable:
         kept = [found for number, row in enumerate(rows) if (found := self._annotation(number, row))]
         image, label, boxes, crowd, record = zip(*kept, strict=True) if kept else ((), (), (), (), ())
         return BoxTable.of(image, label, xywh_to_xyxy(np.array(boxes, dtype=np.float64)), crowd, record)

@@ -104,7 +104,10 @@
           }
         }
         const tally = panel.querySelector(".tally");
-        if (panel.querySelector(".box")) tally.textContent = `≥ ${least.toFixed(2)}: ${right} right, ${found - right} wrong`;
+        if (panel.querySelector(".box")) {
+          const missed = Math.max(0, Number(panel.dataset.objects) - right);
+          tally.textContent = `≥ ${least.toFixed(2)}: ${right} right, ${found - right} wrong, ${missed} missed`;
+        }
       }
       output.textContent = common === null ? "each model's own" : common.toFixed(2);
       own.disabled = common === null;

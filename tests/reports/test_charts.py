@@ -30,6 +30,13 @@ def test_labels_of_near_points_are_moved_apart(make_run, make_record):
     assert all(later - earlier >= charts.LABEL_GAP for earlier, later in pairwise(levels))
 
 
+def test_many_models_are_named_by_a_key_instead(make_run, make_record, comparison):
+    records = [make_record(f"model-{index}", 0, 0.1 * index) for index in range(7)]
+    crowded = compare([make_run("many", records=records)])[0]
+    assert not any(chart.named for chart in charts.by_cost(crowded))
+    assert all(chart.named for chart in charts.by_cost(comparison))
+
+
 def test_learning_has_a_line_a_seed_and_the_values_behind_it(comparison):
     chart = charts.learning(comparison)
     assert len(chart.lines) == 5

@@ -102,7 +102,9 @@ def test_a_cell_that_fails_leaves_its_reason_and_the_others_go_on(fake_config: P
     assert "breaks in epoch 2" in outcome.report.read_text()
 
 
-def test_resume_repeats_nothing_that_is_done_and_retries_what_failed(fake_config: Path, tmp_path: Path) -> None:
+def test_resume_repeats_nothing_that_is_done_and_retries_what_failed(
+    fake_config: Path, tmp_path: Path
+) -> None:
     outcome, _ = start(fake_config, tmp_path, "models.one.options.fail_at_epoch=2")
     kept = outcome.run.cell("two-seed0").record_path.stat().st_mtime_ns
     spec = outcome.run.cell("one-seed0").spec_path

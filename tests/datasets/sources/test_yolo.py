@@ -1,0 +1,240 @@
+"""YOLO folders: data.yaml in its many shapes, rows that are boxes or polygons, rows that are neither."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.config import DataConfig
+from bench.datasets.problems import Problems
+from bench.datasets.sources import fracture, yolo_rows
+from bench.datasets.sources.yolo import read
+from bench.errors import DataError
+
+
+def kinds(source):
+    return Counter(finding.kind for finding in source.findings)
+
+
+def splits_of(source):
+    return np.bincount(source.dataset.images.splits, minlength=3).tolist()
+
+
+def test_columns_say_what_the_files_say(yolo, tmp_path):
+    source = read(yolo.config(), tmp_path)
+    dataset = source.dataset
+    assert source.shares
+    assert dataset.classes == ("cat", "dog")
+    assert splits_of(source) == [10, 5, 5]
+    assert len(dataset.boxes) == 8 + 4 + 4
+    row = dataset.images.names.tolist().index("train/images/train01.png")
+    mine = dataset.boxes.image == row
+    assert dataset.boxes.label[mine].tolist() == [1]
+    assert dataset.boxes.xyxy[mine].tolist() == [[0.375, 0.25, 0.625, 0.75]]
+    assert dataset.boxes.record[mine].tolist() == [1]
+    assert source.account["labels"]["files"] == 20
+
+
+def test_missing_and_empty_labels_mean_background(yolo, tmp_path):
+    yolo.add("train", "unlabelled", None)
+    yolo.add("train", "blank", "\n  \n")
+    source = read(yolo.config(), tmp_path)
+    assert splits_of(source) == [12, 5, 5]
+    assert len(source.dataset.boxes) == 16
+    assert not source.findings
+
+
+def test_a_polygon_becomes_its_box(yolo, tmp_path):
+    yolo.add("train", "poly", "0 0.1 0.2 0.5 0.9 0.3 0.1\n\n1 0.5 0.5 0.25 0.5\n")
+    source = read(yolo.config(), tmp_path)
+    row = source.dataset.images.names.tolist().index("train/images/poly.png")
+    mine = source.dataset.boxes.image == row
+    assert source.dataset.boxes.xyxy[mine].tolist() == [[0.1, 0.1, 0.5, 0.9], [0.375, 0.25, 0.625, 0.75]]
+    assert source.dataset.boxes.record[mine].tolist() == [1, 3]
+    found = [finding for finding in source.findings if finding.kind == "polygon"]
+    assert [(f.picture, f.record) for f in found] == [("train/images/poly.png", "line 1")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train: ../train/images\nval: ../val/images\ntest: ../test/images\nnames: [cat, dog]",
+        "path: .\ntrain: train/images\nval: val/images\ntest: test/images\nnames: {0: cat, 1: dog}",
+        "train: [train/images]\nval: [val/images]\ntest: test\\images\nnames: [cat, dog]",
+        "train: train\nvalid: val\ntest: test\nnames: [cat, dog]",
+        "train: train/images\nnames: [cat, dog]",
+        "path: /nowhere/at/all\ntrain: train/images\nval: valid/images\nnames: [cat, dog]",
+    ],
+)
+def test_shapes_of_data_yaml(yolo, tmp_path, text):
+    yolo.yaml(text)
+    source = read(yolo.config(), tmp_path)
+    assert splits_of(source) == [10, 5, 5]
+    assert len(source.dataset.boxes) == 16
+
+
+def test_val_may_be_called_valid(make_yolo, tmp_path):
+    folder = make_yolo({"train": 4, "valid": 3})
+    folder.yaml("train: ../train/images\nval: ../valid/images\ntest: ../test/images\nnames: [cat, dog]")
+    source = read(folder.config(), tmp_path)
+    assert splits_of(source) == [4, 3, 0]
+    assert source.account["listed_but_absent"] == {"test": "../test/images"}
+
+
+def test_labels_beside_the_images_folder_or_the_pictures(yolo, tmp_path):
+    root = tmp_path / "flat"
+    (root / "images").mkdir(parents=True)
+    for split in ("train", "val", "test"):
+        (yolo.root / split / "images").rename(root / "images" / split)
+    (root / "labels").mkdir()
+    (yolo.root / "train/labels").rename(root / "labels/train")
+    for path in (yolo.root / "val/labels").iterdir():
+        path.rename(root / "images/val" / path.name)
+    (root / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [cat, dog]\n")
+    source = read(DataConfig(source="yolo", path=root), tmp_path)
+    assert splits_of(source) == [10, 5, 5], "images/test is found where data.yaml leaves it out"
+    assert len(source.dataset.boxes) == 12
+
+
+def test_lists_of_pictures(yolo, tmp_path):
+    lines = [f"./train/images/train{number:02d}.png" for number in range(10)]
+    (yolo.root / "train.txt").write_text("\n".join([*lines, lines[0], "./train/images/gone.png", ""]))
+    yolo.yaml("train: train.txt\nval: val/images\ntest: test/images\nnames: [cat, dog]")
+    source = read(yolo.config(), tmp_path)
+    assert splits_of(source) == [10, 5, 5]
+    assert kinds(source) == {"duplicate_picture": 1, "no_file": 1}
+
+
+def test_a_picture_in_two_splits_is_kept_where_it_judges(yolo, tmp_path):
+    yolo.yaml("train: [train/images, test/images]\nval: val/images\ntest: test/images\nnames: [cat, dog]")
+    source = read(yolo.config(), tmp_path)
+    assert splits_of(source) == [10, 5, 5]
+    assert kinds(source) == {"duplicate_picture": 5}
+
+
+def test_another_yaml_can_be_named(yolo, tmp_path):
+    (yolo.root / "data.yaml").rename(yolo.root / "mine.yaml")
+    assert len(read(yolo.config(), tmp_path).dataset.images) == 20
+    (yolo.root / "other.yaml").write_text("train: nowhere\nnames: [cat, dog]\n")
+    with pytest.raises(DataError, match=r"(?s)has no data\.yaml.*mine\.yaml.*data\.annotations"):
+        read(yolo.config(), tmp_path)
+    assert len(read(yolo.config(annotations="mine.yaml"), tmp_path).dataset.images) == 20
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("0 0.5 0.5", r"line 2: has 3 numbers.*found: '0 0\.5 0\.5'"),
+        ("0 0.5 0.5 0.1 0.1 0.9", "line 2: has 6 numbers"),
+        ("2 0.5 0.5 0.1 0.1", r"line 2: the class is beyond the 2 of data\.yaml"),
+        ("-1 0.5 0.5 0.1 0.1", "line 2: the class should be a whole number from 0"),
+        ("0.5 0.5 0.5 0.1 0.1", "line 2: the class should be a whole number from 0"),
+        ("0 1.7 0.5 0.1 0.1", r"line 2: a coordinate is outside 0\.\.1"),
+        ("0 0.5 -0.5 0.1 0.1", r"line 2: a coordinate is outside 0\.\.1"),
+        ("0 0.5 0.5 nan 0.1", "line 2: holds a number that is not finite"),
+        ("0 0.5 inf 0.1 0.1", "line 2: holds a number that is not finite"),
+        ("nan 0.5 0.5 0.1 0.1", "line 2: holds a number that is not finite"),
+        ("cat 0.5 0.5 0.1 0.1", "line 2: holds something that is no number"),
+        ("0 0.1 0.1 0.2 0.2 1.7 0.3", r"line 2: a coordinate is outside 0\.\.1"),
+    ],
+)
+def test_bad_rows_name_file_line_and_value(yolo, tmp_path, row, expected):
+    yolo.add("train", "bad", f"0 0.5 0.5 0.1 0.1\n{row}\n")
+    with pytest.raises(DataError, match=expected) as caught:
+        read(yolo.config(), tmp_path)
+    assert "labels/bad.txt" in str(caught.value)
+
+
+def test_all_bad_rows_are_told_together(yolo, tmp_path):
+    yolo.add("train", "bad", "0 0.5 0.5\n9 0.5 0.5 0.1 0.1\n")
+    yolo.add("val", "worse", "0 1.7 0.5 0.1 0.1\n")
+    (yolo.root / "test/labels/binary.txt").write_bytes(b"\xff\xfe\x00")
+    yolo.add("test", "binary", None)
+    with pytest.raises(DataError, match="4 problems"):
+        read(yolo.config(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("train: train/images", "has no `names`"),
+        ("train: train/images\nnames: []", "has no `names`"),
+        ("train: train/images\nnames: [cat, cat]", "a class stands in `names` twice"),
+        ("train: train/images\nnames: {1: cat, 2: dog}", "the keys of `names` should count from 0"),
+        ("train: train/images\nnames: [cat, dog]\nnc: 3", "`nc` is not the number of `names`, 2"),
+        ("train: nowhere\nnames: [cat, dog]", "the train pictures it names are nowhere"),
+        ("train: 7\nnames: [cat, dog]", "should be a folder, a list of folders, or a txt"),
+        ("- a\n- b", "is no data.yaml"),
+        ("train: [", "can't be read as YAML"),
+    ],
+)
+def test_a_bad_data_yaml(yolo, tmp_path, text, expected):
+    yolo.yaml(text)
+    with pytest.raises(DataError, match=expected):
+        read(yolo.config(), tmp_path)
+
+
+def test_no_pictures_and_no_labels(make_yolo, tmp_path):
+    folder = make_yolo({"train": 1})
+    (folder.root / "train/labels/train00.txt").unlink()
+    with pytest.raises(DataError, match="not one picture has a label file"):
+        read(folder.config(), tmp_path)
+    (folder.root / "train/images/train00.png").unlink()
+    with pytest.raises(DataError, match="the dataset has no picture"):
+        read(folder.config(), tmp_path)
+    (folder.root / "data.yaml").unlink()
+    with pytest.raises(DataError, match=r"has no data\.yaml"):
+        read(folder.config(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        ("/a/train/images/x.jpg", "/a/train/labels/x.txt"),
+        ("/a/images/train/x.tar.jpg", "/a/labels/train/x.tar.txt"),
+        ("/images/b/images/x.jpg", "/images/b/labels/x.txt"),
+        ("/a/b.c/x", "/a/b.c/x.txt"),
+        ("/a/x.jpg", "/a/x.txt"),
+    ],
+)
+def test_where_labels_belong(picture, expected):
+    assert yolo_rows.label_path(picture) == expected
+
+
+share = st.floats(0, 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), share, share, share, share), max_size=5))
+def test_every_sound_file_is_read_to_the_last_bit(rows):
+    text = "".join(" ".join(map(repr, row)) + "\r\n" for row in rows)
+    problems = Problems()
+    found = yolo_rows.parse(b"\xef\xbb\xbf" + text.encode(), "x.txt", 7, problems)
+    problems.raise_if_any()
+    assert [row.label for row in found] == [row[0] for row in rows]
+    for row, (_, x, y, width, height) in zip(found, rows, strict=True):
+        assert row.box == (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_break_the_reader(content):
+    problems = Problems()
+    for row in yolo_rows.parse(content, "x.txt", 7, problems):
+        assert 0 <= row.label < 7
+        assert all(-1 <= side <= 2 for side in row.box)
+
+
+@pytest.mark.data
+def test_fracture_as_it_is_published(real_data, tmp_path):
+    source = fracture.read(DataConfig(source="fracture", path=real_data / "fracture"), tmp_path)
+    dataset = source.dataset
+    assert splits_of(source) == [3631, 348, 169]
+    split_of_box = dataset.images.splits[dataset.boxes.image]
+    assert np.bincount(split_of_box).tolist() == [1584, 204, 96]
+    assert kinds(source) == {"polygon": 1884}, "no row is a box of 5 numbers"
+    peopled = np.bincount(dataset.images.splits[np.unique(dataset.boxes.image)], minlength=3)
+    assert (np.array([3631, 348, 169]) - peopled).tolist() == [2286, 175, 86]
+    rare = dataset.classes.index("humerus fracture")
+    assert np.bincount(split_of_box[dataset.boxes.label == rare], minlength=3).tolist() == [3, 0, 0]
+    assert source.account["annotations"][0]["licences"] == ["CC BY 4.0"]
