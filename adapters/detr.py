@@ -96,7 +96,7 @@ class DetrFamily:
         from bench.adapters.detr_weights import start_from
         from bench.adapters.loop_detector import LoopDetector, Saved
 
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             trainable = make(plan, classes)
         digest = None

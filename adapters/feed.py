@@ -18,7 +18,7 @@ from bench.layout import Example
 from bench.recipe import Recipe
 
 CACHE_BYTES = 256 * 2**20
-"""Decoded pictures are kept in memory if all of them together need no more than this."""
+"""Pictures are kept in memory, at the network's size, if all of them together need no more than this."""
 
 _SMALLEST_SIDE = 32
 """Multi-scale goes no lower: the backbones shrink a picture 32 times."""
@@ -45,10 +45,13 @@ class Loaded:
 class Pictures(Dataset[Any]):
     """Examples, loaded to order."""
 
-    def __init__(self, examples: Sequence[Example], *, keep: bool) -> None:
+    def __init__(self, examples: Sequence[Example], *, keep_at: int | None) -> None:
+        """`keep_at`: the one long side that will be asked for, if pictures may be kept in memory."""
         self._examples = examples
-        size = sum(3 * example.size_wh[0] * example.size_wh[1] for example in examples)
-        self._kept: dict[int, Pixels] | None = {} if keep and size <= CACHE_BYTES else None
+        self._kept: dict[int, Pixels] | None = None
+        if keep_at is not None:
+            sizes = (pictures.fitted(example.size_wh, keep_at) for example in examples)
+            self._kept = {} if sum(3 * width * height for width, height in sizes) <= CACHE_BYTES else None
 
     def __getitem__(self, order: Order) -> Loaded:
         example = self._examples[order.index]
@@ -63,12 +66,11 @@ class Pictures(Dataset[Any]):
         return Loaded(pixels, example.size_wh, target)
 
     def _pixels(self, order: Order) -> Pixels:
-        path = self._examples[order.index].path
         if self._kept is None:
-            return pictures.read(path, order.long_side)[0]
+            return pictures.read(self._examples[order.index].path, order.long_side)[0]
         if order.index not in self._kept:
-            self._kept[order.index] = pictures.read(path)[0]
-        return pictures.resized(self._kept[order.index], order.long_side)
+            self._kept[order.index] = pictures.read(self._examples[order.index].path, order.long_side)[0]
+        return self._kept[order.index]
 
 
 class Epochs(Sampler[list[Order]]):
@@ -101,16 +103,16 @@ def training(
 ) -> tuple[DataLoader[Batch], Epochs]:
     """Batches of `examples`; set the sampler's `epoch` before each pass."""
     epochs = Epochs(len(examples), recipe, seed)
-    return _loader(examples, epochs, recipe.workers, device), epochs
+    keep_at = None if recipe.multi_scale else _long_side(recipe)
+    return _loader(examples, epochs, recipe.workers, device, keep_at), epochs
 
 
 def validation(examples: Sequence[Example], recipe: Recipe, device: str) -> DataLoader[Batch]:
     """Batches of `examples` in order, as they are, at the recipe's size."""
-    orders = [Order(index, _long_side(recipe), flip=False) for index in range(len(examples))]
-    batches = [
-        orders[start : start + recipe.batch_size] for start in range(0, len(orders), recipe.batch_size)
-    ]
-    return _loader(examples, batches, recipe.workers, device)
+    side, size = _long_side(recipe), recipe.batch_size
+    orders = [Order(index, side, flip=False) for index in range(len(examples))]
+    batches = [orders[start : start + size] for start in range(0, len(orders), size)]
+    return _loader(examples, batches, recipe.workers, device, side)
 
 
 def collate(loaded: Sequence[Loaded]) -> Batch:
@@ -129,10 +131,15 @@ def collate(loaded: Sequence[Loaded]) -> Batch:
 
 
 def _loader(
-    examples: Sequence[Example], batches: Epochs | list[list[Order]], workers: int, device: str
+    examples: Sequence[Example],
+    batches: Epochs | list[list[Order]],
+    workers: int,
+    device: str,
+    keep_at: int | None,
 ) -> DataLoader[Batch]:
     return DataLoader(
-        Pictures(examples, keep=workers == 0),  # each process would keep a copy of its own
+        # Each process would keep a copy of its own.
+        Pictures(examples, keep_at=None if workers else keep_at),
         batch_sampler=batches,
         collate_fn=collate,
         generator=torch.Generator(),  # else a number is taken from the training's own

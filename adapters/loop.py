@@ -8,6 +8,7 @@ whatever order their threads end, so the last digits may differ.
 import math
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -41,7 +42,9 @@ def fit(trainable: Trainable, layout: Layout, recipe: Recipe, context: FitContex
     `recipe` is resolved: None is left in no word but momentum. What a killed training left in
     `context.workdir` is taken up. Raises RunError if the loss is no number any more.
     """
-    with torch.random.fork_rng(), torch.backends.cudnn.flags(benchmark=False, deterministic=True):
+    # `enabled` is False unless it is said.
+    exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    with _random_kept(context.device), exact:
         return _Training(trainable, layout, recipe, context).run()
 
 
@@ -174,7 +177,7 @@ class _Training:
         means = _Means()
         found: list[Detections] = []
         self.model.eval()
-        with torch.no_grad(), torch.random.fork_rng():
+        with torch.no_grad(), _random_kept(self.context.device):
             torch.manual_seed(0)  # losses that sample boxes: the same draw every time
             for batch in self.val_loader:
                 there = batch.to(self.context.device)
@@ -261,6 +264,11 @@ def _optimizer(groups: list[dict[str, Any]], recipe: Recipe) -> Optimizer:
     if recipe.optimizer == "sgd":
         return SGD(groups, momentum=momentum, weight_decay=decay, fused=True)
     return AdamW(groups, betas=(momentum, _ADAM_BETA2), weight_decay=decay, fused=True)
+
+
+def _random_kept(device: str) -> AbstractContextManager[None]:
+    """torch's random generators, on the CPU and on `device`, are afterwards as they were before."""
+    return torch.random.fork_rng(devices=[] if device == "cpu" else [torch.device(device)])
 
 
 def _mixed(seed: int, epoch: int) -> int:

@@ -20,14 +20,9 @@ def read(path: Path, long_side: int | None = None) -> tuple[Pixels, tuple[int, i
         # JPEG alone follows this: it decodes at a half, a quarter or an eighth where that is still enough.
         picture.draft("RGB", target)
         whole = picture.convert("RGB")
-    return np.asarray(_resized(whole, target)), size_wh
-
-
-def resized(pixels: Pixels, long_side: int) -> Pixels:
-    """The same picture with its longer side `long_side` pixels long."""
-    height, width, _ = pixels.shape
-    target = fitted((width, height), long_side)
-    return pixels if target == (width, height) else np.asarray(_resized(Image.fromarray(pixels), target))
+    if whole.size != target:
+        whole = whole.resize(target, Image.Resampling.BILINEAR)  # averages where it shrinks
+    return np.asarray(whole), size_wh
 
 
 def fitted(size_wh: tuple[int, int], long_side: int) -> tuple[int, int]:
@@ -35,9 +30,3 @@ def fitted(size_wh: tuple[int, int], long_side: int) -> tuple[int, int]:
     longer = max(size_wh)
     width, height = (max(1, round(side * long_side / longer)) for side in size_wh)
     return width, height
-
-
-def _resized(picture: Image.Image, target_wh: tuple[int, int]) -> Image.Image:
-    if picture.size == target_wh:
-        return picture
-    return picture.resize(target_wh, Image.Resampling.BILINEAR)  # averages when it shrinks

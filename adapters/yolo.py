@@ -11,8 +11,9 @@ from typing import Any
 from bench.adapters import options as words
 from bench.adapters import weights as published
 from bench.adapters.pickles import check_pickle
+from bench.adapters.yolo_options import YoloOptions
 from bench.adapters.yolo_variants import VARIANTS, habits
-from bench.adapters.yolo_words import YoloOptions, ledger, resolve
+from bench.adapters.yolo_words import ledger, resolve
 from bench.detector import Detector, Plan
 from bench.errors import ConfigError, RecipeError
 from bench.recipe import Recipe

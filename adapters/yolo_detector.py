@@ -6,6 +6,7 @@ CHECKPOINT/
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,27 +52,27 @@ class YoloDetector:
     def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
         """Train, or go on with what a killed training left, or just take its result if it was done."""
         self._predictor = None
-        plan = Plan(**{**vars(self.saved.plan), "recipe": recipe})
+        plan = replace(self.saved.plan, recipe=recipe)
         terms = {
             "recipe": recipe.model_dump(mode="json"),
             "options": dict(plan.options),
             "seed": context.seed,
             "layout": str(layout.root),
         }
-        earlier = yolo_state.read(context.workdir, terms)
-        progress, parts = earlier or (yolo_state.Progress(), None)
-        if parts is not None and not progress.stopped and progress.last_epoch is not None:
+        progress, parts = yolo_state.read(context.workdir, terms)
+        if progress.epoch and not progress.stopped:
             # The kill may have come before anyone heard of that epoch.
             stop = context.on_epoch(EpochRecord.model_validate(progress.last_epoch))
             progress.stopped = stop and progress.epoch < recipe.epochs
         if progress.epoch < recipe.epochs and not progress.stopped:
             trainer = Trainer(plan, self.model, layout, context, terms)
-            if parts is not None:
+            if progress.epoch:
                 trainer.resume_from(progress, parts)
             trainer.train()
             progress = trainer.progress
         if progress.best_epoch:
             self.model = yolo_model.read(yolo_state.best_path(context.workdir, progress.best_epoch))
+            yolo_state.close(context.workdir, terms, progress, yolo_model.checkpoint(self.model))
         return TrainingRecord(
             epochs=progress.epoch,
             best_epoch=progress.best_epoch,

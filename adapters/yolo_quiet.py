@@ -1,7 +1,7 @@
 """ultralytics without its network, its analytics, its installer, its files at home and its talk on stdout.
 
 `prepare()` must have run before the first `import ultralytics` of a process; the modules of this family that
-import it at their top (all `yolo_*` but this one, `yolo_words` and `yolo_variants`) are imported after it.
+import it at their top (`yolo_detector` and what it imports) are imported after it.
 Some switches are read at import only, so a process that had ultralytics before us is made as quiet as it
 still can be.
 """

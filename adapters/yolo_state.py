@@ -12,6 +12,7 @@ pictures draw numbers of their own, so with `workers` a resumed training sees ot
 """
 
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,14 +51,22 @@ def write(workdir: Path, terms: dict[str, Any], progress: Progress, parts: dict[
             old.unlink()
 
 
-def read(workdir: Path, terms: dict[str, Any]) -> tuple[Progress, dict[str, Any]] | None:
-    """Progress and parts, or None where no training stands.
+def close(workdir: Path, terms: dict[str, Any], progress: Progress, best: dict[str, Any]) -> None:
+    """Keep a finished training's progress and best checkpoint, without optimiser; may be repeated."""
+    with files.replacing(best_path(workdir, progress.best_epoch)) as fresh:
+        torch.save(best, fresh)
+    write(workdir, terms, progress, {})
+    shutil.rmtree(workdir / "ultralytics" / "weights", ignore_errors=True)
+
+
+def read(workdir: Path, terms: dict[str, Any]) -> tuple[Progress, dict[str, Any]]:
+    """Progress and parts; those of a beginning where no training stands.
 
     Raises RunError for one that was begun under other terms.
     """
     path = workdir / "state.pt"
     if not path.is_file():
-        return None
+        return Progress(), {}
     content = torch.load(path, map_location="cpu", weights_only=True)
     if content.get("version") != _VERSION or content["terms"] != terms:
         raise RunError(

@@ -1,33 +1,22 @@
-"""ultralytics' own trainer, obeying the recipe: where it has no word for what is asked, or another rule."""
+"""A training by ultralytics that the harness judges, hears of after every epoch, and can take up again."""
 
 import time
 from copy import copy
 from typing import Any
 
 import torch
-from ultralytics.engine import trainer as engine
-from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import DetectionModel
 
 from bench.adapters import yolo_state
-from bench.adapters.yolo_data import LayoutDataset
 from bench.adapters.yolo_detections import JudgedValidator
-from bench.adapters.yolo_quiet import own_threads
+from bench.adapters.yolo_recipe import RecipeTrainer
 from bench.adapters.yolo_state import OnceBefore, Progress
-from bench.adapters.yolo_words import training_args
 from bench.detector import Detections, FitContext, Plan
-from bench.errors import RecipeError
-from bench.layout import Example, Layout
+from bench.layout import Layout
 from bench.records import EpochRecord
 
-STEP_FACTOR = 0.1
-"""`step` multiplies the rate by this, as in the other families."""
 
-BACKBONE = "backbone "
-"""Begins the names of the parameter groups that have the backbone's rate."""
-
-
-class Trainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no types
+class Trainer(RecipeTrainer):
     """One training, from the start or from a state. `train()` ends with `progress` telling how it went."""
 
     fitness: float | None
@@ -35,27 +24,12 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no typ
     def __init__(
         self, plan: Plan, model: DetectionModel, layout: Layout, context: FitContext, terms: dict[str, Any]
     ) -> None:
-        self.plan = plan
-        self.recipe = plan.recipe
         self.context = context
         self.terms = terms
         self.progress = Progress()
         self.resumed: dict[str, Any] | None = None
-        self.examples: dict[str, list[Example]] = {
-            "train": layout.examples("train"),
-            "val": layout.examples("val"),
-        }
-        self.classes = layout.classes
-        self.root = layout.root
         self.judged: dict[str, float] = {}
-        words = training_args(self.recipe, plan.options, seed=context.seed, device=context.device)
-        words["save_dir"] = str(context.workdir / "ultralytics")
-        words["model"] = f"{plan.variant}.yaml"  # a name for args.yaml: the model itself is handed over
-        words["data"] = str(layout.data_yaml)
-        words["amp"] = amp_word(self.recipe.amp, context.device)
-        with own_threads():
-            super().__init__(overrides=words)
-        self.model = model
+        super().__init__(plan, model, layout, context)
         self.add_callback("on_train_epoch_start", type(self)._begin_epoch)
         self.add_callback("on_train_batch_end", type(self)._tell_step)
         self.add_callback("on_fit_epoch_end", type(self)._end_epoch)
@@ -63,35 +37,8 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no typ
     def resume_from(self, progress: Progress, parts: dict[str, Any]) -> None:
         """Take up a training that was begun elsewhere; before `train()`."""
         self.progress = progress
+        self.optimizer_steps = progress.optimizer_steps
         self.resumed = parts
-
-    # -- data ------------------------------------------------------------------------------------------
-
-    def get_dataset(self) -> dict[str, Any]:
-        """What ultralytics reads from a data.yaml, without its checks, which would fetch a font."""
-        return {
-            "train": "train",
-            "val": "val",
-            "nc": len(self.classes),
-            "names": dict(enumerate(self.classes)),
-            "channels": 3,
-            "path": self.root,
-        }
-
-    def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> LayoutDataset:
-        """As ultralytics' build_yolo_dataset does; `img_path` is the split's name."""
-        return LayoutDataset(
-            self.examples[img_path],
-            imgsz=self.args.imgsz,
-            batch_size=batch,
-            augment=mode == "train",
-            hyp=self.args,
-            rect=mode == "val",
-            stride=max(int(self.model.stride.max()), 32),
-            pad=0.0,  # as `predict` pads; ultralytics would validate on a larger canvas
-            prefix=f"{mode}: ",
-            data=self.data,
-        )
 
     def get_validator(self) -> JudgedValidator:
         validator = JudgedValidator(
@@ -99,58 +46,6 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no typ
         )
         validator.multi_label = self.plan.options["multi_label"]
         return validator
-
-    # -- optimisation ----------------------------------------------------------------------------------
-
-    def setup_model(self) -> None:
-        """The model is there already; freezing needs the number of its backbone's layers."""
-        super().setup_model()
-        if self.recipe.backbone_lr == 0:
-            self.args.freeze = list(range(len(self.model.yaml["backbone"])))
-
-    def build_optimizer(self, model: Any, **words: Any) -> torch.optim.Optimizer:
-        """ultralytics' groups (weights, norms, biases), each in two where the backbone has its own rate."""
-        optimizer: torch.optim.Optimizer = super().build_optimizer(model, **words)
-        rate = self.recipe.backbone_lr
-        if rate in (None, 0, self.recipe.lr):
-            return optimizer
-        layers = model.model[: len(model.yaml["backbone"])]
-        own = {id(parameter) for parameter in layers.parameters()}
-        for group in list(optimizer.param_groups):
-            backbone = [parameter for parameter in group["params"] if id(parameter) in own]
-            group["params"] = [parameter for parameter in group["params"] if id(parameter) not in own]
-            name = BACKBONE + group["param_group"]  # so named, its biases warm up from 0, not from 0.1
-            optimizer.add_param_group({**group, "params": backbone, "lr": rate, "param_group": name})
-        return optimizer
-
-    def _setup_scheduler(self) -> None:
-        if self.recipe.schedule != "step":
-            super()._setup_scheduler()
-            return
-        places = [share * self.epochs for share in self.recipe.step_at]
-        self.lf = lambda epoch: STEP_FACTOR ** sum(epoch >= place for place in places)
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lr_lambda=self.lf)
-
-    def optimizer_step(self) -> None:
-        """ultralytics' step with the recipe's norm in place of its fixed 10."""
-        self.scaler.unscale_(self.optimizer)
-        if self.recipe.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=self.recipe.clip_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad()
-        self.ema.update(self.model)
-        self.progress.optimizer_steps += 1
-
-    def _build_train_pipeline(self) -> None:
-        try:
-            super()._build_train_pipeline()
-        except ValueError as error:
-            if "BatchNorm" not in str(error):  # a last batch of one small picture
-                raise
-            raise RecipeError(str(error), mend="change batch_size or image_size") from None
-
-    # -- epochs ----------------------------------------------------------------------------------------
 
     def resume_training(self, ckpt: Any) -> None:
         """Ours, not ultralytics': see bench.adapters.yolo_state."""
@@ -167,6 +62,12 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no typ
         self.scaler.load_state_dict(parts["scaler"])
         self.best_fitness = self.progress.best_ap if self.progress.best_epoch else None
         self.csv.write_text(parts["csv"], encoding="utf-8")
+        if hasattr(
+            self.model.model[-1], "one2one_cv2"
+        ):  # two heads, whose losses trade weight epoch by epoch
+            self.model.criterion = self.model.init_criterion()
+            self.model.criterion.updates = self.start_epoch - 1
+            self.model.criterion.update()
         repeat = self.train_loader.batch_sampler
         repeat.sampler = OnceBefore(repeat.sampler, lambda: self._restore_chance(parts))
         self.resumed = None
@@ -225,6 +126,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no typ
         record = self._record()
         progress = self.progress
         progress.epoch = record.epoch
+        progress.optimizer_steps = record.optimizer_steps
         progress.pictures_seen = record.pictures_seen
         progress.duration_s += record.duration_s
         progress.last_epoch = record.model_dump(mode="json")
@@ -261,7 +163,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no typ
             learning_rates={
                 group["param_group"]: float(group["lr"]) for group in self.optimizer.param_groups
             },
-            optimizer_steps=self.progress.optimizer_steps,
+            optimizer_steps=self.optimizer_steps,
             pictures_seen=(self.epoch + 1) * len(self.train_loader.dataset),
             duration_s=time.perf_counter() - self.begun,
         )
@@ -277,16 +179,6 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no typ
 
     def final_eval(self) -> None:
         """Nothing: the harness predicts with the stored checkpoint itself."""
-
-
-def amp_word(asked: bool, device: str) -> bool | str:
-    """bfloat16 where the GPU has it: ultralytics takes it without the check for which it fetches weights."""
-    if not asked or device == "cpu":
-        return False
-    if torch.cuda.is_bf16_supported(including_emulation=False):
-        return "bf16"
-    engine.check_amp = lambda model: True
-    return True
 
 
 def _native(key: str) -> str:

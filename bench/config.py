@@ -53,8 +53,8 @@ class DataConfig(Words):
 
     source: str = Field(description="The format: synthetic, coco, yolo, taco or fracture.")
     path: Path | None = Field(None, description="The dataset's folder, relative to this file.")
-    annotations: Path | dict[Literal["train", "val", "test"], Path] | None = Field(
-        None, description="For COCO: the json, or one for each split; relative to `path`."
+    annotations: Path | tuple[Path, ...] | dict[Literal["train", "val", "test"], Path] | None = Field(
+        None, description="For COCO: the json, several, or one for each split; relative to `path`."
     )
     images: Path | None = Field(
         None, description="For COCO: the folder that file names start from. Default: `path`."
@@ -325,7 +325,11 @@ def _guess(close: Sequence[str]) -> str:
 def _problems(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[BenchError]:
     """pydantic's findings in our words."""
     found: list[BenchError] = []
-    for item in error.errors():
+    items = error.errors()
+    wrong_within = {item["loc"][0] for item in items if len(item["loc"]) > 1}
+    for item in items:
+        if item["type"] == "too_short" and item["loc"][0] in wrong_within:
+            continue  # what is wrong with the entries has been said; they are not missing
         key = prefix + ".".join(str(part) for part in item["loc"])
         cause = item.get("ctx", {}).get("error")
         if item["type"] == "extra_forbidden":

@@ -82,7 +82,9 @@ class FitContext:
     score_val: Callable[[Sequence[Detections]], dict[str, float]]
     """The judge on val: detections in the order of `layout.examples("val")` -> {'AP': ..., 'AP50': ...}."""
     on_epoch: Callable[[EpochRecord], bool]
-    """Hears of every epoch, once its state is safe in `workdir`; True says stop."""
+    """Hears of every epoch, once its state is safe in `workdir`; True says stop.
+
+    A training that is taken up may tell its last finished epoch again: the kill may have come in between."""
     on_step: Callable[[int, int], None] = field(default=lambda done, total: None)
     """Hears of every optimiser step of the epoch under way."""
 

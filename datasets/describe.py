@@ -125,6 +125,7 @@ def draw(distribution: Distribution, path: Path) -> None:
     )
     counts = ", ".join(f"{row.split} {row.boxes:,} boxes" for row in distribution.splits)
     axes.set(xlabel="share of the split's boxes, %", ylabel="", title=f"Classes by split ({counts})")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)  # beside the bars, never on them
     with files.replacing(path) as target:
         figure.savefig(target, format=path.suffix[1:].lower(), dpi=150)
 

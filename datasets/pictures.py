@@ -3,8 +3,10 @@
 import hashlib
 import io
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,11 +62,19 @@ class Picture:
 def inspect_all(paths: Sequence[str], progress: Progress = nothing) -> list[Picture]:
     """`inspect` in threads (PIL and hashlib let go of the interpreter), in the order of `paths`."""
     found: list[Picture] = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for picture in pool.map(inspect, paths, chunksize=1):
+    with quiet(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        for picture in pool.map(inspect, paths):
             found.append(picture)
             progress("checking pictures", len(found), len(paths))
     return found
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without PIL's warnings, in all threads: of broken EXIF in a good picture there is nothing to tell."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def inspect(path: str) -> Picture:
@@ -77,9 +87,10 @@ def inspect(path: str) -> Picture:
         return Picture(problem="the file is empty")
     try:
         with Image.open(io.BytesIO(content)) as image:
+            deep = ";16" in str(getattr(image, "tile", ""))  # to be asked first: PNG's EXIF is had by loading
             orientation = _orientation(image)
             size = _upright(image.size, orientation)
-            reason = _copy_reason(image, orientation)
+            reason = _copy_reason(image, orientation) or ("16-bit" if deep else "")
             suffix = _suffix(path, image.format) if not reason else ".png"
             if image.format == "JPEG":
                 if not reason and not content.endswith(_JPEG_END):
@@ -149,8 +160,6 @@ def _copy_reason(image: Image.Image, orientation: int) -> str:
     names = {"1": "1-bit", "P": "palette", "PA": "palette", "CMYK": "CMYK", "LA": "alpha", "RGBA": "alpha"}
     if image.mode not in ("RGB", "L"):
         return names.get(image.mode, f"mode {image.mode}")
-    if ";16" in str(getattr(image, "tile", "")):
-        return "16-bit"
     if image.format not in _LINKED_FORMATS:
         return f"format {image.format}"
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:

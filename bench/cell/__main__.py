@@ -4,6 +4,7 @@ With `--lifeline` the process ends, workers and all, when its standard input doe
 end, so a runner that is killed leaves no cell behind that would write into a folder that a resumed run uses.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ from bench.store import CellFolder  # noqa: E402
 def main() -> int:
     if "--lifeline" in sys.argv[2:]:
         threading.Thread(target=_end_with_input, daemon=True).start()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     record = work(CellFolder(Path(sys.argv[1]).resolve()))
     return 0 if record.status == "done" else 1
 

@@ -17,6 +17,14 @@ from bench.store import CellFolder
 
 Event = dict[str, Any]
 
+ENVIRONMENT = {
+    "PYTHONUNBUFFERED": "1",
+    # OpenMP threads that wait by spinning starve each other as soon as anything else runs on the cores: three
+    # epochs of a small Faster R-CNN took 34 s so, and 10 s without, beside another process on two cores.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+"""For a cell's process, where the user has not said otherwise."""
+
 POLL_S = 0.1
 GRACE_S = 10.0
 """Seconds that an interrupted cell gets to end by itself."""
@@ -35,7 +43,7 @@ def launch(folder: CellFolder, hear: Callable[[Event], None]) -> CellRecord:
             stdin=subprocess.PIPE,  # the lifeline: it closes when this process ends, however that happens
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**ENVIRONMENT, **os.environ},
             start_new_session=True,  # Ctrl-C reaches the runner alone, which then ends the whole group
         )
         try:

@@ -77,6 +77,8 @@ def _given(config: DataConfig, root: Path) -> list[tuple[SplitName | None, Path]
         return []
     if isinstance(given, Path):
         return [(None, root / given)]
+    if isinstance(given, tuple):
+        return [(None, root / path) for path in given]
     return [(split, root / given[split]) for split in SPLITS if split in given]
 
 
@@ -139,6 +141,7 @@ class _Rows:
         self.sizes: list[tuple[int, int]] = []
         self.splits: list[int] = []
         self._row_of_path: dict[str, int] = {}
+        self._taken: set[str] = set()
 
     def add(
         self, part: coco_json.CocoFile, base: Path, root: Path, findings: list[Finding]
@@ -157,7 +160,7 @@ class _Rows:
                 findings.append(Finding("no_file", name, detail=lost))
             elif known is None:
                 new_row[row] = self._row_of_path[path] = len(self.names)
-                self.names.append(prefix + name)
+                self.names.append(self._own(prefix + name, part))
                 self.paths.append(path)
                 self.sizes.append(part.sizes[row])
                 self.splits.append(split)
@@ -174,3 +177,10 @@ class _Rows:
                     )
                 )
         return new_row
+
+    def _own(self, name: str, part: coco_json.CocoFile) -> str:
+        """A name that no other picture has: folders outside the dataset's may hold equal ones."""
+        while name in self._taken:
+            name = f"{part.split or 'other'}/{name}"
+        self._taken.add(name)
+        return name

@@ -1,22 +1,18 @@
-"""One COCO json as columns, every row of it checked."""
+"""One COCO json as columns."""
 
 import gc
 import hashlib
 import json
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
-import numpy as np
-
-from bench.boxes import xywh_to_xyxy
-from bench.datasets import names as picture_names
 from bench.datasets.dataset import BoxTable
 from bench.datasets.findings import Finding
 from bench.datasets.problems import Problems
+from bench.datasets.sources.coco_rows import Reader
 from bench.errors import DataError
 from bench.layout import SplitName
 
@@ -40,7 +36,7 @@ def parse(path: Path, split: SplitName | None, problems: Problems) -> CocoFile:
     """Read one file. Bad rows go to `problems`; DataError where it can't be read as COCO at all."""
     with _collector_at_rest():
         tree, digest = _load(path)
-        reader = _Reader(path, problems)
+        reader = Reader(path, problems)
         reader.categories(tree["categories"])
         reader.pictures(tree["images"])
         boxes = reader.annotations(tree["annotations"])
@@ -89,199 +85,3 @@ def _load(path: Path) -> tuple[dict[str, Any], str]:
             mend="COCO's object detection json has `images`, `annotations` and `categories`",
         )
     return tree, hashlib.sha256(content).hexdigest()
-
-
-class _Reader:
-    """One file's rows on their way into columns."""
-
-    def __init__(self, path: Path, problems: Problems) -> None:
-        self.path = path
-        self.problems = problems
-        self.findings: list[Finding] = []
-        self.classes: tuple[str, ...] = ()
-        self.names: list[str] = []
-        self.sizes: list[tuple[int, int]] = []
-        self._label_of: dict[Any, int] = {}
-        self._row_of: dict[Any, int] = {}
-        self._ambiguous: set[Any] = set()
-        self._seen: dict[Any, tuple[Any, ...]] = {}
-
-    def _bad(self, record: str, message: str, value: object = None, mend: str | None = None) -> None:
-        self.problems.add(message, file=self.path, record=record, value=value, mend=mend)
-
-    def _find(self, kind: str, picture: str, record: str = "", detail: str = "") -> None:
-        self.findings.append(Finding(kind, picture, record, detail))
-
-    def categories(self, rows: list[Any]) -> None:
-        """Classes in the order of their ids; two categories of one name are one class."""
-        named: dict[Any, str] = {}
-        for number, row in enumerate(rows):
-            record = f"categories[{number}]"
-            if not isinstance(row, dict) or not _is_id(row.get("id")):
-                self._bad(record, "has no id", row)
-            elif not isinstance(row.get("name"), str) or not row["name"].strip():
-                self._bad(record, "has no name", row.get("name"))
-            elif row["id"] in named:
-                self._bad(record, "has the id of an earlier category", row["id"])
-            else:
-                named[row["id"]] = row["name"].strip()
-        if not rows:
-            self._bad("categories", "is empty", mend="list the classes there")
-        self.classes = tuple(dict.fromkeys(named[key] for key in sorted(named, key=_sort_key)))
-        index = {name: label for label, name in enumerate(self.classes)}
-        self._label_of = {key: index[name] for key, name in named.items()}
-
-    def pictures(self, rows: list[Any]) -> None:
-        """File names and sizes; pictures that share an id and not a file are set aside with their boxes."""
-        named: list[tuple[Any, str, tuple[int, int]]] = []
-        for number, row in enumerate(rows):
-            record = f"images[{number}]"
-            if not isinstance(row, dict) or not _is_id(row.get("id")):
-                self._bad(record, "has no id", row)
-            elif not isinstance(row.get("file_name"), str):
-                self._bad(record, "has no file_name", row.get("file_name"))
-            else:
-                try:
-                    named.append((row["id"], picture_names.clean(row["file_name"]), self._size(row, record)))
-                except ValueError as error:
-                    mend = "file names are relative to `data.images`"
-                    self._bad(record, f"the file_name {error}", row["file_name"], mend)
-        first = {key: name for key, name, _ in reversed(named)}
-        self._ambiguous = {key for key, name, _ in named if first[key] != name}
-        for key, name, size in named:
-            if key in self._ambiguous:
-                self._find("ambiguous_picture", name, detail=f"shares the id {key} with another")
-            elif key in self._row_of:
-                self._find("duplicate_picture", name, detail=f"listed twice under the id {key}")
-            else:
-                self._row_of[key] = len(self.names)
-                self.names.append(name)
-                self.sizes.append(size)
-
-    def _size(self, row: dict[str, Any], record: str) -> tuple[int, int]:
-        """(width, height), (0, 0) where the row does not say."""
-        width, height = row.get("width"), row.get("height")
-        if width is None or height is None:
-            return (0, 0)
-        if not (_is_length(width) and _is_length(height)):
-            self._bad(record, "width and height should be whole numbers above 0", (width, height))
-            return (0, 0)
-        return int(width), int(height)
-
-    def annotations(self, rows: list[Any]) -> BoxTable:
-        """Boxes as xyxy pixels. A box that is missing is computed from its polygon."""
-        return self._all_sound(rows) or self._row_by_row(rows)
-
-    def _all_sound(self, rows: list[Any]) -> BoxTable | None:
-        """All columns at once; None where one row is not as usual: then each is looked at by itself."""
-        try:
-            image = [self._row_of[row["image_id"]] for row in rows]
-            label = [self._label_of[row["category_id"]] for row in rows]
-            bbox_xywh = np.array([row["bbox"] for row in rows])
-            record = np.array([row["id"] for row in rows])
-            crowd = [bool(row.get("iscrowd")) for row in rows]
-        except (KeyError, TypeError, ValueError, AttributeError):
-            return None
-        sound = (
-            bbox_xywh.shape == (len(rows), 4)
-            and bbox_xywh.dtype.kind in "if"
-            and bool(np.isfinite(bbox_xywh).all())
-            and record.shape == (len(rows),)
-            and record.dtype.kind == "i"
-            and len(np.unique(record)) == len(rows)
-        )
-        return BoxTable.of(image, label, xywh_to_xyxy(bbox_xywh), crowd, record) if sound else None
-
-    def _row_by_row(self, rows: list[Any]) -> BoxTable:
-        kept = [found for number, row in enumerate(rows) if (found := self._annotation(number, row))]
-        image, label, boxes, crowd, record = zip(*kept, strict=True) if kept else ((), (), (), (), ())
-        return BoxTable.of(image, label, xywh_to_xyxy(np.array(boxes, dtype=np.float64)), crowd, record)
-
-    def _annotation(self, number: int, row: Any) -> tuple[int, int, list[float], bool, int] | None:
-        """One row of the BoxTable, its box as xywh; None where there is a problem or a finding instead."""
-        if not isinstance(row, dict):
-            self._bad(f"annotations[{number}]", "is no annotation", row)
-            return None
-        key, picture, category, bbox = (
-            row.get("id"), row.get("image_id"), row.get("category_id"), row.get("bbox")
-        )  # fmt: skip
-        record = f"annotation {key}" if _is_id(key) else f"annotations[{number}]"
-        if not _is_id(picture):
-            self._bad(record, "has no image_id", picture)
-            return None
-        if not _is_id(category) or category not in self._label_of:
-            known = ", ".join(str(key) for key in list(self._label_of)[:10])
-            self._bad(record, "no category has its category_id", category, f"ids of categories: {known}")
-            return None
-        traced = not _is_box(bbox)
-        bbox_xywh = self._from_polygon(row, record) if traced else bbox
-        if bbox_xywh is None:
-            return None
-        if picture not in self._row_of:
-            kind = "ambiguous_picture" if picture in self._ambiguous else "orphan_annotation"
-            self._find(kind, f"image_id {picture}", record, "dropped")
-            return None
-        name = self.names[self._row_of[picture]]
-        if traced:
-            self._find("polygon", name, record)
-        if _is_id(key) and self._is_copy(key, (picture, category, tuple(bbox_xywh)), name, record):
-            return None
-        box_record = key if isinstance(key, int) else number
-        return (
-            self._row_of[picture],
-            self._label_of[category],
-            bbox_xywh,
-            bool(row.get("iscrowd")),
-            box_record,
-        )
-
-    def _is_copy(self, key: Any, content: tuple[Any, ...], name: str, record: str) -> bool:
-        """Whether an earlier annotation has the same id and says the same."""
-        earlier = self._seen.setdefault(key, content)
-        if earlier is content:
-            return False
-        if earlier == content:
-            self._find("duplicate_annotation", name, record)
-            return True
-        self._find("duplicate_annotation_id", name, record)
-        return False
-
-    def _from_polygon(self, row: dict[str, Any], record: str) -> list[float] | None:
-        """xywh round the polygons of an annotation without a box; None, and a problem, where it has none."""
-        bbox, polygons = row.get("bbox"), row.get("segmentation")
-        if bbox not in (None, []):
-            self._bad(record, "bbox should be 4 finite numbers: left, top, width, height", bbox)
-            return None
-        flat = [x for ring in polygons for x in ring] if _are_rings(polygons) else []
-        if len(flat) < 6:
-            self._bad(record, "has neither a bbox nor a polygon", bbox)
-            return None
-        points = np.array(flat, dtype=np.float64).reshape(-1, 2)
-        (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
-        return [float(left), float(top), float(right - left), float(bottom - top)]
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, (int, str)) and not isinstance(value, bool)
-
-
-def _sort_key(value: Any) -> tuple[bool, Any]:
-    return isinstance(value, str), value
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_length(value: Any) -> bool:
-    return _is_number(value) and value > 0 and float(value).is_integer()
-
-
-def _is_box(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(_is_number(x) for x in value)
-
-
-def _are_rings(value: Any) -> TypeGuard[list[list[float]]]:
-    return isinstance(value, list) and all(
-        isinstance(ring, list) and len(ring) % 2 == 0 and all(_is_number(x) for x in ring) for ring in value
-    )

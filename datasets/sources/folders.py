@@ -64,7 +64,13 @@ def present(base: Path, names: Sequence[str]) -> list[bool]:
 def pictures(folder: Path) -> list[str]:
     """Names of all pictures in and below `folder`, relative, posix, sorted."""
     found: list[str] = []
+    walked: set[str] = set()
     for place, inner, files in os.walk(folder, followlinks=True):
+        true_place = os.path.realpath(place)
+        if true_place in walked:  # a link that leads back up
+            inner.clear()
+            continue
+        walked.add(true_place)
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         prefix = below(Path(place), folder)
         found += [

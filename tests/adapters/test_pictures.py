@@ -45,9 +45,3 @@ def test_a_large_jpeg_tells_its_own_size_and_looks_the_same(tmp_path: Path) -> N
     exact, _ = pictures.read(tmp_path / "ramp.png", 120)
     assert size_wh == (1200, 800)
     assert np.abs(quick.astype(int) - exact.astype(int)).max() <= 4
-
-
-def test_resizing_what_is_in_memory_equals_reading_it_at_that_size(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (33, 57, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(tmp_path / "noise.png")
-    np.testing.assert_array_equal(pictures.resized(noise, 40), pictures.read(tmp_path / "noise.png", 40)[0])

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bench.adapters.yolo import FAMILY
-from bench.adapters.yolo_words import YoloOptions, device_word, training_args
+from bench.adapters.yolo_options import YoloOptions
+from bench.adapters.yolo_words import device_word, training_args
 from bench.detector import Plan
 from bench.errors import BenchError, ConfigError, RecipeError, WeightsError
 from bench.recipe import Recipe

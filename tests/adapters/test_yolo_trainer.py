@@ -39,7 +39,7 @@ class Harness:
     """Hears of a training, and judges it by a made-up score: `scores` in the order of the validations."""
 
     workdir: Path
-    scores: Sequence[float] = (0.1, 0.3, 0.2, 0.3, 0.25)
+    scores: Sequence[float] = (0.1, 0.3, 0.2, 0.25, 0.4)
     stop_at: int = 0
     kill_in: int = 0
     epochs: list[EpochRecord] = field(default_factory=list)
@@ -79,11 +79,10 @@ def fit(layout: Layout, plan: Plan, harness: Harness) -> tuple[Any, TrainingReco
 
 
 def weights(path: Path) -> dict[str, Any]:
-    """Of the averaged model in one of ultralytics' checkpoints."""
+    """Of the averaged model in one of ultralytics' stripped checkpoints."""
     import torch
 
-    content = torch.load(path, weights_only=False)  # written by this test
-    found: dict[str, Any] = (content["ema"] or content["model"]).state_dict()
+    found: dict[str, Any] = torch.load(path, weights_only=False)["model"].state_dict()  # written by this test
     return found
 
 
@@ -132,8 +131,7 @@ def test_trains_the_weights_that_ultralytics_alone_trains(
         }
     )
     trainer.train()
-    ours = whole.workdir / "ultralytics" / "weights" / "last.pt"
-    assert same(weights(trainer.last), weights(ours))
+    assert same(weights(trainer.last), weights(whole.workdir / "best-5.pt"))
 
 
 def own_copy(layout: Layout, folder: Path) -> Path:
@@ -158,10 +156,12 @@ def test_tells_every_epoch_once_with_losses_by_component(whole: Harness) -> None
     assert whole.judged == [8] * 5
 
 
-def test_keeps_the_epoch_that_the_judge_found_best_and_not_its_equal(whole: Harness) -> None:
+def test_a_finished_training_keeps_its_best_checkpoint_and_no_optimiser(whole: Harness) -> None:
     assert whole.training is not None
-    assert (whole.training.epochs, whole.training.best_epoch) == (5, 2)
-    assert [path.name for path in whole.workdir.glob("best-*.pt")] == ["best-2.pt"]
+    assert (whole.training.epochs, whole.training.best_epoch) == (5, 5)
+    left = {str(path.relative_to(whole.workdir)) for path in whole.workdir.rglob("*") if path.is_file()}
+    assert left == {"best-5.pt", "state.pt", "ultralytics/args.yaml", "ultralytics/results.csv"}
+    assert (whole.workdir / "best-5.pt").stat().st_size < 700_000  # 218,298 parameters of 2 bytes
 
 
 def test_a_training_that_is_killed_twice_ends_with_the_weights_of_a_whole_one(
@@ -177,15 +177,14 @@ def test_a_training_that_is_killed_twice_ends_with_the_weights_of_a_whole_one(
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
 
-    again = Harness(workdir, scores=(0.3, 0.2), kill_in=3)  # counted from epoch 2: in epoch 4
+    again = Harness(workdir, scores=(0.3, 0.2, 0.2), kill_in=3)  # counted from epoch 2: in epoch 4
     with pytest.raises(Killed):
         fit(yolo_scenes, planned(), again)
-    last = Harness(workdir, scores=(0.3, 0.25))
+    last = Harness(workdir, scores=(0.25, 0.4))
     _, training = fit(yolo_scenes, planned(), last)
 
     assert [record.epoch for record in again.epochs + last.epochs] == [1, 2, 3, 3, 4, 5]
-    written = Path("ultralytics") / "weights" / "last.pt"
-    assert same(weights(workdir / written), weights(whole.workdir / written))
+    assert same(weights(workdir / "best-5.pt"), weights(whole.workdir / "best-5.pt"))
     assert whole.training is not None
     assert training.model_copy(update={"duration_s": 0}) == whole.training.model_copy(
         update={"duration_s": 0}
@@ -235,11 +234,11 @@ def test_another_recipe_does_not_take_up_what_is_there(yolo_scenes: Layout, whol
 
 
 def test_the_harness_stops_it_and_not_every_epoch_is_judged(yolo_scenes: Layout, tmp_path: Path) -> None:
-    harness = Harness(tmp_path, scores=(0.5, 0.4), stop_at=4)
+    harness = Harness(tmp_path, scores=(0.5, 0.5), stop_at=4)
     _, training = fit(yolo_scenes, planned(val_every=2, epochs=6), harness)
     assert [bool(record.val_metrics) for record in harness.epochs] == [False, True, False, True]
     assert training.stopped_early
-    assert (training.epochs, training.best_epoch) == (4, 2)
+    assert (training.epochs, training.best_epoch) == (4, 2)  # not its equal, and no epoch without a verdict
 
     resumed = Harness(tmp_path)
     _, again = fit(yolo_scenes, planned(val_every=2, epochs=6), resumed)

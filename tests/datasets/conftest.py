@@ -1,5 +1,7 @@
 """Small datasets on disk, made to measure."""
 
+import functools
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,9 +22,16 @@ def noise(size_wh: tuple[int, int], seed: int) -> Image.Image:
     return Image.fromarray(dice.integers(0, 256, (size_wh[1], size_wh[0], 3), dtype=np.uint8))
 
 
+@functools.cache
+def encoded(size_wh: tuple[int, int], seed: int) -> bytes:
+    content = io.BytesIO()
+    noise(size_wh, seed).save(content, format="PNG", compress_level=1)
+    return content.getvalue()
+
+
 def draw(path: Path, size_wh: tuple[int, int] = SIZE_WH, seed: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise(size_wh, seed).save(path)
+    path.write_bytes(encoded(size_wh, seed))
 
 
 class CocoFolder:
@@ -51,7 +60,7 @@ class CocoFolder:
     def box(self, image_id: Any, bbox: Any, category_id: Any = 5, **more: Any) -> dict[str, Any]:
         """Add an annotation."""
         row = {
-            "id": len(self.annotations) + 1,
+            "id": max((a["id"] for a in self.annotations), default=0) + 1,
             "image_id": image_id,
             "category_id": category_id,
             "bbox": bbox,

@@ -151,7 +151,7 @@ def test_a_jpeg_with_bytes_after_its_end_is_copied(tmp_path, picture):
 
 def test_broken_exif_harms_no_picture(tmp_path, picture):
     path = save(picture(SIZE_WH, 6), tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
-    found = inspect(path)
+    (found,) = inspect_all([path])
     assert (found.problem, found.orientation) == ("", 1)
 
 

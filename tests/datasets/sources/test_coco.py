@@ -234,19 +234,46 @@ def test_all_bad_rows_are_told_together_and_the_list_has_an_end(coco, tmp_path):
     assert str(caught.value).count("\n- ") == 20
 
 
+def test_equal_names_in_two_folders_elsewhere_stay_apart(coco, tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "a.png").symlink_to(coco.root / "pics/000.png")
+        tree = {
+            "images": [{"id": 0, "file_name": "a.png"}],
+            "categories": [{"id": 0, "name": "cat"}],
+            "annotations": [{"id": 0, "image_id": 0, "category_id": 0, "bbox": [1, 2, 3, 4]}],
+        }
+        (tmp_path / split / "my.json").write_text(json.dumps(tree), encoding="utf-8")
+    given = {split: tmp_path / split / "my.json" for split in ("train", "test")}
+    dataset = read(coco.config(annotations=given), tmp_path).dataset
+    assert len(set(dataset.images.names)) == 2
+    assert dataset.images.sizes_wh.tolist() == [[0, 0], [0, 0]]
+
+
+def test_an_empty_json_is_told(coco, tmp_path):
+    coco.images, coco.annotations = [], []
+    coco.write()
+    with pytest.raises(DataError, match=r"annotations\.json: lists no picture"):
+        read(coco.config(), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def taco_pictures(real_data, tmp_path_factory):
+    """1500 pictures are listed, 100 of them are in the real data: empty files stand in for all."""
+    folder = tmp_path_factory.mktemp("taco")
+    for image in json.loads((real_data / "taco/annotations.json").read_bytes())["images"]:
+        (folder / image["file_name"]).parent.mkdir(exist_ok=True)
+        (folder / image["file_name"]).touch()
+    return folder
+
+
 @pytest.mark.data
-def test_taco_as_it_is_published(real_data, tmp_path):
-    """1500 pictures are listed, 100 of them are here; all stand in with empty files."""
-    official = json.loads((real_data / "taco/annotations.json").read_bytes())
-    for image in official["images"]:
-        path = tmp_path / "taco" / image["file_name"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+def test_taco_as_it_is_published(real_data, taco_pictures, tmp_path):
     config = DataConfig(
         source="coco",
         path=real_data / "taco",
         annotations=Path("annotations.json"),
-        images=tmp_path / "taco",
+        images=taco_pictures,
     )
     source = read(config, tmp_path)
     assert (len(source.dataset.images), len(source.dataset.boxes)) == (1500, 4784)
@@ -258,13 +285,8 @@ def test_taco_as_it_is_published(real_data, tmp_path):
 
 
 @pytest.mark.data
-def test_detect_waste_without_its_orphans(real_data, tmp_path):
-    official = json.loads((real_data / "taco/annotations.json").read_bytes())
-    for image in official["images"]:
-        path = tmp_path / "taco" / image["file_name"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    config = DataConfig(source="coco", path=real_data / "detect_waste", images=tmp_path / "taco")
+def test_detect_waste_without_its_orphans(real_data, taco_pictures, tmp_path):
+    config = DataConfig(source="coco", path=real_data / "detect_waste", images=taco_pictures)
     source = read(config, tmp_path)
     dataset = source.dataset
     assert np.bincount(dataset.images.splits, minlength=3).tolist() == [1183, 0, 317]

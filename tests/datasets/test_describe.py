@@ -1,0 +1,64 @@
+"""The class distribution."""
+
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.datasets import prepare
+from bench.datasets.describe import describe, draw
+from bench.errors import ConfigError
+
+
+@pytest.fixture
+def distribution(coco, tmp_path):
+    coco.categories[0]["name"] = "$cat_1$ & <dög>"
+    coco.annotations[0]["iscrowd"] = 1
+    coco.write()
+    return describe(prepare(coco.config(), tmp_path / "cache"))
+
+
+def test_counts_shares_and_weights(distribution):
+    assert sum(row.boxes for row in distribution.classes) == 39, "the crowd is left out"
+    assert [(row.split, row.pictures) for row in distribution.splits] == [
+        ("train", 14),
+        ("val", 3),
+        ("test", 3),
+    ]
+    for split in distribution.splits:
+        rows = distribution.of(split.split)
+        assert sum(row.boxes for row in rows) == split.boxes
+        assert sum(row.share for row in rows) == pytest.approx(1)
+        known = [row for row in rows if row.boxes]
+        assert np.mean([row.weight for row in known]) == pytest.approx(1)
+        for row in known:
+            assert row.inverse_density == pytest.approx(1 / row.share)
+            assert row.weight / known[0].weight == pytest.approx(known[0].boxes / row.boxes)
+
+
+def test_a_class_without_boxes_has_no_weight(coco, tmp_path):
+    coco.categories.append({"id": 11, "name": "gnu"})
+    coco.write()
+    rows = describe(prepare(coco.config(), tmp_path / "cache")).of("train")
+    assert (rows[-1].name, rows[-1].boxes, rows[-1].share) == ("gnu", 0, 0.0)
+    assert rows[-1].weight is None
+    assert rows[-1].inverse_density is None
+
+
+def test_another_suffix_is_refused(distribution, tmp_path):
+    with pytest.raises(ConfigError, match=r"use \.svg"):
+        draw(distribution, tmp_path / "a.docx")
+    assert not (tmp_path / "a.docx").exists()
+
+
+@pytest.mark.slow
+def test_drawn(distribution, tmp_path):
+    """Names from data that mean something to matplotlib and to XML stand there as they are."""
+    draw(distribution, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width > 800
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 50
+    draw(distribution, tmp_path / "a.svg")
+    ElementTree.parse(tmp_path / "a.svg")
+    assert "<!-- $cat_1$ &amp; &lt;dög&gt; -->" in (tmp_path / "a.svg").read_text(encoding="utf-8")

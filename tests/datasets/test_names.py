@@ -1,0 +1,63 @@
+"""Names of pictures."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.datasets.names import clean, groups, layout_names
+
+
+@pytest.mark.parametrize(
+    ("given_name", "expected"),
+    [("a.jpg", "a.jpg"), ("./a//b.jpg", "a/b.jpg"), ("a\\b.jpg", "a/b.jpg"), ("a b.jpg", "a b.jpg")],
+)
+def test_clean(given_name, expected):
+    assert clean(given_name) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.jpg", "a/../../b", "..", "/a.jpg", "\\\\host\\a", "D:/a.jpg", "", "a\0b"]
+)
+def test_names_that_lead_elsewhere_are_refused(name):
+    with pytest.raises(ValueError, match=r"is |climbs"):
+        clean(name)
+
+
+def test_layout_names_are_readable():
+    names = ["batch_1/000006.jpg", "train/images/x.rf.abc.jpg", "a.JPG"]
+    assert layout_names(names, [".jpg", ".jpg", ".JPG"]) == ["batch_1__000006.jpg", "x.rf.abc.jpg", "a.JPG"]
+
+
+def test_stems_that_would_be_equal_get_a_hash_each():
+    found = layout_names(["a.jpg", "A.png", "train/a.jpg", "b.jpg"], [".jpg", ".png", ".jpg", ".jpg"])
+    assert found[3] == "b.jpg"
+    assert len({name.rpartition(".")[0].lower() for name in found}) == 4
+    again = layout_names(["train/a.jpg", "b.jpg", "A.png", "a.jpg"], [".jpg", ".jpg", ".png", ".jpg"])
+    assert sorted(again) == sorted(found), "whatever the order"
+
+
+@given(st.lists(st.text(min_size=1, max_size=200), unique=True, max_size=20))
+def test_any_names_become_safe_and_different(names):
+    found = layout_names(names, [".jpg"] * len(names))
+    stems = [name.removesuffix(".jpg").lower() for name in found]
+    assert len(set(stems)) == len(names)
+    for name in found:
+        assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+        assert not name.startswith((".", "-"))
+        assert len(name) < 160
+
+
+def test_groups():
+    names = [
+        "train/images/arm_JPEG.rf.39ba.jpg",
+        "test/images/arm_JPEG.rf.525c.jpg",
+        "train/images/leg.jpg",
+        "val/images/leg.jpg",
+    ]
+    assert groups(names, "roboflow") == ["arm_JPEG", "arm_JPEG", names[2], names[3]]
+    assert groups(names, "folder") == ["train/images", "test/images", "train/images", "val/images"]
+    assert groups(names, r"^([a-z]+)") == ["arm", "arm", "leg", "leg"]
+    with pytest.raises(ValueError, match="no regular expression"):
+        groups(names, "(")
+    with pytest.raises(ValueError, match="has no group"):
+        groups(names, "arm")
