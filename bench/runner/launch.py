@@ -19,9 +19,10 @@ Event = dict[str, Any]
 
 ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
-    # OpenMP threads that wait by spinning starve each other as soon as anything else runs on the cores: three
-    # epochs of a small Faster R-CNN took 34 s so, and 10 s without, beside another process on two cores.
-    "OMP_WAIT_POLICY": "PASSIVE",
+    # OpenMP threads that wait spin for long by default, and starve whatever else runs on the cores: a step of
+    # the tiny DETR on two cores took 35 ms alone and 99 ms beside one busy process. Spinning briefly costs
+    # nothing (32 ms alone); not at all (OMP_WAIT_POLICY=PASSIVE) costs double (63 ms).
+    "GOMP_SPINCOUNT": "1000",
 }
 """For a cell's process, where the user has not said otherwise."""
 

@@ -1,0 +1,138 @@
+"""Commands as a person types them, each in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def bench(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *words], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def refused(result: "subprocess.CompletedProcess[str]") -> str:
+    """What a user is told; never a traceback."""
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def test_run_ends_with_the_comparison_and_where_the_report_is(fake_config: Path, tmp_path: Path) -> None:
+    result = bench("run", "-c", str(fake_config), "--set", f"runs={tmp_path / 'runs'}", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (run,) = (tmp_path / "runs").iterdir()
+    assert "Ranked by test AP" in result.stdout
+    assert f"report   {run / 'report.html'}" in result.stdout
+    assert "epoch 3/3" in result.stdout and "val AP" in result.stdout and "left 0:00" in result.stdout
+    info = json.loads((run / "run.json").read_text())
+    assert info["provenance"]["command"].startswith("bench run -c ")
+    again = bench("report", str(run), "-o", str(tmp_path / "again.html"), cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "again.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_failed_cell_is_told_by_the_exit_code(fake_config: Path, tmp_path: Path) -> None:
+    result = bench(
+        "run",
+        "-c",
+        str(fake_config),
+        "--set",
+        f"runs={tmp_path / 'runs'}",
+        "--set",
+        "models.one.options.fail_at_epoch=1",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 1
+    assert "failed: one-seed0: RuntimeError" in result.stdout
+    assert "bench run --resume" in result.stdout
+
+
+def test_init_describe_and_convert_on_a_folder_of_data(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for number in range(12):
+        for kind in ("images", "labels"):
+            (tmp_path / "mine" / kind).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 30), (number * 20, 0, 0)).save(tmp_path / "mine/images" / f"{number}.png")
+        (tmp_path / "mine/labels" / f"{number}.txt").write_text(f"{number % 2} 0.5 0.5 0.25 0.5\n")
+    (tmp_path / "mine/data.yaml").write_text("path: .\ntrain: images\nnames: [cat, dog]\n")
+    written = bench("init", "mine", cwd=tmp_path)
+    assert written.returncode == 0, written.stderr
+    assert "12 pictures" in (tmp_path / "bench.yaml").read_text()
+    assert "stands there already" in refused(bench("init", "mine", cwd=tmp_path))
+    described = bench("data", "describe", "--figure", "classes.png", cwd=tmp_path)
+    assert described.returncode == 0, described.stderr
+    assert "cat" in described.stdout and "50.0%" in described.stdout
+    assert (tmp_path / "classes.png").read_bytes().startswith(b"\x89PNG")
+    converted = bench("data", "convert", cwd=tmp_path)
+    (data_yaml,) = (tmp_path / ".bench/datasets").glob("*/data.yaml")
+    assert str(data_yaml) in converted.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("run", "-c", "none.yaml"), "bench init FOLDER"),
+        (("run", "--models", "detrr"), "did you mean 'detr'"),
+        (("run", "--models", " , "), "names no model"),
+        (("run", "--seeds", "0,x"), "seeds are whole numbers"),
+        (("run", "--set", "train.epoch=1"), "did you mean `epochs`"),
+        (("run", "--resume", "."), "is no run folder"),
+        (("run", "--resume", ".", "--models", "detr"), "the run's own config"),
+        (("report",), "holds no run yet"),
+        (("report", "nowhere"), "is no run folder"),
+        (("init", "nowhere"), "nowhere"),
+        (("data", "convert", "--set", "data.source=coco", "--set", "data.path=nowhere"), "nowhere"),
+        (("frobnicate",), "No such command"),
+    ],
+)
+def test_a_mistake_is_one_clear_message(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    assert told in refused(bench(*words, cwd=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_wrong_keys_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "bench.yaml").write_text("dta: {}\nmodel: []\ndata: {source: synthetic}\nmodels: [fake]\n")
+    told = refused(bench("run", cwd=tmp_path))
+    assert "did you mean `data`" in told and "did you mean `models`" in told
+
+
+def test_the_schema_is_json_and_names_the_words(tmp_path: Path) -> None:
+    schema = json.loads(bench("config", "schema", cwd=tmp_path).stdout)
+    assert "epochs" in schema["$defs"]["Recipe"]["properties"]
+
+
+def test_models_lists_every_family(tmp_path: Path) -> None:
+    out = bench("models", cwd=tmp_path).stdout
+    assert all(family in out for family in ("detr", "yolo", "frcnn", "fake", "resnet50_fpn_v2"))
+
+
+def test_help_imports_no_framework(tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.argv = ['bench', '--help']\nfrom bench.cli.app import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'pandas', 'numpy', 'pydantic', 'rich.progress'} & set(sys.modules)\n"
+        "print(sorted(heavy), file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "On my data" in result.stdout
+    assert result.stderr.strip() == "[]"
+
+
+def test_no_package_of_ours_is_called_datasets(tmp_path: Path) -> None:
+    """transformers takes any importable `datasets` for Hugging Face's, also from the repository's root."""
+    root = Path(__file__).resolve().parents[2]
+    code = "import bench.__main__, importlib.util as u; print([u.find_spec(n) for n in ('datasets','adapters','reports')])"
+    for folder in (tmp_path, root):
+        result = subprocess.run(
+            [sys.executable, "-m", "bench", "--version"], cwd=folder, capture_output=True, text=True, check=True
+        )
+        assert result.stdout.startswith("bench ")
+        specs = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+        )
+        assert specs.stdout.strip() == "[None, None, None]"
