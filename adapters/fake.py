@@ -1,4 +1,4 @@
-"""A deterministic detector without a framework: it drives the fast tests and shows the contract at its smallest.
+"""A deterministic detector without a framework: it drives the fast tests and shows the contract at work.
 
 It learns the mean box and the share of every class on `train`, and finds those in every picture. More epochs
 bring it closer: after epoch e of E its boxes are e/E of the way from the whole picture to the mean box.
@@ -28,7 +28,7 @@ OPTIONS: dict[str, Any] = {"epoch_s": 0.0, "fail_at_epoch": 0}
 
 @dataclass
 class FakeDetector:
-    """See the module's text. `priors` has one row a class: cx, cy, w, h as shares of the picture, and a score."""
+    """`priors` has one row a class: cx, cy, w, h as shares of the picture, and a score; (C, 5)."""
 
     options: Mapping[str, Any]
     priors: np.ndarray = field(default_factory=lambda: np.zeros((0, 5)))

@@ -35,8 +35,8 @@ class SplitConfig(Words):
     seed: int = Field(0, ge=0)
     group: str = Field(
         "roboflow",
-        description="What `grouped` keeps together: `roboflow` (the stem before .rf.), `folder`, or a regular "
-        "expression whose first group is taken from the file's name.",
+        description="What `grouped` keeps together: `roboflow` (the stem before .rf.), `folder`, or a "
+        "regular expression whose first group is taken from the file's name.",
     )
 
 

@@ -24,7 +24,7 @@ from bench.recipe import Recipe
 from bench.records import Description, EpochRecord, LedgerEntry, TrainingRecord
 
 MAX_DETECTIONS = 100
-"""Detections kept a picture, over all classes: the same for every family. COCO judges at most so many a class."""
+"""Detections kept a picture, over all classes and for every family. COCO judges at most so many a class."""
 
 SCORE_FLOOR = 0.001
 """Lowest score kept, the same for every family: mAP needs the tail, files need an end."""
@@ -100,7 +100,8 @@ class Detector(Protocol):
     def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
         """Train on `train`, choose on `val`; afterwards the detector holds the chosen weights.
 
-        Never reads `test`. Raises RecipeError for a word it can't follow. Same seed, same device: same result.
+        Never reads `test`. Same seed, same device: same result.
+        Raises RecipeError for a word it can't follow.
         """
         ...
 

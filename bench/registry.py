@@ -13,9 +13,9 @@ from bench.detector import Family
 from bench.errors import ConfigError
 
 DETECTORS: dict[str, str] = {
-    "detr": "bench.adapters.detr:FAMILY",
-    "yolo": "bench.adapters.yolo:FAMILY",
-    "frcnn": "bench.adapters.frcnn:FAMILY",
+    "detr": "bench.adapters.detr.family:FAMILY",
+    "yolo": "bench.adapters.yolo.family:FAMILY",
+    "frcnn": "bench.adapters.frcnn.family:FAMILY",
     "fake": "bench.adapters.fake:FAMILY",
 }
 

@@ -29,8 +29,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from bench.adapters.yolo_variants import TINY
-from bench.adapters.yolo_words import training_args
+from bench.adapters.yolo.variants import TINY
+from bench.adapters.yolo.words import training_args
 from bench.config import BenchConfig, read_config
 from bench.datasets import prepare
 from bench.detector import Plan

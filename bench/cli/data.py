@@ -16,6 +16,7 @@ from bench.datasets.prepare import prepare
 from bench.datasets.sniff import sniff
 from bench.errors import ConfigError
 from bench.layout import Layout
+from bench.reports import wording
 
 
 def convert(config_path: Path | None, overrides: list[str]) -> None:
@@ -74,4 +75,4 @@ def table_of(distribution: Distribution) -> Table:
 
 
 def _places(value: float | None, places: int) -> str:
-    return "–" if value is None else f"{value:.{places}f}"
+    return wording.NOTHING if value is None else f"{value:.{places}f}"

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bench.cli.console import console
 from bench.records import CellRecord
+from bench.reports import wording
 from bench.store import CellFolder, RunFolder
 
 PLAIN_LINE_S = 10.0
@@ -98,7 +99,8 @@ class RunView:
         assert training is not None and test is not None
         self._say(
             f"{self._cells} {record.cell}: done in {clock(training.duration_s)} of training, "
-            f"best epoch {training.best_epoch}, test AP {figure(test.coco.AP)}, AP50 {figure(test.coco.AP50)}",
+            f"best epoch {training.best_epoch}, "
+            f"test AP {wording.share(test.coco.AP)}, AP50 {wording.share(test.coco.AP50)}",
             style="green",
         )
 
@@ -139,8 +141,3 @@ def clock(seconds: float) -> str:
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
-
-
-def figure(value: float | None) -> str:
-    """Three places, or a dash for what is not defined."""
-    return "–" if value is None else f"{value:.3f}"

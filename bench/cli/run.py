@@ -17,7 +17,6 @@ from bench.runner import run as running
 from bench.runner.run import Outcome
 from bench.store import RunFolder
 
-
 INTERRUPTED = 130
 """What a shell calls a command that Ctrl-C ended."""
 

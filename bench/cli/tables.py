@@ -8,6 +8,7 @@ from rich.text import Text
 
 from bench.reports import Ranked
 from bench.reports.columns import COLUMNS, Column
+from bench.reports.wording import NOTHING
 
 SHOWN = {
     "ap": "test AP",
@@ -36,7 +37,7 @@ def comparison(ranked: Sequence[Ranked]) -> Table:
     for column in columns:
         table.add_column(SHOWN[column.key], justify="right", no_wrap=True)
     for row in ranked:
-        cells = [Text("–" if row.place is None else str(row.place)), Text(row.model)]
+        cells = [Text(NOTHING if row.place is None else str(row.place)), Text(row.model)]
         if several:
             cells.append(Text(str(len(row.done))))
         cells += [_cell(row, column) for column in columns]

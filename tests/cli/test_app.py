@@ -118,7 +118,9 @@ def test_help_imports_no_framework(tmp_path: Path) -> None:
         "heavy = {'torch', 'pandas', 'numpy', 'pydantic', 'rich.progress'} & set(sys.modules)\n"
         "print(sorted(heavy), file=sys.stderr)"
     )
-    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert "On my data" in result.stdout
     assert result.stderr.strip() == "[]"
 
@@ -126,10 +128,17 @@ def test_help_imports_no_framework(tmp_path: Path) -> None:
 def test_no_package_of_ours_is_called_datasets(tmp_path: Path) -> None:
     """transformers takes any importable `datasets` for Hugging Face's, also from the repository's root."""
     root = Path(__file__).resolve().parents[2]
-    code = "import bench.__main__, importlib.util as u; print([u.find_spec(n) for n in ('datasets','adapters','reports')])"
+    code = (
+        "import bench.__main__, importlib.util as u\n"
+        "print([u.find_spec(name) for name in ('datasets', 'adapters', 'reports')])"
+    )
     for folder in (tmp_path, root):
         result = subprocess.run(
-            [sys.executable, "-m", "bench", "--version"], cwd=folder, capture_output=True, text=True, check=True
+            [sys.executable, "-m", "bench", "--version"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert result.stdout.startswith("bench ")
         specs = subprocess.run(

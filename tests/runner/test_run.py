@@ -1,7 +1,9 @@
 """Whole runs of the fake detector, each cell in a real process: failures, kills, resumes."""
 
 import csv
+import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -72,23 +74,35 @@ def test_the_resolved_config_repeats_the_run(fake_config: Path, tmp_path: Path) 
     assert again.records[0].test == first.records[0].test
 
 
-def test_the_judge_s_figures_can_be_had_again_from_the_stored_predictions(
-    fake_config: Path, tmp_path: Path
-) -> None:
+def test_what_is_judged_is_what_is_stored_as_pycocotools_would(fake_config: Path, tmp_path: Path) -> None:
+    """Other predictions are put in the place of the stored ones, and the cell is finished from there."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    outcome, _ = start(fake_config, tmp_path, "data.synthetic.pictures=200", models=("one",))
+    outcome, _ = start(fake_config, tmp_path, models=("one",))
     cell = outcome.run.cell("one-seed0")
     truth = COCO(str(outcome.run.ground_truth_path("test")))
+    draw = random.Random(0)
+    near = [
+        {
+            "image_id": box["image_id"],
+            "category_id": box["category_id"],
+            "bbox": [round(side + draw.uniform(-3, 3), 3) for side in box["bbox"]],
+            "score": round(draw.random(), 6),
+        }
+        for box in truth.anns.values()
+    ]
+    cell.predictions_path("test").write_text(json.dumps(near))
+    cell.record_path.unlink()
+    test = running.resume(outcome.run, Ears()).records[0].test
     judge = COCOeval(truth, truth.loadRes(str(cell.predictions_path("test"))), "bbox")
     judge.evaluate()
     judge.accumulate()
     judge.summarize()
-    test = outcome.records[0].test
     assert test is not None and test.coco.AP is not None
-    assert test.coco.AP > 0
-    assert test.coco.AP == pytest.approx(judge.stats[0], abs=1e-12)
+    assert 0.2 < test.coco.AP < 1
+    ours = [-1.0 if figure is None else figure for figure in test.coco.model_dump().values()]
+    assert ours == pytest.approx(list(judge.stats), abs=1e-12)
 
 
 def test_a_cell_that_fails_leaves_its_reason_and_the_others_go_on(fake_config: Path, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The family `detr`: transformers' DETR on the shared loop."""

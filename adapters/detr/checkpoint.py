@@ -1,0 +1,101 @@
+"""What a DETR checkpoint of transformers says about itself: a folder with config.json and its tensors."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from bench.adapters.detr.options import PAPER, Backbone, DetrOptions, resnet
+from bench.errors import WeightsError
+
+TENSOR_FILES = ("model.safetensors", "pytorch_model.bin")
+"""The second is a torch checkpoint: it is read as tensors only, or refused."""
+
+
+def tensors_file(folder: Path) -> Path:
+    """The file with the tensors. Raises WeightsError where there is none."""
+    for name in TENSOR_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    raise WeightsError(
+        "is no checkpoint that can be read", file=folder, mend=f"it needs config.json and {TENSOR_FILES[0]}"
+    )
+
+
+def architecture(folder: Path) -> DetrOptions:
+    """The options that the checkpoint was trained with; `norm` stays open. Raises WeightsError."""
+    tensors_file(folder)
+    told = _config(folder)
+    for word in ("attention_heads", "ffn_dim"):
+        if told.get(f"encoder_{word}") != told.get(f"decoder_{word}"):
+            raise _other(folder, f"decoder_{word}", told[f"decoder_{word}"], "the encoder's")
+    for word, usual in (("position_embedding_type", "sine"), ("dilation", False)):
+        if told.get(word, usual) != usual:
+            raise _other(folder, word, told[word], repr(usual))
+    return DetrOptions(
+        backbone=_backbone(folder, told),
+        width=told.get("d_model", PAPER.width),
+        heads=told.get("encoder_attention_heads", PAPER.heads),
+        encoder_layers=told.get("encoder_layers", PAPER.encoder_layers),
+        decoder_layers=told.get("decoder_layers", PAPER.decoder_layers),
+        feedforward=told.get("encoder_ffn_dim", PAPER.feedforward),
+        queries=told.get("num_queries", PAPER.queries),
+        dropout=told.get("dropout", PAPER.dropout),
+        no_object_weight=told.get("eos_coefficient", PAPER.no_object_weight),
+    )
+
+
+def classes(folder: Path) -> tuple[str, ...]:
+    """Names in the order of the class head; empty where the checkpoint doesn't say."""
+    names = _config(folder).get("id2label") or {}
+    return tuple(str(names[index]) for index in sorted(names, key=int))
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    file = folder / "config.json"
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WeightsError("no such file", file=file, mend="a checkpoint needs its config.json") from None
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"can't be read: {error}", file=file) from None
+    kind = told.get("model_type") if isinstance(told, dict) else None
+    if kind != "detr":
+        raise WeightsError("is no DETR", file=file, record="model_type", value=kind, mend="it must be 'detr'")
+    return dict(told)
+
+
+def _backbone(folder: Path, told: dict[str, Any]) -> Backbone:
+    """From transformers' own ResNet, or from timm's, which has the same layers under other names."""
+    inner = told.get("backbone_config") or {}
+    if inner.get("model_type") == "resnet":
+        depths = tuple(inner.get("depths", (3, 4, 6, 3)))
+        last = f"stage{len(depths)}"
+        if (inner.get("out_features") or [last])[-1] != last:
+            raise _other(folder, "backbone_config.out_features", inner["out_features"], f"[{last!r}]")
+        for word in ("downsample_in_first_stage", "downsample_in_bottleneck"):
+            if inner.get(word):
+                raise _other(folder, f"backbone_config.{word}", True, "False")
+        return Backbone(
+            layer=inner.get("layer_type", "bottleneck"),
+            stem=inner.get("embedding_size", 64),
+            depths=depths,
+            widths=tuple(inner.get("hidden_sizes", (256, 512, 1024, 2048))),
+        )
+    name = inner.get("backbone") or told.get("backbone") or "resnet50"
+    found = re.fullmatch(r"resnet(18|34|50|101|152)", str(name))
+    if inner.get("output_stride"):
+        raise _other(folder, "backbone_config.output_stride", inner["output_stride"], "left out: no dilation")
+    if not found:
+        raise _other(folder, "backbone", name, "resnet18, 34, 50, 101 or 152")
+    return resnet(int(found[1]))
+
+
+def _other(folder: Path, word: str, value: object, wanted: str) -> WeightsError:
+    return WeightsError(
+        "is a DETR of a kind that is not supported here",
+        file=folder / "config.json",
+        record=word,
+        value=value,
+        mend=f"it must be {wanted}",
+    )

@@ -1,0 +1,203 @@
+"""The family `detr`: transformers' DETR on our loop. Planning needs no torch.
+
+Published values: Carion et al. 2020, End-to-End Object Detection with Transformers, section 4 and appendix
+A.4, and the defaults of its code (facebookresearch/detr, main.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import registry
+from bench.adapters import options as own_words
+from bench.adapters.detr import checkpoint as detr_checkpoint
+from bench.adapters.detr.options import ARCHITECTURES, DetrOptions, fitted
+from bench.adapters.weights import published as weights
+from bench.detector import Detector, Plan
+from bench.errors import ConfigError, RecipeError
+from bench.recipe import Recipe
+from bench.records import LedgerEntry
+
+PUBLISHED = {"resnet-50": "facebook/detr-resnet-50", "resnet-101": "facebook/detr-resnet-101"}
+
+USUAL: dict[str, Any] = {
+    "image_size": 1333,
+    "optimizer": "adamw",
+    "lr": 1e-4,
+    "weight_decay": 1e-4,
+    "schedule": "step",
+    "warmup_epochs": 0.0,
+    "clip_norm": 0.1,
+}
+
+BACKBONE_SHARE = 0.1
+"""Rate of a pretrained backbone as a share of the rest's; a random one trains at the full rate."""
+
+TINY_USUAL: dict[str, Any] = {
+    "image_size": 96,
+    "optimizer": "adamw",
+    "lr": 1e-3,
+    "weight_decay": 1e-4,
+    "schedule": "cosine",
+    "warmup_epochs": 5.0,
+    "clip_norm": 1.0,
+}
+"""Measured on the synthetic scenes."""
+
+
+class DetrFamily:
+    """Plans, builds and loads DETRs."""
+
+    name = "detr"
+    variants: Mapping[str, str] = {
+        "resnet-50": "DETR with a ResNet-50, 41 million parameters",
+        "resnet-101": "DETR with a ResNet-101, 60 million parameters",
+        "tiny": "0.7 million parameters; learns the synthetic scenes from random weights",
+    }
+
+    def plan(
+        self, *, variant: str | None, weights: str | None, options: Mapping[str, Any], recipe: Recipe
+    ) -> Plan:
+        """`weights` may also be ORG/MODEL, a DETR of the Hugging Face hub, or a folder with such a one."""
+        if variant is not None and variant not in self.variants:
+            raise registry.unknown("variant of detr", variant, self.variants)
+        name = variant or next(iter(self.variants))
+        words = own_words.read(DetrOptions, options, self.name)
+        start = _start(name, weights)
+        if start.weights == "none":
+            resolved = words.filled(ARCHITECTURES[name])
+        else:
+            found = detr_checkpoint.architecture(Path(start.weights))
+            if variant is None:
+                name = _variant_of(found, Path(start.weights))
+            elif found.backbone != ARCHITECTURES[name].backbone:
+                raise ConfigError(
+                    f"the weights {start.weights} have another backbone",
+                    record="variant",
+                    value=variant,
+                    mend="leave the variant out: the weights say what they are",
+                )
+            resolved = fitted(words, found, start.weights)
+        resolved = _checked(resolved, start.weights)
+        full = _recipe(recipe, tiny=name == "tiny", random=start.weights == "none")
+        return Plan(
+            family=self.name,
+            variant=name,
+            weights=start.weights,
+            options=resolved.model_dump(mode="json"),
+            recipe=full,
+            pretrained_on=start.pretrained_on,
+            ledger=_ledger(recipe, full, start.weights),
+        )
+
+    def build(self, plan: Plan, *, classes: Sequence[str], seed: int, device: str) -> Detector:
+        import torch
+
+        from bench.adapters.detr.model import make
+        from bench.adapters.detr.weights import start_from
+        from bench.adapters.loop.detector import LoopDetector, Saved
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            trainable = make(plan, classes)
+        digest = None
+        if plan.weights != "none":
+            start_from(trainable, Path(plan.weights), classes)
+            digest = weights.fingerprint(detr_checkpoint.tensors_file(Path(plan.weights)))
+        saved = Saved(
+            plan=plan, classes=tuple(classes), normalisation=normalisation(plan), weights_sha256=digest
+        )
+        return LoopDetector(trainable, saved, device=device)
+
+    def load(self, path: Path, *, device: str) -> Detector:
+        from bench.adapters.detr.model import make
+        from bench.adapters.loop.detector import LoopDetector, load_weights, read_saved
+
+        saved = read_saved(path, self.name)
+        trainable = make(saved.plan, saved.classes)
+        load_weights(trainable, path)
+        return LoopDetector(trainable, saved, device=device)
+
+
+def normalisation(plan: Plan) -> str:
+    """The backbone's norm layers in words."""
+    if plan.options["norm"] == "batch":
+        return "batch norm, trained"
+    return "frozen batch norm with the statistics of the starting weights"
+
+
+def _start(variant: str, asked: str | None) -> weights.Start:
+    published = PUBLISHED.get(variant)
+    return weights.start(
+        asked or ("pretrained" if published else "none"), published=published, variant=f"detr:{variant}"
+    )
+
+
+def _variant_of(found: DetrOptions, folder: Path) -> str:
+    """The variant that has this architecture, else the folder's name."""
+    shape = {"norm", "dropout", "no_object_weight"}
+    told = found.model_dump(exclude=shape)
+    for name, architecture in ARCHITECTURES.items():
+        if architecture.model_dump(exclude=shape) == told:
+            return name
+    return folder.name
+
+
+def _checked(options: DetrOptions, weights: str) -> DetrOptions:
+    """With the norm layers that fit the weights. Raises ConfigError for words that can't go together."""
+    if weights == "none" and options.norm == "frozen":
+        raise ConfigError(
+            "frozen batch norm does nothing at all without statistics from pretrained weights",
+            record="options.norm",
+            value=options.norm,
+            mend="leave it out, or say batch",
+        )
+    assert options.width is not None and options.heads is not None, "options are resolved"
+    if options.width % options.heads or options.width % 2:
+        raise ConfigError(
+            f"must be even, and {options.heads} heads must share it equally",
+            record="options.width",
+            value=options.width,
+        )
+    return options.model_copy(update={"norm": options.norm or ("batch" if weights == "none" else "frozen")})
+
+
+def _recipe(recipe: Recipe, *, tiny: bool, random: bool) -> Recipe:
+    """With the family's own values where the recipe is open. Raises RecipeError."""
+    if recipe.optimizer == "sgd" and recipe.lr is None:
+        raise RecipeError(
+            "nobody has published an SGD rate for DETR", record="train.lr", mend="say which, or use adamw"
+        )
+    usual = dict(TINY_USUAL if tiny else USUAL)
+    usual["warmup_epochs"] = min(usual["warmup_epochs"], recipe.epochs / 10)
+    lr = recipe.lr or usual["lr"]
+    usual |= {"backbone_lr": lr if random else lr * BACKBONE_SHARE, "momentum": 0.9}
+    return recipe.model_copy(
+        update={word: value for word, value in usual.items() if getattr(recipe, word) is None}
+    )
+
+
+def _ledger(asked: Recipe, used: Recipe, weights: str) -> tuple[LedgerEntry, ...]:
+    entries = []
+    if asked.image_size is None and weights != "none":
+        entries.append(
+            LedgerEntry(
+                word="image_size",
+                asked="the family's own",
+                used=f"long side {used.image_size}",
+                why="DETR fixes the short side too; here the long side is matched for every detector",
+            )
+        )
+    if weights != "none":
+        entries.append(
+            LedgerEntry(
+                word="backbone_lr",
+                asked=str(used.backbone_lr),
+                used=f"{used.backbone_lr}, 0 for the stem and the first stage",
+                why="DETR trains pretrained backbones so",
+            )
+        )
+    return tuple(entries)
+
+
+FAMILY = DetrFamily()

@@ -1,0 +1,200 @@
+"""The DETR of transformers as the loop trains it.
+
+Carion et al. 2020, End-to-End Object Detection with Transformers (arXiv:2005.12872).
+
+B pictures, Q queries, C classes. DETR's own boxes are centre and size as shares of each picture, without
+the padding around it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
+from transformers.models.detr.modeling_detr import DetrFrozenBatchNorm2d
+from transformers.utils import logging as transformers_logging
+
+from bench import files
+from bench.adapters.detr.options import Backbone, DetrOptions
+from bench.adapters.loop.trainable import Batch, Found, Target, Trainable
+from bench.detector import Plan
+
+IMAGENET_MEAN = (
+    0.485,
+    0.456,
+    0.406,
+)  # RGB in 0..1; what DETR's and torchvision's backbones were trained with
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+LOSS_WEIGHTS = {"class": 1.0, "box": 5.0, "giou": 2.0}
+"""Carion et al. 2020, appendix A.4; also transformers' defaults."""
+
+_LOW_LAYERS = ("model.embedder.", "model.encoder.stages.0.")
+"""Of the backbone: DETR never trains them where they are pretrained (facebookresearch/detr, backbone.py)."""
+
+
+_COMPONENTS = {"loss_ce": "class", "loss_bbox": "box", "loss_giou": "giou"}
+
+
+class Detr(Trainable):
+    """DETR behind the loop's words."""
+
+    loss_weights: Mapping[str, float] = LOSS_WEIGHTS
+    mean: Tensor  # (1, 3, 1, 1), as `std` in 0..255
+    std: Tensor
+
+    def __init__(self, options: DetrOptions, classes: Sequence[str], *, whole_backbone: bool = True) -> None:
+        """`whole_backbone`: all of it is trained, else all but its stem and first stage."""
+        super().__init__()
+        with quiet():
+            self.detr = DetrForObjectDetection(config(options, classes))
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255, persistent=False)
+        _initialise(self.detr)
+        if options.norm == "batch":
+            _thaw(self.backbone)
+        # Convolutions on a CPU are a third quicker so; elsewhere it makes no difference.
+        self.to(memory_format=torch.channels_last)
+        # transformers decides by names that only timm's backbones have, and so freezes all of ours.
+        for name, parameter in self.backbone.named_parameters():
+            parameter.requires_grad_(whole_backbone or not name.startswith(_LOW_LAYERS))
+
+    @property
+    def backbone(self) -> nn.Module:
+        part: nn.Module = self.detr.model.backbone
+        return part
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """`class`, `box` (L1) and `giou`, each summed over the decoder's layers."""
+        pixels, mask = self._inputs(batch)
+        labels = [
+            {"class_labels": target.labels, "boxes": _shares(target, size_wh)}
+            for target, size_wh in zip(batch.targets, batch.sizes_wh, strict=True)
+        ]
+        found = self.detr(pixel_values=pixels, pixel_mask=mask, labels=labels).loss_dict
+        return {
+            ours: torch.stack([found[key] for key in found if key.startswith(theirs)]).sum()
+            for theirs, ours in _COMPONENTS.items()
+        }
+
+    def detect(self, batch: Batch) -> list[Found]:
+        """The best class of each query, as transformers' post_process_object_detection."""
+        pixels, mask = self._inputs(batch)
+        out = self.detr(pixel_values=pixels, pixel_mask=mask)
+        scores, labels = out.logits.softmax(-1)[..., :-1].max(-1)  # (B, Q)
+        sizes = torch.tensor(batch.sizes_wh, dtype=torch.float32, device=pixels.device)  # (B, 2)
+        centre, size = out.pred_boxes[..., :2], out.pred_boxes[..., 2:]  # (B, Q, 2) shares
+        boxes = torch.cat([centre - size / 2, centre + size / 2], dim=-1) * sizes.repeat(1, 2)[:, None]
+        return [Found(*one) for one in zip(boxes, scores, labels, strict=True)]
+
+    def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Normalised pixels (B, 3, H, W), 0 in the padding, and the mask (B, H, W) of what is picture."""
+        height, width = batch.pixels.shape[-2:]
+        device = batch.pixels.device
+        sizes = torch.tensor(batch.sizes_wh, device=device)
+        columns = torch.arange(width, device=device)[None, None, :] < sizes[:, 0, None, None]
+        rows = torch.arange(height, device=device)[None, :, None] < sizes[:, 1, None, None]
+        mask = columns & rows
+        pixels = (batch.pixels.float() - self.mean) / self.std
+        return (pixels * mask[:, None]).contiguous(memory_format=torch.channels_last), mask
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        return self.detr.state_dict(*args, **kwargs)
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        return self.detr.load_state_dict(state_dict, strict=strict, assign=assign)
+
+    def save_beside(self, folder: Path) -> None:
+        """config.json: so the checkpoint is one of transformers' too, and `weights:` of another training."""
+        files.write_text(folder / "config.json", self.detr.config.to_json_string())
+
+
+def make(plan: Plan, classes: Sequence[str]) -> Detr:
+    """The network of `plan` with random weights."""
+    return Detr(DetrOptions.model_validate(plan.options), classes, whole_backbone=plan.weights == "none")
+
+
+def config(options: DetrOptions, classes: Sequence[str]) -> DetrConfig:
+    """transformers' words for it."""
+    assert options.backbone is not None, "options are resolved"
+    words: dict[str, Any] = {
+        "backbone_config": _resnet(options.backbone),
+        "num_queries": options.queries,
+        "d_model": options.width,
+        "encoder_layers": options.encoder_layers,
+        "decoder_layers": options.decoder_layers,
+        "encoder_attention_heads": options.heads,
+        "decoder_attention_heads": options.heads,
+        "encoder_ffn_dim": options.feedforward,
+        "decoder_ffn_dim": options.feedforward,
+        "dropout": options.dropout,
+        "eos_coefficient": options.no_object_weight,
+        "auxiliary_loss": True,
+        "id2label": dict(enumerate(classes)),
+        "label2id": {name: index for index, name in enumerate(classes)},
+    }
+    return DetrConfig(**words)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """transformers says nothing and draws no bars inside; its settings are as before afterwards."""
+    verbosity = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _resnet(backbone: Backbone) -> ResNetConfig:
+    words: dict[str, Any] = {
+        "embedding_size": backbone.stem,
+        "hidden_sizes": list(backbone.widths),
+        "depths": list(backbone.depths),
+        "layer_type": backbone.layer,
+        "out_features": [f"stage{len(backbone.depths)}"],
+    }
+    return ResNetConfig(**words)
+
+
+def _initialise(detr: DetrForObjectDetection) -> None:
+    """As the paper's code does: transformers draws all of it ten times smaller, and then it hardly learns.
+
+    Xavier in the transformer (appendix A.4), torch's own elsewhere (facebookresearch/detr, models/).
+    """
+    for part in (detr.model.encoder, detr.model.decoder):
+        for parameter in part.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+    nn.init.normal_(detr.model.query_position_embeddings.weight)
+    for layer in (
+        detr.model.input_projection,
+        detr.class_labels_classifier,
+        *detr.bbox_predictor.layers,
+    ):
+        layer.reset_parameters()
+
+
+def _thaw(module: nn.Module) -> None:
+    """Frozen batch norms become trainable ones: without statistics a frozen one is the identity."""
+    for name, child in module.named_children():
+        if isinstance(child, DetrFrozenBatchNorm2d):
+            setattr(module, name, nn.BatchNorm2d(len(child.weight)))
+        else:
+            _thaw(child)
+
+
+def _shares(target: Target, size_wh: tuple[int, int]) -> Tensor:
+    """Boxes (N, 4) xyxy in pixels -> centre and size as shares of the picture."""
+    boxes: Any = target.boxes_xyxy / torch.tensor(size_wh * 2, device=target.boxes_xyxy.device)
+    return torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], dim=1)

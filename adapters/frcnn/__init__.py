@@ -1,0 +1,1 @@
+"""The family `frcnn`: torchvision's Faster R-CNNs on the shared loop."""

@@ -1,0 +1,204 @@
+"""Faster R-CNN: torchvision's networks, built piece by piece so that nothing is fetched or decided unseen.
+
+Layers have torchvision's names: a state_dict of `torchvision.models.detection.fasterrcnn_*` fits in, and ours
+fits into those. torchvision's class 0 is the background, so its labels are ours plus one.
+
+B pictures in a batch, N boxes in a picture, C classes. Boxes are xyxy in pixels of the network's input.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection._utils import overwrite_eps
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.backbone_utils import mobilenet_backbone, resnet_fpn_backbone
+from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead, FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.rpn import RPNHead
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, MultiScaleRoIAlign
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+
+from bench.adapters.frcnn.variants import COCO_V1_FILE, Options
+from bench.adapters.loop.trainable import Batch, Found, Target, Trainable
+from bench.detector import MAX_DETECTIONS, SCORE_FLOOR, Plan
+
+IMAGENET_MEAN = [0.485, 0.456, 0.406]
+IMAGENET_STD = [0.229, 0.224, 0.225]
+
+_PYRAMID_CHANNELS = [256, 512, 1024, 2048]  # of ResNet-50's four stages
+_ROI_SIDE = 7
+_HEAD_WIDTH = 1024
+
+_TINY_LAYERS = ((16, 2), (24, 2), (48, 2), (48, 1), (48, 1), (48, 1))  # channels, stride
+_TINY_STRIDE = 8
+_TINY_ROI_SIDE = 4
+_TINY_HEAD_WIDTH = 128
+
+_RPN_SCORE_FLOOR = 0.0
+"""torchvision's default; its mobilenet builders say 0.05, which would cost AP the tail of the ranking."""
+
+
+class FasterRcnn(Trainable):
+    """torchvision's network as the loop wants it. Its state_dict is the network's own, names and all."""
+
+    def __init__(self, network: FasterRCNN) -> None:
+        super().__init__()
+        self.network = network
+        self.network.transform = _NoResize(network.transform.size_divisible)
+
+    @property
+    def backbone(self) -> nn.Module:
+        """ResNet's or MobileNet's own layers; the feature pyramid on top of them counts as new."""
+        backbone: nn.Module = self.network.backbone
+        body = getattr(backbone, "body", backbone)
+        assert isinstance(body, nn.Module)
+        return body
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Four components. In evaluation mode too, with the proposals and samples of a training step."""
+        targets = [_to_torchvision(target) for target in batch.targets]
+        if self.training:
+            return dict(self.network(batch.pictures(), targets))
+        # Only these three look at the flag to decide on losses; batch norm below them stays as it is.
+        asked = (self.network, self.network.rpn, self.network.roi_heads)
+        try:
+            for module in asked:
+                module.training = True
+            return dict(self.network(batch.pictures(), targets))
+        finally:
+            for module in asked:
+                module.training = False
+
+    def detect(self, batch: Batch) -> list[Found]:
+        return [
+            Found(found["boxes"], found["scores"], found["labels"] - 1)
+            for found in self.network(batch.pictures())
+        ]
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        return self.network.state_dict(*args, **kwargs)
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        return self.network.load_state_dict(state_dict, strict=strict, assign=assign)
+
+
+class _NoResize(GeneralizedRCNNTransform):  # type: ignore[misc]  # torchvision shows no types
+    """Normalises and pads; the pictures come at the size that the recipe says.
+
+    torchvision's own switch, `_skip_resize`, does nothing in evaluation mode.
+    """
+
+    def __init__(self, size_divisible: int) -> None:
+        super().__init__(0, 0, IMAGENET_MEAN, IMAGENET_STD, size_divisible=size_divisible)
+
+    def resize(
+        self, image: Tensor, target: dict[str, Tensor] | None = None
+    ) -> tuple[Tensor, dict[str, Tensor] | None]:
+        return image, target
+
+
+def make(plan: Plan, classes: int) -> FasterRcnn:
+    """The network of a plan with random weights, for `classes` classes."""
+    options = Options.model_validate(plan.options)
+    parts = _tiny_parts(options) if plan.variant == "tiny" else _stock_parts(plan, options)
+    network = FasterRCNN(
+        rpn_pre_nms_top_n_train=options.train_proposals,
+        rpn_post_nms_top_n_train=options.train_proposals,
+        rpn_pre_nms_top_n_test=options.proposals,
+        rpn_post_nms_top_n_test=options.proposals,
+        rpn_score_thresh=_RPN_SCORE_FLOOR,
+        rpn_batch_size_per_image=options.rpn_samples,
+        box_batch_size_per_image=options.box_samples,
+        box_score_thresh=SCORE_FLOOR,
+        box_nms_thresh=options.box_nms,
+        box_detections_per_img=MAX_DETECTIONS,
+        box_predictor=FastRCNNPredictor(parts.pop("head_width"), classes + 1),
+        **parts,
+    )
+    return FasterRcnn(network)
+
+
+def _stock_parts(plan: Plan, options: Options) -> dict[str, Any]:
+    """Backbone, anchors and heads as torchvision's builder of that name puts them together."""
+    backbone = _stock_backbone(plan, options)
+    sizes, ratios = options.anchor_sizes, options.anchor_ratios
+    assert sizes is not None, "plans are resolved"
+    if plan.variant.startswith("resnet50"):  # one size a level
+        anchors = AnchorGenerator(tuple((size,) for size in sizes), (ratios,) * len(sizes))
+    else:  # every size on each of the three levels
+        anchors = AnchorGenerator((sizes,) * 3, (ratios,) * 3)
+    parts: dict[str, Any] = {
+        "backbone": backbone,
+        "rpn_anchor_generator": anchors,
+        "box_roi_pool": MultiScaleRoIAlign(["0", "1", "2", "3"], output_size=_ROI_SIDE, sampling_ratio=2),
+        "head_width": _HEAD_WIDTH,
+    }
+    if plan.variant == "resnet50_fpn_v2":
+        parts["rpn_head"] = RPNHead(
+            backbone.out_channels, anchors.num_anchors_per_location()[0], conv_depth=2
+        )
+        parts["box_head"] = FastRCNNConvFCHead(
+            (backbone.out_channels, _ROI_SIDE, _ROI_SIDE), [256] * 4, [_HEAD_WIDTH], norm_layer=nn.BatchNorm2d
+        )
+    return parts
+
+
+def _stock_backbone(plan: Plan, options: Options) -> Any:
+    """With frozen batch norm where torchvision has it: under weights, except in v2."""
+    v2 = plan.variant == "resnet50_fpn_v2"
+    frozen = plan.weights != "none" and not v2
+    settings: dict[str, Any] = {
+        "weights": None,  # never ImageNet's: it would be fetched
+        "norm_layer": FrozenBatchNorm2d if frozen else nn.BatchNorm2d,
+        "trainable_layers": options.trainable_layers,
+    }
+    if not plan.variant.startswith("resnet50"):
+        return mobilenet_backbone(backbone_name="mobilenet_v3_large", fpn=True, **settings)
+    backbone = resnet_fpn_backbone(backbone_name="resnet50", **settings)
+    if v2:
+        backbone.fpn = FeaturePyramidNetwork(
+            _PYRAMID_CHANNELS, 256, extra_blocks=LastLevelMaxPool(), norm_layer=nn.BatchNorm2d
+        )
+    if Path(plan.weights).name == COCO_V1_FILE:
+        overwrite_eps(backbone, 0.0)
+    return backbone
+
+
+def _tiny_parts(options: Options) -> dict[str, Any]:
+    backbone = _TinyBackbone()
+    sizes = options.anchor_sizes
+    assert sizes is not None, "plans are resolved"
+    return {
+        "backbone": backbone,
+        "rpn_anchor_generator": AnchorGenerator((sizes,), (options.anchor_ratios,)),
+        "box_roi_pool": MultiScaleRoIAlign(["0"], output_size=_TINY_ROI_SIDE, sampling_ratio=1),
+        "box_head": TwoMLPHead(backbone.out_channels * _TINY_ROI_SIDE**2, _TINY_HEAD_WIDTH),
+        "head_width": _TINY_HEAD_WIDTH,
+        "size_divisible": _TINY_STRIDE,
+    }
+
+
+class _TinyBackbone(nn.Sequential):
+    """Six convolutions down to a stride of 8."""
+
+    def __init__(self) -> None:
+        layers: list[nn.Module] = []
+        before = 3
+        for channels, stride in _TINY_LAYERS:
+            layers += [
+                nn.Conv2d(before, channels, 3, stride=stride, padding=1, bias=False),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(inplace=True),
+            ]
+            before = channels
+        super().__init__(*layers)
+        self.out_channels = before
+
+
+def _to_torchvision(target: Target) -> dict[str, Tensor]:
+    return {"boxes": target.boxes_xyxy, "labels": target.labels + 1}

@@ -1,0 +1,1 @@
+"""The training loop that families without a trainer of their own share."""

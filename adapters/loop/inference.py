@@ -1,0 +1,44 @@
+"""From picture files to detections, for every model that the loop trains."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bench.adapters.loop import feed, pictures
+from bench.adapters.loop.trainable import Batch, Found, Target, Trainable
+from bench.boxes import clip
+from bench.detector import Detections
+
+
+def predict(
+    trainable: Trainable, paths: Sequence[Path], *, image_size: int, batch_size: int, device: str
+) -> Iterator[Detections]:
+    """One Detections a picture, in order; `image_size` is the long side of the network's input in pixels."""
+    for start in range(0, len(paths), batch_size):
+        batch = _load(paths[start : start + batch_size], image_size).to(device)
+        trainable.eval()
+        with torch.inference_mode():
+            found = trainable.detect(batch)
+        yield from in_originals(found, batch)
+
+
+def in_originals(found: Sequence[Found], batch: Batch) -> list[Detections]:
+    """The same detections in pixels of the pictures as they lie on disk, clipped to them."""
+    return [
+        _in_original(one, size_wh, original_wh)
+        for one, size_wh, original_wh in zip(found, batch.sizes_wh, batch.original_wh, strict=True)
+    ]
+
+
+def _in_original(found: Found, size_wh: tuple[int, int], original_wh: tuple[int, int]) -> Detections:
+    scale = np.array(original_wh * 2, dtype=np.float64) / np.array(size_wh * 2, dtype=np.float64)
+    boxes = clip(found.boxes_xyxy.double().cpu().numpy() * scale, np.array(original_wh, dtype=np.float64))
+    return Detections.best(boxes, found.scores.double().cpu().numpy(), found.labels.cpu().numpy())
+
+
+def _load(paths: Sequence[Path], image_size: int) -> Batch:
+    nothing = Target(torch.zeros((0, 4)), torch.zeros(0, dtype=torch.int64))
+    loaded = [feed.Loaded(*pictures.read(path, image_size), nothing) for path in paths]
+    return feed.collate(loaded)

@@ -1,0 +1,1 @@
+"""The family `yolo`: YOLOv8 by ultralytics' own trainer."""

@@ -1,0 +1,146 @@
+"""From the network's raw output to detections: in the validation during training, and in `predict`."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from ultralytics.models.yolo.detect import DetectionPredictor, DetectionValidator
+from ultralytics.utils import ops
+from ultralytics.utils.checks import check_imgsz
+from ultralytics.utils.nms import non_max_suppression
+from ultralytics.utils.patches import imread
+
+from bench.adapters.yolo.quiet import own_threads
+from bench.adapters.yolo.words import device_word
+from bench.detector import MAX_DETECTIONS, SCORE_FLOOR, Detections
+from bench.errors import DataError
+
+Picture = NDArray[np.uint8]
+
+NO_TIME_LIMIT_S = 1e6
+"""ultralytics' suppression gives up after 2 s and 0.05 s a picture and leaves the rest of a batch without
+detections: on a busy machine figures would depend on the load."""
+
+
+def suppress(raw: Any, args: Any, *, multi_label: bool, end2end: bool, max_det: int) -> list[Tensor]:
+    """One (N, 6) tensor a picture: x1, y1, x2, y2 in pixels of the input, score, class; best first."""
+    found: list[Tensor] = non_max_suppression(
+        raw,
+        args.conf,
+        args.iou,
+        multi_label=multi_label,
+        max_det=max_det,
+        max_time_img=NO_TIME_LIMIT_S,
+        end2end=end2end,
+    )
+    return found
+
+
+def detections(boxes: Tensor, scores: Tensor, labels: Tensor) -> Detections:
+    """Tensors on any device, boxes in pixels of the original picture."""
+    return Detections.best(
+        boxes.double().cpu().numpy(), scores.double().cpu().numpy(), labels.long().cpu().numpy()
+    )
+
+
+class JudgedValidator(DetectionValidator):  # type: ignore[misc]  # ultralytics has no types
+    """ultralytics' validation, which also keeps what was found in each picture, for the harness's judge."""
+
+    multi_label = True
+    found: dict[str, Detections]
+
+    def init_metrics(self, model: Any) -> None:
+        super().init_metrics(model)
+        self.found = {}
+
+    def postprocess(self, preds: Any) -> list[dict[str, Tensor]]:
+        kept = suppress(
+            preds,
+            self.args,
+            multi_label=self.multi_label,
+            end2end=self.end2end,
+            max_det=self.args.max_det,
+        )
+        return [{"bboxes": x[:, :4], "conf": x[:, 4], "cls": x[:, 5], "extra": x[:, 6:]} for x in kept]
+
+    def update_metrics(self, preds: list[dict[str, Tensor]], batch: dict[str, Any]) -> None:
+        super().update_metrics(preds, batch)
+        for index, (pred, file) in enumerate(zip(preds, batch["im_file"], strict=True)):
+            place = {
+                "imgsz": batch["img"].shape[2:],
+                "ori_shape": batch["ori_shape"][index],
+                "ratio_pad": batch["ratio_pad"][index],
+            }
+            boxes = self.scale_preds(pred, place)["bboxes"]
+            self.found[file] = detections(boxes, pred["conf"], pred["cls"])
+
+
+class Predictor(DetectionPredictor):  # type: ignore[misc]  # ultralytics has no types
+    """ultralytics' predictor, set up once; pictures are decoded by what decodes them in training."""
+
+    def __init__(self, model: Any, *, image_size: int, iou: float, multi_label: bool, device: str) -> None:
+        super().__init__(
+            overrides={
+                "task": "detect",
+                "mode": "predict",
+                "imgsz": image_size,
+                "conf": SCORE_FLOOR,
+                "iou": iou,
+                "max_det": MAX_DETECTIONS,
+                "device": device_word(device),
+                "save": False,
+                "verbose": False,
+                "rect": True,
+                "save_dir": ".",  # nothing is saved; without it a numbered folder is looked for
+            }
+        )
+        self.multi_label = multi_label
+        with own_threads():
+            self.setup_model(model, verbose=False)
+        self.imgsz = check_imgsz(image_size, stride=self.model.stride, min_dim=2)
+
+    def detect(self, pictures: Sequence[Path], *, batch_size: int) -> Iterator[Detections]:
+        """In the order of `pictures`, a batch at a time."""
+        for start in range(0, len(pictures), batch_size):
+            yield from self._batch([_read(path) for path in pictures[start : start + batch_size]])
+
+    def _batch(self, arrays: list[Picture]) -> list[Detections]:
+        """Pictures of one shape go through the network together.
+
+        ultralytics pads a batch of mixed shapes to squares, so what is found in a picture would depend on its
+        neighbours; alone, and among its like, it is padded to the smallest rectangle.
+        """
+        found: dict[int, Detections] = {}
+        order = sorted(range(len(arrays)), key=lambda index: arrays[index].shape)
+        for _, same in groupby(order, key=lambda index: arrays[index].shape):
+            indices = list(same)
+            found |= zip(indices, self._alike([arrays[index] for index in indices]), strict=True)
+        return [found[index] for index in range(len(arrays))]
+
+    @torch.inference_mode()
+    def _alike(self, arrays: list[Picture]) -> list[Detections]:
+        pixels = self.preprocess(arrays)  # (B, 3, H, W)
+        kept = suppress(
+            self.model(pixels),
+            self.args,
+            multi_label=self.multi_label,
+            end2end=getattr(self.model, "end2end", False),
+            max_det=self.args.max_det,
+        )
+        return [
+            detections(ops.scale_boxes(pixels.shape[2:], x[:, :4], array.shape), x[:, 4], x[:, 5])
+            for x, array in zip(kept, arrays, strict=True)
+        ]
+
+
+def _read(path: Path) -> Picture:
+    """(H, W, 3) uint8, BGR, grey pictures spread over three channels."""
+    picture: Picture | None = imread(path)
+    if picture is None:
+        raise DataError("can't be read as a picture", file=path)
+    return picture

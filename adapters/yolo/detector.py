@@ -1,0 +1,152 @@
+"""A YOLO that can be trained, asked and kept.
+
+CHECKPOINT/
+  best.pt           loads in plain ultralytics: YOLO("CHECKPOINT/best.pt")
+  detector.json     what the harness knows about it
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench import files
+from bench.adapters.weights.published import fingerprint
+from bench.adapters.yolo import model as yolo_model
+from bench.adapters.yolo import state as yolo_state
+from bench.adapters.yolo.detections import Predictor
+from bench.adapters.yolo.trainer import Trainer
+from bench.detector import Detections, FitContext, Plan
+from bench.errors import WeightsError
+from bench.layout import Layout
+from bench.recipe import Recipe
+from bench.records import Description, EpochRecord, TrainingRecord
+
+CHOSEN_BY = "AP on val, the harness's judge, of the averaged weights (EMA); kept in half precision"
+
+
+class Saved(BaseModel):
+    """detector.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: Plan
+    classes: tuple[str, ...]
+    description: Description
+
+
+class YoloDetector:
+    """See the module's text."""
+
+    def __init__(self, model: Any, saved: Saved, *, device: str) -> None:
+        self.model = model
+        self.saved = saved
+        self.device = device
+        self._predictor: Predictor | None = None
+
+    def describe(self) -> Description:
+        return self.saved.description
+
+    def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
+        """Train, or go on with what a killed training left, or just take its result if it was done."""
+        self._predictor = None
+        plan = replace(self.saved.plan, recipe=recipe)
+        terms = {
+            "recipe": recipe.model_dump(mode="json"),
+            "options": dict(plan.options),
+            "seed": context.seed,
+            "layout": str(layout.root),
+        }
+        progress, parts = yolo_state.read(context.workdir, terms)
+        if progress.epoch and not progress.stopped:
+            # The kill may have come before anyone heard of that epoch.
+            stop = context.on_epoch(EpochRecord.model_validate(progress.last_epoch))
+            progress.stopped = stop and progress.epoch < recipe.epochs
+        if progress.epoch < recipe.epochs and not progress.stopped:
+            trainer = Trainer(plan, self.model, layout, context, terms)
+            if progress.epoch:
+                trainer.resume_from(progress, parts)
+            trainer.train()
+            progress = trainer.progress
+        if progress.best_epoch:
+            self.model = yolo_model.read(yolo_state.best_path(context.workdir, progress.best_epoch))
+            yolo_state.close(context.workdir, terms, progress, yolo_model.checkpoint(self.model))
+        return TrainingRecord(
+            epochs=progress.epoch,
+            best_epoch=progress.best_epoch,
+            optimizer_steps=progress.optimizer_steps,
+            pictures_seen=progress.pictures_seen,
+            duration_s=progress.duration_s,
+            stopped_early=progress.stopped,
+            chosen_by=CHOSEN_BY,
+        )
+
+    def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+        return self._asked().detect(pictures, batch_size=batch_size)
+
+    def save(self, path: Path) -> None:
+        path.mkdir(parents=True)
+        with files.replacing(path / "best.pt") as fresh:
+            torch.save(yolo_model.checkpoint(self.model), fresh)
+        files.write_text(path / "detector.json", self.saved.model_dump_json(indent=2) + "\n")
+
+    def _asked(self) -> Predictor:
+        if self._predictor is None:
+            plan = self.saved.plan
+            size = plan.recipe.image_size
+            assert size is not None, "plans are resolved"
+            self._predictor = Predictor(
+                self.model,
+                image_size=size,
+                iou=plan.options["iou"],
+                multi_label=plan.options["multi_label"],
+                device=self.device,
+            )
+        return self._predictor
+
+
+def build(plan: Plan, classes: Sequence[str], *, seed: int, device: str) -> YoloDetector:
+    """A detector ready for `fit`."""
+    built = yolo_model.build(plan, classes, seed=seed)
+    saved = Saved(plan=plan, classes=tuple(classes), description=_description(plan, built))
+    return YoloDetector(built.model, saved, device=device)
+
+
+def load(path: Path, *, device: str) -> YoloDetector:
+    """What `YoloDetector.save` wrote. Raises WeightsError for anything else."""
+    file = path / "detector.json"
+    try:
+        saved = Saved.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise WeightsError("is no detector of ours: it has no detector.json", file=path) from None
+    except ValidationError as error:
+        raise WeightsError(f"can't be read: {error.errors()[0]['msg']}", file=file) from None
+    if saved.plan.family != "yolo":
+        raise WeightsError("holds another family, not yolo", file=file, value=saved.plan.family)
+    return YoloDetector(yolo_model.read(path / "best.pt"), saved, device=device)
+
+
+def _description(plan: Plan, built: yolo_model.Built) -> Description:
+    layers = built.model.model
+    assert plan.recipe.image_size is not None, "plans are resolved"
+    fixed = list(layers[-1].dfl.parameters())  # ultralytics never trains it
+    if plan.recipe.backbone_lr == 0:
+        fixed += list(layers[: len(built.model.yaml["backbone"])].parameters())
+    parameters = sum(parameter.numel() for parameter in built.model.parameters())
+    origin = plan.pretrained_on
+    if plan.weights != "none":
+        origin += f"; {built.carried_over} of {built.tensors} tensors carried over"
+    return Description(
+        family=plan.family,
+        variant=Path(plan.variant).stem,
+        input_size=plan.recipe.image_size,
+        parameters=parameters,
+        trainable_parameters=parameters - sum(parameter.numel() for parameter in fixed),
+        pretrained_on=origin,
+        weights=None if plan.weights == "none" else plan.weights,
+        weights_sha256=None if plan.weights == "none" else fingerprint(Path(plan.weights)),
+        normalisation="batch norm, trained",
+    )

@@ -1,0 +1,106 @@
+"""YOLOv8, trained by ultralytics' own trainer: a YOLO without its own recipe is not the YOLO that people use.
+
+This module is light; ultralytics is imported when a detector is built or loaded, and then quietly
+(`yolo_quiet`). ultralytics is AGPL-3.0: who ships it, or a model made with it, should read that licence.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.adapters import options as words
+from bench.adapters.weights import published
+from bench.adapters.weights.pickles import check_pickle
+from bench.adapters.yolo.options import YoloOptions
+from bench.adapters.yolo.variants import VARIANTS, habits
+from bench.adapters.yolo.words import ledger, resolve
+from bench.detector import Detector, Plan
+from bench.errors import ConfigError, RecipeError
+from bench.recipe import Recipe
+from bench.registry import unknown
+
+DEFAULT = next(iter(VARIANTS))
+
+
+class YoloFamily:
+    """Plans, builds and loads YOLOs."""
+
+    name = "yolo"
+    variants: Mapping[str, str] = VARIANTS
+
+    def plan(
+        self, *, variant: str | None, weights: str | None, options: Mapping[str, Any], recipe: Recipe
+    ) -> Plan:
+        """`variant` may also be the path of a model yaml or a .pt file, and `weights` that of the latter."""
+        variant, weights = _chosen(variant, weights)
+        own = habits(variant)
+        chosen = words.read(YoloOptions, {**own.options, **options}, self.name)
+        if chosen.auto_optimizer:
+            _left_open(recipe)
+        published_name = f"yolov8{variant}.pt" if variant in VARIANTS and variant != "tiny" else None
+        start = published.start(weights, published=published_name, variant=f"{self.name} {variant}")
+        if start.weights != "none":
+            check_pickle(Path(start.weights))
+        used = resolve(recipe, own, chosen)
+        return Plan(
+            family=self.name,
+            variant=variant,
+            weights=start.weights,
+            options=chosen.model_dump(),
+            recipe=used,
+            pretrained_on=start.pretrained_on,
+            ledger=ledger(recipe, used, chosen),
+        )
+
+    def build(self, plan: Plan, *, classes: Sequence[str], seed: int, device: str) -> Detector:
+        _quietly()
+        from bench.adapters.yolo import detector as yolo_detector
+
+        return yolo_detector.build(plan, classes, seed=seed, device=device)
+
+    def load(self, path: Path, *, device: str) -> Detector:
+        _quietly()
+        from bench.adapters.yolo import detector as yolo_detector
+
+        return yolo_detector.load(path, device=device)
+
+
+def _chosen(variant: str | None, weights: str | None) -> tuple[str, str]:
+    """Variant and weights with nothing left open: a file gives its architecture, a yaml has no weights."""
+    if variant is None and weights not in (None, "pretrained", "none"):
+        variant = weights
+    variant = DEFAULT if variant is None else variant
+    if variant in VARIANTS:
+        return variant, weights or ("none" if variant == "tiny" else "pretrained")
+    path = Path(variant).expanduser()
+    if path.suffix not in (".pt", ".yaml", ".yml"):
+        raise unknown("variant of yolo", variant, (*VARIANTS, "or the path of a .pt or .yaml file"))
+    if not path.is_file():
+        mend = f"give an existing path, or one of {', '.join(VARIANTS)}"
+        raise ConfigError("no such file", file=variant, mend=mend)
+    if path.suffix == ".pt":
+        check_pickle(path)
+        return str(path.resolve()), weights or str(path)
+    return str(path.resolve()), weights or "none"
+
+
+def _left_open(recipe: Recipe) -> None:
+    """With auto_optimizer, ultralytics decides; a rate that is asked for would be ignored silently."""
+    for word in ("optimizer", "lr", "backbone_lr", "momentum"):
+        value = getattr(recipe, word)
+        if value is not None:
+            raise RecipeError(
+                f"auto_optimizer leaves `{word}` to ultralytics",
+                record=f"train.{word}",
+                value=value,
+                mend=f"leave `{word}` out, or auto_optimizer",
+            )
+
+
+def _quietly() -> None:
+    from bench.adapters.yolo import quiet as yolo_quiet
+
+    yolo_quiet.prepare()
+
+
+FAMILY = YoloFamily()

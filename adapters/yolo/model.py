@@ -1,0 +1,110 @@
+"""ultralytics' detection model, made for the classes of a dataset, with the weights that a plan names."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from ultralytics.nn.tasks import DetectionModel, load_checkpoint, yaml_model_load
+
+from bench.adapters.weights.pickles import check_pickle
+from bench.adapters.yolo.variants import TINY, VARIANTS
+from bench.detector import Plan
+from bench.errors import ConfigError, WeightsError
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model, and how many of its tensors came from a file."""
+
+    model: DetectionModel
+    tensors: int
+    carried_over: int
+
+
+def build(plan: Plan, classes: Sequence[str], *, seed: int) -> Built:
+    """Random weights from `seed`, then what the file has.
+
+    The class head is new where the classes differ; ultralytics carries over the rows of classes whose names
+    it knows. Raises WeightsError where a tensor below the head doesn't fit.
+    """
+    source = None if plan.weights == "none" else read(Path(plan.weights))
+    architecture = _architecture(plan.variant)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = DetectionModel(architecture, nc=len(classes), ch=3, verbose=False)
+    model.names = dict(enumerate(classes))
+    if source is None:
+        return Built(model, len(model.state_dict()), 0)
+    offered = {name: tensor.shape for name, tensor in source.state_dict().items()}
+    model.load(source)
+    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    fitting = [name for name, shape in wanted.items() if offered.get(name) == shape]
+    head = f"model.{len(model.model) - 1}."
+    strange = [name for name in wanted if name not in set(fitting) and not name.startswith(head)]
+    if strange:
+        raise WeightsError(
+            f"does not fit variant {plan.variant}: {len(strange)} of its tensors, {strange[0]} the first, "
+            "are missing or have another shape",
+            file=plan.weights,
+            mend="leave variant out to take the architecture that the file has",
+        )
+    _log.info("%d of %d tensors from %s", len(fitting), len(wanted), plan.weights)
+    return Built(model, len(wanted), len(fitting))
+
+
+def read(path: Path) -> DetectionModel:
+    """The model of a .pt file, float32. Raises WeightsError for anything but a YOLO detector."""
+    check_pickle(path, read_by_torch=True)
+    try:
+        model, _ = load_checkpoint(str(path))
+    except Exception as error:  # whatever a checkpoint in name only breaks there is the file's fault
+        raise WeightsError(
+            f"can't be read by ultralytics: {type(error).__name__}: {error}", file=path
+        ) from error
+    if not isinstance(model, DetectionModel) or getattr(model, "task", "detect") != "detect":
+        raise WeightsError("is no detector", file=path, value=getattr(model, "task", type(model).__name__))
+    return model
+
+
+def checkpoint(model: DetectionModel) -> dict[str, Any]:
+    """What ultralytics' YOLO(path) reads: the module in half precision, and what it was trained with."""
+    import ultralytics
+    from ultralytics.utils import DEFAULT_CFG_KEYS
+
+    copy = deepcopy(model).cpu().half()
+    copy.criterion = None
+    for parameter in copy.parameters():
+        parameter.requires_grad = False
+    args = getattr(model, "args", {})
+    words = args if isinstance(args, Mapping) else vars(args)
+    copy.args = {key: value for key, value in words.items() if key in DEFAULT_CFG_KEYS}
+    return {
+        "epoch": -1,
+        "model": copy,
+        "ema": None,
+        "optimizer": None,
+        "train_args": copy.args,
+        "version": ultralytics.__version__,
+        "license": "AGPL-3.0 (https://ultralytics.com/license)",
+    }
+
+
+def _architecture(variant: str) -> dict[str, Any]:
+    """The model yaml of a variant, as the dictionary that it is."""
+    if variant == "tiny":
+        return deepcopy(dict(TINY))
+    if variant in VARIANTS:
+        return dict(yaml_model_load(f"yolov8{variant}.yaml"))
+    path = Path(variant)
+    if path.suffix == ".pt":
+        return deepcopy(dict(read(path).yaml))
+    try:
+        return dict(yaml_model_load(path))
+    except Exception as error:
+        raise ConfigError(f"is no model yaml: {error}", file=path) from None

@@ -1,0 +1,186 @@
+"""A training by ultralytics that the harness judges, hears of after every epoch, and can take up again."""
+
+import time
+from copy import copy
+from typing import Any
+
+import torch
+from ultralytics.nn.tasks import DetectionModel
+
+from bench.adapters.yolo import state as yolo_state
+from bench.adapters.yolo.detections import JudgedValidator
+from bench.adapters.yolo.recipe import RecipeTrainer
+from bench.adapters.yolo.state import OnceBefore, Progress
+from bench.detector import Detections, FitContext, Plan
+from bench.layout import Layout
+from bench.records import EpochRecord
+
+
+class Trainer(RecipeTrainer):
+    """One training, from the start or from a state. `train()` ends with `progress` telling how it went."""
+
+    fitness: float | None
+
+    def __init__(
+        self, plan: Plan, model: DetectionModel, layout: Layout, context: FitContext, terms: dict[str, Any]
+    ) -> None:
+        self.context = context
+        self.terms = terms
+        self.progress = Progress()
+        self.resumed: dict[str, Any] | None = None
+        self.judged: dict[str, float] = {}
+        super().__init__(plan, model, layout, context)
+        self.add_callback("on_train_epoch_start", type(self)._begin_epoch)
+        self.add_callback("on_train_batch_end", type(self)._tell_step)
+        self.add_callback("on_fit_epoch_end", type(self)._end_epoch)
+
+    def resume_from(self, progress: Progress, parts: dict[str, Any]) -> None:
+        """Take up a training that was begun elsewhere; before `train()`."""
+        self.progress = progress
+        self.optimizer_steps = progress.optimizer_steps
+        self.resumed = parts
+
+    def get_validator(self) -> JudgedValidator:
+        validator = JudgedValidator(
+            self.test_loader, save_dir=self.save_dir, args=copy(self.args), _callbacks=self.callbacks
+        )
+        validator.multi_label = self.plan.options["multi_label"]
+        return validator
+
+    def resume_training(self, ckpt: Any) -> None:
+        """Ours, not ultralytics': see bench.adapters.yolo.state."""
+        if self.resumed is None:
+            return
+        parts = self.resumed
+        self.start_epoch = self.progress.epoch
+        self.model.load_state_dict(parts["model"])
+        self.ema.ema.load_state_dict(parts["ema"])
+        self.ema.updates = parts["ema_updates"]
+        for saved, group in zip(parts["optimizer"]["param_groups"], self.optimizer.param_groups, strict=True):
+            saved["fused"] = group.get("fused")  # of this device, not of the one that saved it
+        self.optimizer.load_state_dict(parts["optimizer"])
+        self.scaler.load_state_dict(parts["scaler"])
+        self.best_fitness = self.progress.best_ap if self.progress.best_epoch else None
+        self.csv.write_text(parts["csv"], encoding="utf-8")
+        if hasattr(
+            self.model.model[-1], "one2one_cv2"
+        ):  # two heads, whose losses trade weight epoch by epoch
+            self.model.criterion = self.model.init_criterion()
+            self.model.criterion.updates = self.start_epoch - 1
+            self.model.criterion.update()
+        repeat = self.train_loader.batch_sampler
+        repeat.sampler = OnceBefore(repeat.sampler, lambda: self._restore_chance(parts))
+        self.resumed = None
+
+    def _restore_chance(self, parts: dict[str, Any]) -> None:
+        generator = self.train_loader.generator
+        self.train_loader.dataset.refill(parts["mosaic_buffer"])
+        yolo_state.set_random_state(parts["random"], generator)
+        # What an uninterrupted training draws from the loader's generator between the state and this order:
+        if self.args.close_mosaic and self.start_epoch == self.epochs - self.args.close_mosaic:
+            torch.empty((), dtype=torch.int64).random_(generator=generator)  # a new iterator's seed
+        elif len(self.train_loader.dataset) % self.batch_size == 0:
+            torch.randperm(len(self.train_loader.dataset), generator=generator)  # RandomSampler's empty rest
+
+    def _begin_epoch(self) -> None:
+        self.begun = time.perf_counter()
+        self.steps_done = 0
+        self.judged = {}
+        self.args.val = (self.epoch + 1) % self.recipe.val_every == 0
+        self._oom_retries = 3  # "enough": a batch that does not fit is an error, never silently halved
+
+    def _tell_step(self) -> None:
+        self.steps_done += 1
+        self.context.on_step(self.steps_done, len(self.train_loader))
+
+    def validate(self) -> tuple[dict[str, float], float]:
+        """The judge's AP is the fitness; ultralytics' own figures stand beside it."""
+        native: dict[str, float] = self.validator(self)
+        native.pop("fitness", None)
+        found = self.validator.found
+        none = Detections.none()
+        self.judged = self.context.score_val([found.get(str(e.path), none) for e in self.examples["val"]])
+        fitness = self.judged["AP"]
+        if self.best_fitness is None or fitness > self.best_fitness:
+            self.best_fitness = fitness
+        return native, fitness
+
+    def save_model(self) -> bool:
+        """ultralytics' last.pt every epoch; its best.pt only of one that was judged better than all before.
+
+        Its own rule compares the last known fitness, so it would also take an epoch that was not validated.
+        """
+        fitness = self.fitness
+        better = bool(self.judged) and self.judged["AP"] > self.progress.best_ap
+        self.best = yolo_state.best_path(self.context.workdir, self.epoch + 1)
+        self.fitness = fitness if better else None
+        super().save_model()
+        self.fitness = fitness
+        if better:
+            self.progress.best_ap = self.judged["AP"]
+            self.progress.best_epoch = self.epoch + 1
+        return True
+
+    def _end_epoch(self) -> None:
+        """Write the state, then tell the harness."""
+        record = self._record()
+        progress = self.progress
+        progress.epoch = record.epoch
+        progress.optimizer_steps = record.optimizer_steps
+        progress.pictures_seen = record.pictures_seen
+        progress.duration_s += record.duration_s
+        progress.last_epoch = record.model_dump(mode="json")
+        self._write_state()
+        if self.context.on_epoch(record) and record.epoch < self.epochs:
+            progress.stopped = True
+            self.stop = True
+            self._write_state()
+
+    def _write_state(self) -> None:
+        parts = {
+            "model": self.model.state_dict(),
+            "ema": self.ema.ema.state_dict(),
+            "ema_updates": self.ema.updates,
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "csv": self.csv.read_text(encoding="utf-8"),
+            "mosaic_buffer": list(self.train_loader.dataset.buffer),
+            "random": yolo_state.random_state(self.train_loader.generator),
+        }
+        yolo_state.write(self.context.workdir, self.terms, self.progress, parts)
+
+    def _record(self) -> EpochRecord:
+        native = {key: value for key, value in self.metrics.items() if not key.startswith("val/")}
+        losses = {key: value for key, value in self.metrics.items() if key.startswith("val/")}
+        return EpochRecord(
+            epoch=self.epoch + 1,
+            epochs=self.epochs,
+            train_losses=self._unweighted(self.tloss),
+            val_losses=self._unweighted(losses) if self.judged else {},
+            val_metrics={**self.judged, **{_native(key): value for key, value in native.items()}}
+            if self.judged
+            else {},
+            learning_rates={
+                group["param_group"]: float(group["lr"]) for group in self.optimizer.param_groups
+            },
+            optimizer_steps=self.optimizer_steps,
+            pictures_seen=(self.epoch + 1) * len(self.train_loader.dataset),
+            duration_s=time.perf_counter() - self.begun,
+        )
+
+    def _unweighted(self, losses: dict[str, Any]) -> dict[str, float]:
+        """'val/box_loss' -> 'box', without the gain that ultralytics multiplies it by."""
+        found: dict[str, float] = {}
+        for key, value in losses.items():
+            name = key.rpartition("/")[2].removesuffix("_loss")
+            gain = getattr(self.args, name, 1.0) or 1.0
+            found[name] = float(value) / gain
+        return found
+
+    def final_eval(self) -> None:
+        """Nothing: the harness predicts with the stored checkpoint itself."""
+
+
+def _native(key: str) -> str:
+    """'metrics/mAP50-95(B)' -> 'native/mAP50-95'."""
+    return "native/" + key.removeprefix("metrics/").removesuffix("(B)")

@@ -1,0 +1,158 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.adapters.frcnn.family import FAMILY, normalisation
+from bench.adapters.frcnn.variants import COCO_LONG_SIDE, VARIANTS
+from bench.detector import Plan
+from bench.errors import ConfigError, WeightsError
+from bench.recipe import Recipe
+
+
+def plan(
+    variant: str | None = "resnet50_fpn",
+    weights: str | None = "none",
+    options: dict | None = None,
+    **words: object,
+) -> Plan:
+    recipe = Recipe.model_validate(words)
+    return FAMILY.plan(variant=variant, weights=weights, options=options or {}, recipe=recipe)
+
+
+def test_planning_imports_no_torch() -> None:
+    code = (
+        "import sys\n"
+        "from bench.adapters.frcnn.family import FAMILY\n"
+        "from bench.recipe import Recipe\n"
+        "for name in FAMILY.variants:\n"
+        "    FAMILY.plan(variant=name, weights='none', options={}, recipe=Recipe())\n"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'torchvision', 'accelerate')))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_plan_leaves_nothing_open(variant: str) -> None:
+    made = plan(variant)
+    assert (made.family, made.variant, made.weights, made.pretrained_on) == (
+        "frcnn",
+        variant,
+        "none",
+        "nothing",
+    )
+    assert all(value is not None for value in made.recipe.model_dump().values())
+    assert all(value is not None for value in made.options.values())
+    assert FAMILY.variants[variant]
+
+
+def test_a_plan_planned_again_is_the_same() -> None:
+    once = plan(image_size=None, epochs=3)
+    again = FAMILY.plan(variant=once.variant, weights=once.weights, options=once.options, recipe=once.recipe)
+    assert (again.recipe, again.options) == (once.recipe, once.options)
+
+
+def test_torchvisions_values_fill_what_is_open() -> None:
+    made = plan(None, batch_size=8)
+    assert made.variant == "resnet50_fpn"
+    recipe = made.recipe
+    assert (recipe.optimizer, recipe.momentum, recipe.weight_decay) == ("sgd", 0.9, 1e-4)
+    assert recipe.lr == recipe.backbone_lr == pytest.approx(0.01)  # 0.02 for 16 pictures a step
+    assert (recipe.schedule, recipe.warmup_epochs, recipe.clip_norm) == ("step", 1.0, 0.0)
+    assert recipe.image_size == COCO_LONG_SIDE
+
+
+def test_what_is_said_holds() -> None:
+    said = {
+        "image_size": 480,
+        "optimizer": "adamw",
+        "lr": 0.003,
+        "backbone_lr": 0.0,
+        "weight_decay": 0.0,
+        "schedule": "cosine",
+        "warmup_epochs": 0.0,
+        "clip_norm": 1.0,
+        "momentum": 0.8,
+    }
+    recipe = plan(**said).recipe
+    assert {word: getattr(recipe, word) for word in said} == said
+
+
+def test_adamw_has_a_rate_of_its_own() -> None:
+    recipe = plan(optimizer="adamw", batch_size=4).recipe
+    assert (recipe.lr, recipe.weight_decay) == (1e-4, 0.05)
+
+
+def test_the_ledger_tells_of_sizes_and_frozen_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.adapters.frcnn.family.published.locate", lambda name: tmp_path / name)
+    assert [entry.word for entry in plan().ledger] == ["image_size"]
+    assert plan(image_size=640).ledger == ()
+    pretrained = plan(weights=None, image_size=640)
+    assert pretrained.weights == str(tmp_path / "fasterrcnn_resnet50_fpn")
+    assert pretrained.pretrained_on.startswith("COCO 2017")
+    assert pretrained.options["trainable_layers"] == 3
+    (entry,) = pretrained.ledger
+    assert entry.word == "backbone_lr"
+    assert "upper 3 of 5 stages" in entry.used
+    assert plan(weights="pretrained", options={"trainable_layers": 5}, image_size=640).ledger == ()
+
+
+def test_norm_layers_change_with_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.adapters.frcnn.family.published.locate", lambda name: tmp_path / name)
+    assert normalisation(plan("resnet50_fpn")) == "batch norm, trained"
+    assert "frozen" in normalisation(plan("resnet50_fpn", "pretrained"))
+    assert "frozen" in normalisation(plan("mobilenet_v3_large_fpn", "pretrained"))
+    assert "frozen" not in normalisation(plan("resnet50_fpn_v2", "pretrained"))
+
+
+def test_pretrained_without_a_network_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("BENCH_WEIGHTS_URL", "http://127.0.0.1:9")
+    with pytest.raises(WeightsError) as caught:
+        plan(weights=None)
+    assert str(tmp_path / "weights" / "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth") in str(caught.value)
+    with pytest.raises(WeightsError, match="nobody has published weights for frcnn:tiny"):
+        plan("tiny", "pretrained")
+    assert plan("tiny", None).weights == "none"
+
+
+@pytest.mark.parametrize(
+    ("variant", "options", "reason"),
+    [
+        ("resnet50_fpn", {"box_nsm": 0.6}, "box_nms"),
+        ("resnet50_fpn", {"box_nms": 0}, "box_nms"),
+        ("resnet50_fpn", {"box_nms": "much"}, "box_nms"),
+        ("resnet50_fpn", {"trainable_layers": 6}, "fewer stages"),
+        ("resnet50_fpn", {"trainable_layers": 2}, "random layers"),
+        ("tiny", {"trainable_layers": 1}, "trains whole"),
+        ("resnet50_fpn", {"anchor_sizes": [32, 64]}, "has 5 sizes"),
+        ("resnet50_fpn", {"anchor_ratios": []}, "anchor_ratios"),
+        ("mobilenet_v3_large_fpn", {"anchor_sizes": [0]}, "anchor_sizes"),
+    ],
+)
+def test_words_that_can_not_be_followed_are_errors(variant: str, options: dict, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        plan(variant, options=options)
+
+
+def test_weights_fix_the_number_of_anchors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.adapters.frcnn.family.published.locate", lambda name: tmp_path / name)
+    for options in ({"anchor_sizes": [16, 32]}, {"anchor_ratios": [1.0]}):
+        assert plan("mobilenet_v3_large_fpn", options=options)
+        with pytest.raises(ConfigError, match="anchor"):
+            plan("mobilenet_v3_large_fpn", "pretrained", options)
+
+
+def test_tinys_anchors_go_with_the_picture() -> None:
+    small = plan("tiny", image_size=96).options["anchor_sizes"]
+    assert plan("tiny", image_size=192).options["anchor_sizes"] == [2 * size for size in small]
+    assert plan("tiny", options={"anchor_sizes": [8]}, image_size=192).options["anchor_sizes"] == [8]
+
+
+def test_an_unknown_variant_gets_a_guess() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'resnet50_fpn'"):
+        plan("resnet50fpn")

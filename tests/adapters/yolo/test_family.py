@@ -1,0 +1,174 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.adapters.yolo.family import FAMILY
+from bench.adapters.yolo.options import YoloOptions
+from bench.adapters.yolo.words import device_word, training_args
+from bench.detector import Plan
+from bench.errors import BenchError, ConfigError, RecipeError, WeightsError
+from bench.recipe import Recipe
+
+
+def planned(
+    *,
+    variant: str | None = "tiny",
+    weights: str | None = "none",
+    options: dict[str, Any] | None = None,
+    **words: Any,
+) -> Plan:
+    return FAMILY.plan(variant=variant, weights=weights, options=options or {}, recipe=Recipe(**words))
+
+
+def entry(plan: Plan, word: str) -> tuple[str, str]:
+    (found,) = [item for item in plan.ledger if item.word == word]
+    return found.asked, found.used
+
+
+def test_planning_imports_no_framework() -> None:
+    code = (
+        "import sys; from bench.adapters.yolo.family import FAMILY; from bench.recipe import Recipe; "
+        "FAMILY.plan(variant='tiny', weights=None, options={}, recipe=Recipe()); "
+        "print([name for name in ('torch', 'ultralytics', 'cv2') if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def test_the_default_is_n_with_its_published_recipe() -> None:
+    plan = planned(variant=None, batch_size=16)
+    assert plan.variant == "n"
+    recipe = plan.recipe
+    assert (recipe.image_size, recipe.optimizer, recipe.momentum) == (640, "sgd", 0.937)
+    assert recipe.lr == pytest.approx(0.0025)  # 0.01 for 64 pictures
+    assert recipe.backbone_lr == recipe.lr
+    assert (recipe.weight_decay, recipe.warmup_epochs, recipe.clip_norm) == (0.0005, 3.0, 10.0)
+    assert entry(plan, "schedule") == ("the family's own", "linear, down to 0.01 of the peak rate")
+    assert "mosaic 1" in entry(plan, "augmentation")[1]
+
+
+def test_nothing_of_a_plan_but_ultralytics_own_schedule_is_left_open() -> None:
+    recipe = planned(variant="n").recipe
+    assert [word for word in Recipe.model_fields if getattr(recipe, word) is None] == ["schedule"]
+    recipe = planned().recipe
+    assert not [word for word in Recipe.model_fields if getattr(recipe, word) is None]
+
+
+def test_what_is_asked_for_is_kept() -> None:
+    words = {
+        "optimizer": "sgd",
+        "lr": 0.02,
+        "backbone_lr": 0.0,
+        "momentum": 0.5,
+        "weight_decay": 0.0,
+        "schedule": "step",
+        "warmup_epochs": 0.0,
+        "clip_norm": 0.0,
+        "image_size": 320,
+    }
+    recipe = planned(**words).recipe
+    assert {word: getattr(recipe, word) for word in words} == words
+
+
+def test_a_size_is_rounded_up_to_the_stride_and_told() -> None:
+    plan = planned(image_size=100)
+    assert plan.recipe.image_size == 128
+    assert entry(plan, "image_size") == ("100", "128")
+    assert "image_size" not in {item.word for item in planned(image_size=96).ledger}
+
+
+def test_the_last_epoch_is_not_warm_up() -> None:
+    plan = planned(epochs=3, warmup_epochs=5)
+    assert plan.recipe.warmup_epochs == 2
+    assert entry(plan, "warmup_epochs") == ("5.0", "2.0")
+
+
+def test_workers_on_a_cpu_are_told() -> None:
+    assert entry(planned(workers=4), "workers") == ("4", "0 on a CPU")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mosaics": 0.5}, "mosaic"),
+        ({"closemosaic": 3}, "close_mosaic"),
+        ({"mosaic": 1.5}, "options.mosaic"),
+        ({"iou": "wide"}, "options.iou"),
+        ({"mosaics": 1, "hsv": 2}, "2 problems"),
+    ],
+)
+def test_a_wrong_option_is_named_with_a_guess(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        planned(options=options)
+
+
+def test_the_options_are_ultralytics_defaults() -> None:
+    from importlib.util import find_spec
+
+    import yaml
+
+    spec = find_spec("ultralytics")  # does not import it
+    assert spec is not None and spec.origin is not None
+    text = (Path(spec.origin).parent / "cfg" / "default.yaml").read_text(encoding="utf-8")
+    theirs = yaml.safe_load(text)
+    ours = YoloOptions().model_dump()
+    own = {"multi_label", "auto_optimizer", "warmup_bias_lr"}
+    assert {word: value for word, value in ours.items() if word not in own} == {
+        word: theirs[word] for word in ours if word not in own
+    }
+
+
+def test_auto_optimizer_and_a_rate_contradict_each_other() -> None:
+    with pytest.raises(RecipeError, match=r"train\.lr"):
+        planned(options={"auto_optimizer": True}, lr=0.1)
+    plan = planned(options={"auto_optimizer": True})
+    assert (plan.recipe.optimizer, plan.recipe.lr) == (None, None)
+    args = training_args(plan.recipe, plan.options, seed=0, device="cpu")
+    assert args["optimizer"] == "auto"
+    assert "lr0" not in args
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"variant": "tine"}, "did you mean 'tiny'"),
+        ({"variant": "missing.yaml"}, "no such file"),
+        ({"variant": "missing.pt"}, "no such file"),
+        ({"weights": "missing.pt"}, "no such file"),
+        ({"weights": "pretrained"}, "nobody has published"),
+    ],
+)
+def test_a_variant_or_file_that_is_not_there(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        planned(**given)
+
+
+def test_a_file_that_is_no_checkpoint_is_refused_while_planning(tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(b"\x80\x04K\x01.")
+    for given in (
+        {"variant": "n"},
+        {"variant": None},
+        {"variant": str(tmp_path / "weights.pt"), "weights": None},
+    ):
+        with pytest.raises(WeightsError, match=r"weights\.pt"):
+            planned(**{"weights": str(tmp_path / "weights.pt"), **given})
+
+
+def test_the_words_that_ultralytics_gets() -> None:
+    plan = planned(batch_size=24, flip=0.25, multi_scale=0.25, workers=2, optimizer="sgd", epochs=30)
+    args = training_args(plan.recipe, plan.options, seed=7, device="cuda:1")
+    assert args["batch"] == args["nbs"] == 24
+    assert (args["optimizer"], args["warmup_bias_lr"], args["patience"]) == ("SGD", 0.1, 0)
+    assert (args["fliplr"], args["multi_scale"], args["workers"]) == (0.25, 0.25, 2)
+    assert (args["seed"], args["device"], args["cos_lr"], args["lrf"]) == (7, "1", True, 0.01)
+    assert not {"multi_label", "auto_optimizer"} & args.keys()
+    constant = planned(schedule="constant")
+    assert training_args(constant.recipe, constant.options, seed=0, device="cpu")["lrf"] == 1.0
+
+
+@pytest.mark.parametrize(("device", "word"), [("cpu", "cpu"), ("cuda", "0"), ("cuda:2", "2")])
+def test_devices(device: str, word: str) -> None:
+    assert device_word(device) == word
