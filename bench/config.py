@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bench import registry
 from bench.errors import BenchError, ConfigError, together
-from bench.recipe import Recipe
+from bench.recipe import LENGTH_WORDS, Recipe
 
 CONFIG_NAME = "bench.yaml"
 
@@ -124,8 +124,11 @@ class ModelConfig(Words):
         return value
 
     def recipe(self, common: Recipe) -> Recipe:
-        """The common words with this model's own on top."""
-        return Recipe.model_validate({**common.model_dump(), **self.train})
+        """The common words with this model's own on top; of the words for the length, its own alone count."""
+        words = common.model_dump()
+        if self.train.keys() & LENGTH_WORDS:
+            words = {key: value for key, value in words.items() if key not in LENGTH_WORDS}
+        return Recipe.model_validate({**words, **self.train})
 
 
 class BenchConfig(Words):

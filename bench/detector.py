@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.boxes import Boxes, empty
-from bench.layout import Layout
+from bench.layout import Example, Layout
 from bench.recipe import Recipe
 from bench.records import Description, EpochRecord, LedgerEntry, TrainingRecord
 
@@ -111,6 +111,21 @@ class Detector(Protocol):
 
     def save(self, path: Path) -> None:
         """Write everything that `Family.load` needs into the new folder `path`."""
+        ...
+
+
+@runtime_checkable
+class Transparent(Protocol):
+    """A detector that lets the gates look at its two ends. Ours all do; a plug-in that does not is gated less."""
+
+    def seen(self, pictures: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
+        """What the network sees of each picture in `predict`: (H, W, 3) RGB in 0..1, before normalisation,
+        without padding."""
+        ...
+
+    def echo(self, examples: Sequence[Example]) -> Iterator[Detections]:
+        """The ground truth through the detector's own preprocessing, training targets, box decoding and
+        post-processing, as if the network were perfect: what `predict` would find; scores are 1 or nearly."""
         ...
 
 
