@@ -116,7 +116,7 @@ class Detector(Protocol):
 
 @runtime_checkable
 class Transparent(Protocol):
-    """A detector that lets the gates look at its two ends. Ours all do; a plug-in that does not is gated less."""
+    """A detector that lets the gates look at its two ends. A plug-in that does not is gated less."""
 
     def seen(self, pictures: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
         """What the network sees of each picture in `predict`: (H, W, 3) RGB in 0..1, before normalisation,

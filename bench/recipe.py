@@ -71,7 +71,7 @@ class Recipe(Words):
     )
     budget: Budget | None = Field(
         None,
-        description="In place of epochs: {steps: N}, {pictures: N} or {seconds: S}, the same for every model.",
+        description="In place of epochs: {steps: N}, {pictures: N} or {seconds: S}.",
     )
     stages: tuple[Stage, ...] = Field(
         (), description="One after the other; `epochs` is then their sum and need not be said."
