@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from bench import files
 from bench.boxes import cxcywh_norm_to_xyxy, xyxy_to_cxcywh_norm
 from bench.detector import Detections, Detector, FitContext, Plan
 from bench.errors import ConfigError, RecipeError
-from bench.layout import Layout
+from bench.layout import Example, Layout
 from bench.recipe import Recipe
 from bench.records import Description, EpochRecord, LedgerEntry, TrainingRecord
 
@@ -100,6 +101,24 @@ class FakeDetector:
                 size = np.array(picture.size, dtype=np.float64)
             boxes = cxcywh_norm_to_xyxy(self.priors[:, :4], size)
             yield Detections.best(boxes, self.priors[:, 4], np.arange(len(boxes)))
+
+    def still(self) -> None:
+        """Nothing is drawn here; breakdowns and delays are the training's, not the model's."""
+        self.options = {**self.options, **OPTIONS}
+
+    def seen(self, pictures: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
+        for path in pictures:
+            with Image.open(path) as picture:
+                yield np.asarray(picture.convert("RGB"), dtype=np.float64) / 255
+
+    def fed(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
+        return self.seen([example.path for example in examples])
+
+    def echo(self, examples: Sequence[Example]) -> Iterator[Detections]:
+        for example in examples:
+            size = np.array(example.size_wh, dtype=np.float64)
+            learnt = xyxy_to_cxcywh_norm(example.boxes_xyxy, size)
+            yield Detections.best(cxcywh_norm_to_xyxy(learnt, size), np.ones(len(learnt)), example.labels)
 
     def save(self, path: Path) -> None:
         path.mkdir(parents=True)

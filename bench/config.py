@@ -90,7 +90,8 @@ class ModelConfig(Words):
     family: str = Field(description="detr, yolo, frcnn, or a plug-in's.")
     variant: str | None = Field(None, description="Default: the family's usual one.")
     weights: str | None = Field(
-        None, description="pretrained, none, or a path. Default: what is usual for the variant."
+        None,
+        description="pretrained, none, a path, or backbone (detr). Default: what is usual for the variant.",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="The family's own words.")
     train: dict[str, Any] = Field(
@@ -140,6 +141,9 @@ class BenchConfig(Words):
     train: Recipe = Recipe()
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
+    gates: bool = Field(
+        True, description="A model must pass the gates before it is ranked; false: the report says so."
+    )
     runs: Path = Field(Path("runs"), description="Where run folders go, relative to this file.")
     cache: Path = Field(Path(".bench"), description="Where written datasets go, relative to this file.")
 

@@ -80,7 +80,7 @@ class FitContext:
     device: str
     """'cpu' or 'cuda:N'."""
     score_val: Callable[[Sequence[Detections]], dict[str, float]]
-    """The judge on val: detections in the order of `layout.examples("val")` -> {'AP': ..., 'AP50': ...}."""
+    """The judge on val: detections in the order of `layout.examples("val")` -> AP, AP50, AP75, AR_100."""
     on_epoch: Callable[[EpochRecord], bool]
     """Hears of every epoch, once its state is safe in `workdir`; True says stop.
 
@@ -118,9 +118,17 @@ class Detector(Protocol):
 class Transparent(Protocol):
     """A detector that lets the gates look at its two ends. A plug-in that does not is gated less."""
 
+    def still(self) -> None:
+        """From now on no random change of training pictures, but by the recipe's `flip` and `multi_scale`."""
+        ...
+
     def seen(self, pictures: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
         """What the network sees of each picture in `predict`: (H, W, 3) RGB in 0..1, before normalisation,
         without padding."""
+        ...
+
+    def fed(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
+        """The same of what `fit` feeds to the network, without any random change."""
         ...
 
     def echo(self, examples: Sequence[Example]) -> Iterator[Detections]:

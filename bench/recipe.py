@@ -5,14 +5,18 @@ record, has no `None` where the word applies. What a family can't follow is an e
 fairness ledger (`bench.records.LedgerEntry`), never silence.
 """
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    WithJsonSchema,
     model_serializer,
     model_validator,
 )
@@ -22,6 +26,69 @@ NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Schedule = Literal["constant", "step", "linear", "cosine", "cosine_restarts"]
 Part = Literal["backbone", "encoder", "decoder", "all_but_head"]
+
+SMALLEST_SIDE = 32
+"""The published backbones shrink a picture 32 times: what is smaller leaves nothing to look at."""
+
+
+@dataclass(frozen=True)
+class InputSize:
+    """How large a picture enters a network, in pixels: as large as both limits allow, its shape kept.
+
+    DETR's and torchvision's rule. Where both limits are the same, the long side is what counts.
+    """
+
+    short: int
+    long: int
+
+    @classmethod
+    def of(cls, word: int | str) -> Self:
+        """640 is the long side, '800x1333' the limits of the short and the long one. Raises ValueError."""
+        found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", str(word))
+        if not found:
+            raise ValueError("say the long side in pixels, or the limits of both sides: 640, 800x1333")
+        size = cls(int(found[1]), int(found[2] or found[1]))
+        if size.short < SMALLEST_SIDE:
+            raise ValueError(f"no side may be under {SMALLEST_SIDE} pixels: the backbones shrink it as often")
+        if size.short > size.long:
+            raise ValueError(f"the short side comes first: say {size.long}x{size.short}")
+        return size
+
+    def fit(self, size_wh: tuple[float, float]) -> tuple[int, int]:
+        """Width and height at which a picture of `size_wh` enters; no side is under one pixel."""
+        shorter, longer = sorted(size_wh)
+        by_short = self.short * longer <= self.long * shorter
+        limit, side = (self.short, shorter) if by_short else (self.long, longer)
+        width, height = (max(1, round(own * limit / side)) for own in size_wh)
+        return width, height
+
+    def scaled(self, share: float) -> Self:
+        """Both limits times `share`, not under the smallest side."""
+        short, long = (max(SMALLEST_SIDE, round(limit * share)) for limit in (self.short, self.long))
+        return type(self)(short, long)
+
+    def __str__(self) -> str:
+        return f"long side {self.long}" if self.short == self.long else f"{self.short}x{self.long}"
+
+
+def _size_word(word: int | str) -> int | str:
+    """As it is said, but 640 for '640'."""
+    InputSize.of(word)
+    return int(word) if str(word).isdecimal() else word
+
+
+Size = Annotated[
+    int | str,
+    AfterValidator(_size_word),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": SMALLEST_SIDE},
+                {"type": "string", "pattern": "^\\d+x\\d+$"},
+            ]
+        }
+    ),
+]
 
 LENGTH_WORDS = frozenset({"epochs", "budget", "stages"})
 """Each says how long to train; a recipe says it once."""
@@ -80,8 +147,10 @@ class Recipe(Words):
     accumulate: int = Field(
         1, ge=1, description="Batches in one optimiser step: batch_size 2, accumulate 16 is a batch of 32."
     )
-    image_size: int | None = Field(
-        None, ge=32, description="Long side of the network's input, in pixels. Default: the family's own."
+    image_size: Size | None = Field(
+        None,
+        description="Network's input in pixels: the long side, or limits of the short and the long one "
+        "('800x1333'; '800x800' is 800). Default: the family's own.",
     )
     optimizer: Literal["adamw", "sgd"] | None = Field(None, description="Default: the family's own.")
     lr: Positive | None = Field(None, description="Peak learning rate. Default: the family's own.")
@@ -144,6 +213,17 @@ class Recipe(Words):
         if self.stages and self.epochs != total_epochs(self.stages):
             object.__setattr__(self, "epochs", total_epochs(self.stages))
         return self
+
+    @property
+    def input_size(self) -> InputSize:
+        """`image_size` of a resolved recipe."""
+        assert self.image_size is not None, "plans are resolved"
+        return InputSize.of(self.image_size)
+
+    @property
+    def long_side(self) -> int | None:
+        """For families that know no other: the long side of `image_size`."""
+        return None if self.image_size is None else self.input_size.long
 
     @model_serializer(mode="wrap")
     def _as_said(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:

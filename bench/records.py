@@ -33,6 +33,10 @@ class Description(Frozen):
     weights: str | None = Field(description="file that the starting weights came from")
     weights_sha256: str | None = None
     normalisation: str = Field(description="the backbone's norm layers, which change with the weights")
+    class_map: dict[str, str | None] = Field(
+        default_factory=dict,
+        description="of weights judged without a training: our classes -> theirs, or none",
+    )
 
 
 class EpochRecord(Frozen):
@@ -49,6 +53,10 @@ class EpochRecord(Frozen):
     optimizer_steps: int = Field(description="since the start of the training")
     pictures_seen: int = Field(description="since the start of the training")
     duration_s: float
+    pictures_per_s: float | None = Field(None, description="trained on; validation left out")
+    peak_memory_mib: float | None = Field(
+        None, description="largest resident memory of the process so far; the harness fills it in"
+    )
 
 
 class TrainingRecord(Frozen):
@@ -61,8 +69,12 @@ class TrainingRecord(Frozen):
     optimizer_steps: int
     pictures_seen: int
     duration_s: float = Field(description="wall seconds, validation included, summed over resumes")
+    training_s: float | None = Field(None, description="the same, validation left out")
     stopped_early: bool
     chosen_by: str = Field(description="the val metric that chose the best epoch, and whose implementation")
+    notes: tuple[LedgerEntry, ...] = Field(
+        default=(), description="for the ledger: what only the training pictures could tell"
+    )
 
 
 class CocoFigures(Frozen):
@@ -153,6 +165,16 @@ class Failure(Frozen):
     reason: str
 
 
+class GateResult(Frozen):
+    """One check that a model passes before it is ranked, or does not."""
+
+    name: str
+    passed: bool
+    detail: str = Field(description="what was found, in a sentence")
+    duration_s: float
+    flagged: bool = Field(False, description="passed, but a reader should know")
+
+
 class CellRecord(Frozen):
     """One detector x one seed on one dataset."""
 
@@ -161,8 +183,13 @@ class CellRecord(Frozen):
     model: str = Field(description="the model's name in bench.yaml, unique in a run")
     seed: int
     dataset: str = Field(description="the layout's key")
-    status: Literal["done", "failed"]
+    status: Literal["done", "failed", "invalid"] = Field(
+        description="invalid: a gate says that the figures, if any, tell nothing of the model"
+    )
     failure: Failure | None = None
+    gates: tuple[GateResult, ...] = Field(
+        (), description="in the order of their running; empty: gates were off"
+    )
     description: Description | None = None
     recipe: dict[str, Any] = Field(default_factory=dict, description="resolved")
     options: dict[str, Any] = Field(default_factory=dict, description="the family's own words, resolved")

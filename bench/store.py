@@ -87,9 +87,19 @@ class CellFolder:
         return self.root / "events.jsonl"
 
     @property
+    def tensorboard_dir(self) -> Path:
+        """The history once more, as event files, where the package tensorboard is installed."""
+        return self.root / "tensorboard"
+
+    @property
     def log_path(self) -> Path:
         """All that the cell's process printed."""
         return self.root / "log.txt"
+
+    @property
+    def gates_path(self) -> Path:
+        """Results of the gates before training."""
+        return self.root / "gates.json"
 
     @property
     def workdir(self) -> Path:
@@ -134,7 +144,8 @@ class CellFolder:
 
 
 def flat(epoch: EpochRecord) -> dict[str, float]:
-    """An epoch as one row: `train/NAME`, `val/NAME` losses, `metrics/NAME`, `lr/GROUP`, and the counts."""
+    """An epoch as one row: `train/NAME`, `val/NAME` losses, `metrics/NAME`, `lr/GROUP`, counts and costs."""
+    cost = {"pictures_per_s": epoch.pictures_per_s, "peak_memory_mib": epoch.peak_memory_mib}
     return {
         "epoch": epoch.epoch,
         **{f"train/{name}": value for name, value in epoch.train_losses.items()},
@@ -144,6 +155,7 @@ def flat(epoch: EpochRecord) -> dict[str, float]:
         "optimizer_steps": epoch.optimizer_steps,
         "pictures_seen": epoch.pictures_seen,
         "duration_s": epoch.duration_s,
+        **{name: value for name, value in cost.items() if value is not None},
     }
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import yaml
+
 from bench.errors import RunError
 from bench.layout import SplitName
 from bench.records import CellRecord
@@ -43,6 +45,15 @@ class Run:
         return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
     @property
+    def gated(self) -> bool:
+        """False where models were ranked without passing the gates; who says nothing was gated."""
+        try:
+            words = yaml.safe_load(self.config)
+        except yaml.YAMLError:
+            return True
+        return not isinstance(words, dict) or words.get("gates", True) is not False
+
+    @property
     def repeat(self) -> str:
         """The command that makes this run again."""
         return f"bench run -c {shlex.quote(str(self.folder.config_path))}"
@@ -71,10 +82,10 @@ class Contestant:
 
     @cached_property
     def histories(self) -> Mapping[int, History]:
-        """Seed -> epochs, for every cell that left any; failed ones too."""
+        """Seed -> epochs, for every cell that left any; failed and invalid ones too."""
         found = {
             record.seed: self.run.folder.cell(record.cell).history()
-            for record in (*self.ranked.done, *self.ranked.failed)
+            for record in (*self.ranked.done, *self.ranked.apart)
         }
         return {seed: rows for seed, rows in sorted(found.items()) if rows}
 

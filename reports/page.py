@@ -13,6 +13,7 @@ from bench.reports.classes import ClassRow, class_rows
 from bench.reports.comparison import Comparison, Contestant, compare
 from bench.reports.datasheet import DataSheet, datasheet
 from bench.reports.gallery import Gallery, gallery
+from bench.reports.gates import GateRow, gate_rows
 from bench.reports.verdict import Verdict, verdict
 from bench.store import RunFolder
 
@@ -27,6 +28,7 @@ class Part:
     comparison: Comparison
     verdict: Verdict
     rows: list[columns.Row]
+    gates: list[GateRow]
     seeds: strips.Strips
     by_cost: list[charts.Chart]
     classes: list[ClassRow]
@@ -86,6 +88,7 @@ def _part(comparison: Comparison) -> Part:
         comparison=comparison,
         verdict=verdict(comparison),
         rows=columns.rows(comparison),
+        gates=gate_rows(comparison),
         seeds=strips.seed_strips(comparison),
         by_cost=charts.by_cost(comparison),
         classes=classes,

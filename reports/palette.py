@@ -45,6 +45,10 @@ _SHAPES = (
 _DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2), (2, 2), (8, 2, 2, 2))
 
 
+COLOURS = len(_COLOURS)
+"""How many there are before they return with another shape."""
+
+
 def tone(index: int) -> Tone:
     """The look of the page's model number `index`, from 0."""
     light, dark, text = _COLOURS[index % len(_COLOURS)]

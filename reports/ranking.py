@@ -1,7 +1,7 @@
-"""Which model came out best: mean and spread of the test AP over seeds, failed cells apart."""
+"""Which model came out best: mean and spread of the test AP over seeds, failed and invalid cells apart."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from bench.records import CellRecord
@@ -39,6 +39,13 @@ class Ranked:
     """From 1; equal means share a place. None without a test AP."""
     done: tuple[CellRecord, ...]
     failed: tuple[CellRecord, ...]
+    invalid: tuple[CellRecord, ...] = ()
+    """What the gates have stopped: figures, where there are any, count for nothing."""
+
+    @property
+    def apart(self) -> tuple[CellRecord, ...]:
+        """Cells without a part in the ranking."""
+        return self.failed + self.invalid
 
     @property
     def ap(self) -> Spread | None:
@@ -75,6 +82,7 @@ def ranking(records: Sequence[CellRecord]) -> list[Ranked]:
             place=None,
             done=tuple(record for record in cells if record.status == "done"),
             failed=tuple(record for record in cells if record.status == "failed"),
+            invalid=tuple(record for record in cells if record.status == "invalid"),
         )
         for (model, dataset), cells in groups.items()
     ]
@@ -90,4 +98,4 @@ def _placed(row: Ranked, all_rows: Sequence[Ranked]) -> Ranked:
     better = sum(
         1 for other in all_rows if other.dataset == row.dataset and other.ap and other.ap.mean > mine.mean
     )
-    return Ranked(row.model, row.dataset, better + 1, row.done, row.failed)
+    return replace(row, place=better + 1)

@@ -48,12 +48,22 @@ def _per_epoch(training: TrainingRecord) -> str:
     return wording.seconds(training.duration_s / training.epochs) if training.epochs else wording.NOTHING
 
 
+def _class_map(description: Description) -> str:
+    """'cup: cup, bone: none'; a dash where the class head was trained."""
+    pairs = [f"{ours}: {theirs or 'none'}" for ours, theirs in description.class_map.items()]
+    return ", ".join(pairs) or wording.NOTHING
+
+
+CLASS_MAP = "not trained: our classes, and the weights' own"
+"""A row only where some model was judged as its weights came."""
+
 FACTS: tuple[tuple[str, Getter], ...] = (
     ("family", _description(lambda d: d.family)),
     ("variant", _description(lambda d: d.variant)),
     ("pretrained on", _description(lambda d: d.pretrained_on)),
     ("weights file", _description(lambda d: d.weights or "none")),
     ("weights SHA-256", _description(lambda d: d.weights_sha256[:12] if d.weights_sha256 else "none")),
+    (CLASS_MAP, _description(_class_map)),
     ("normalisation layers", _description(lambda d: d.normalisation)),
     ("input size, long side in px", _description(lambda d: f"{d.input_size:,}")),
     ("parameters, total", _description(lambda d: f"{d.parameters:,}")),
@@ -83,7 +93,8 @@ FACTS: tuple[tuple[str, Getter], ...] = (
 
 def facts(comparison: Comparison) -> list[WordRow]:
     """What each model is and what its training took; several seeds give several values where they differ."""
-    return [_row(word, get, comparison) for word, get in FACTS]
+    rows = [_row(word, get, comparison) for word, get in FACTS]
+    return [row for row in rows if row.word != CLASS_MAP or set(row.values) != {wording.NOTHING}]
 
 
 def recipe_words(comparison: Comparison) -> list[WordRow]:
@@ -105,8 +116,13 @@ def ledger(comparison: Comparison) -> list[LedgerRow]:
     return [
         LedgerRow(contestant, entry)
         for contestant in comparison.contestants
-        for entry in dict.fromkeys(e for record in contestant.done for e in record.ledger)
+        for entry in dict.fromkeys(e for record in contestant.done for e in _entries(record))
     ]
+
+
+def _entries(record: CellRecord) -> tuple[LedgerEntry, ...]:
+    """What was known when the run was planned, and what the training pictures told."""
+    return record.ledger + (record.training.notes if record.training else ())
 
 
 def native_metrics(comparison: Comparison) -> list[tuple[Contestant, list[tuple[str, str]]]]:

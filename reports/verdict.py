@@ -145,6 +145,7 @@ def _cautions(comparison: Comparison) -> list[str]:
     failed = [record for c in comparison.contestants for record in c.ranked.failed]
     if failed:
         found.append(f"{count(len(failed), 'cell')} failed and stand{'s' * (len(failed) == 1)} apart, below.")
+    found += _of_gates(comparison)
     left = [name for run in comparison.runs for name in run.unfinished]
     if left:
         found.append(f"{count(len(left), 'cell')} not finished yet: {listed(left)}.")
@@ -170,6 +171,27 @@ def _cautions(comparison: Comparison) -> list[str]:
         )
     if comparison.manifest.get("limit"):
         found.append("Only a share of the data was used (data.limit): with all of it the order may differ.")
+    return found
+
+
+def _of_gates(comparison: Comparison) -> list[str]:
+    """Who did not pass, who passed with a doubt, and whether anyone was asked."""
+    found = []
+    invalid = [record for c in comparison.contestants for record in c.ranked.invalid]
+    if invalid:
+        one = len(invalid) == 1
+        found.append(
+            f"{count(len(invalid), 'cell')} {'is' if one else 'are'} invalid and stand{'s' * one} apart, "
+            "below: the gates say that the figures tell nothing of the model."
+        )
+    if not all(run.gated for run in comparison.runs):
+        found.append("The gates were off (gates: false): a broken adapter would be ranked as a bad model.")
+    found += [
+        f"{record.model}, seed {record.seed}, gate {gate.name}: {gate.detail}."
+        for record in comparison.records
+        for gate in record.gates
+        if gate.flagged
+    ]
     return found
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from bench import registry
 from bench.adapters import options as own_words
 from bench.adapters.detr import checkpoint as detr_checkpoint
-from bench.adapters.detr.options import ARCHITECTURES, DetrOptions, fitted
+from bench.adapters.detr.options import ARCHITECTURES, FREE, DetrOptions, fitted, resnet_name
+from bench.adapters.loop import augment, stages
 from bench.adapters.weights import published as weights
 from bench.detector import Detector, Plan
 from bench.errors import ConfigError, RecipeError
@@ -19,6 +20,9 @@ from bench.recipe import Recipe
 from bench.records import LedgerEntry
 
 PUBLISHED = {"resnet-50": "facebook/detr-resnet-50", "resnet-101": "facebook/detr-resnet-101"}
+
+PARTS = ("backbone", "encoder", "decoder", "head")
+"""What `Detr.parts` will have."""
 
 USUAL: dict[str, Any] = {
     "image_size": 1333,
@@ -28,7 +32,11 @@ USUAL: dict[str, Any] = {
     "schedule": "step",
     "warmup_epochs": 0.0,
     "clip_norm": 0.1,
+    "decay_norms": True,
 }
+
+BACKBONE = "backbone"
+"""`weights: backbone`: a ResNet trained on ImageNet, under a new transformer."""
 
 BACKBONE_SHARE = 0.1
 """Rate of a pretrained backbone as a share of the rest's; a random one trains at the full rate."""
@@ -41,6 +49,7 @@ TINY_USUAL: dict[str, Any] = {
     "schedule": "cosine",
     "warmup_epochs": 5.0,
     "clip_norm": 1.0,
+    "decay_norms": True,
 }
 """Measured on the synthetic scenes."""
 
@@ -58,13 +67,15 @@ class DetrFamily:
     def plan(
         self, *, variant: str | None, weights: str | None, options: Mapping[str, Any], recipe: Recipe
     ) -> Plan:
-        """`weights` may also be ORG/MODEL, a DETR of the Hugging Face hub, or a folder with such a one."""
+        """`weights` may also be 'backbone', or ORG/MODEL, a DETR of the Hugging Face hub, or a folder."""
         if variant is not None and variant not in self.variants:
             raise registry.unknown("variant of detr", variant, self.variants)
         name = variant or next(iter(self.variants))
         words = own_words.read(DetrOptions, options, self.name)
-        start = _start(name, weights)
-        if start.weights == "none":
+        asked = _asked(weights, words)
+        if asked == BACKBONE:
+            start, resolved = _on_backbone(name, words)
+        elif (start := _start(name, asked)).weights == "none":
             resolved = words.filled(ARCHITECTURES[name])
         else:
             found = detr_checkpoint.architecture(Path(start.weights))
@@ -80,6 +91,7 @@ class DetrFamily:
             resolved = fitted(words, found, start.weights)
         resolved = _checked(resolved, start.weights)
         full = _recipe(recipe, tiny=name == "tiny", random=start.weights == "none")
+        _check_recipe(full, resolved)
         return Plan(
             family=self.name,
             variant=name,
@@ -87,25 +99,36 @@ class DetrFamily:
             options=resolved.model_dump(mode="json"),
             recipe=full,
             pretrained_on=start.pretrained_on,
-            ledger=_ledger(recipe, full, start.weights),
+            ledger=_ledger(recipe, full, start.weights) + augment.ledger(resolved.augment, full),
         )
 
     def build(self, plan: Plan, *, classes: Sequence[str], seed: int, device: str) -> Detector:
         import torch
 
+        from bench.adapters.detr import backbone
         from bench.adapters.detr.model import make
-        from bench.adapters.detr.weights import start_from
+        from bench.adapters.detr.weights import known_classes, start_from
         from bench.adapters.loop.detector import LoopDetector, Saved
 
+        carried = known_classes(plan, classes)
+        others = carried.others if carried else ()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            trainable = make(plan, classes)
+            trainable = make(plan, (*classes, *others))
         digest = None
-        if plan.weights != "none":
-            start_from(trainable, Path(plan.weights), classes)
+        if plan.options["backbone_weights"] != "none":
+            backbone.fill(trainable, Path(plan.weights))
+            digest = weights.fingerprint(backbone.file_of(Path(plan.weights)))
+        elif plan.weights != "none":
+            start_from(trainable, Path(plan.weights), classes, carried)
             digest = weights.fingerprint(detr_checkpoint.tensors_file(Path(plan.weights)))
         saved = Saved(
-            plan=plan, classes=tuple(classes), normalisation=normalisation(plan), weights_sha256=digest
+            plan=plan,
+            classes=tuple(classes),
+            normalisation=normalisation(plan),
+            weights_sha256=digest,
+            class_map=carried.named() if carried else {},
+            others=others,
         )
         return LoopDetector(trainable, saved, device=device)
 
@@ -114,7 +137,7 @@ class DetrFamily:
         from bench.adapters.loop.detector import LoopDetector, load_weights, read_saved
 
         saved = read_saved(path, self.name)
-        trainable = make(saved.plan, saved.classes)
+        trainable = make(saved.plan, saved.head)
         load_weights(trainable, path)
         return LoopDetector(trainable, saved, device=device)
 
@@ -133,12 +156,43 @@ def _start(variant: str, asked: str | None) -> weights.Start:
     )
 
 
+def _asked(asked: str | None, options: DetrOptions) -> str | None:
+    """`asked`, or 'backbone' where a backbone's file says so. Raises ConfigError for two kinds of weights."""
+    file = options.backbone_weights
+    if file == "none" or asked == BACKBONE:
+        return asked
+    if asked in (None, file):
+        return BACKBONE
+    raise ConfigError(
+        f"contradicts weights: {asked}",
+        record="options.backbone_weights",
+        value=file,
+        mend="say weights: backbone",
+    )
+
+
+def _on_backbone(variant: str, options: DetrOptions) -> tuple[weights.Start, DetrOptions]:
+    """The ResNet to start from, and the options with all words of the architecture. Raises WeightsError."""
+    resolved = options.filled(ARCHITECTURES[variant])
+    file = options.backbone_weights
+    start = weights.start(
+        "pretrained" if file == "none" else file,
+        published=resnet_name(resolved.backbone),
+        variant=f"the backbone of detr:{variant}",
+    )
+    if file != "none":  # one that no publisher vouches for
+        from bench.adapters.detr import backbone
+
+        backbone.check(resolved, Path(start.weights))
+    told = weights.Start(start.weights, f"{start.pretrained_on} (backbone only)")
+    return told, resolved.model_copy(update={"backbone_weights": start.weights})
+
+
 def _variant_of(found: DetrOptions, folder: Path) -> str:
     """The variant that has this architecture, else the folder's name."""
-    shape = {"norm", "dropout", "no_object_weight"}
-    told = found.model_dump(exclude=shape)
+    told = found.model_dump(exclude=set(FREE))
     for name, architecture in ARCHITECTURES.items():
-        if architecture.model_dump(exclude=shape) == told:
+        if architecture.model_dump(exclude=set(FREE)) == told:
             return name
     return folder.name
 
@@ -162,6 +216,18 @@ def _checked(options: DetrOptions, weights: str) -> DetrOptions:
     return options.model_copy(update={"norm": options.norm or ("batch" if weights == "none" else "frozen")})
 
 
+def _check_recipe(recipe: Recipe, options: DetrOptions) -> None:
+    """Raises RecipeError for sizes that the backbone or the augmentation can't take. `recipe` is resolved."""
+    if recipe.input_size.short < options.stride:
+        raise RecipeError(
+            f"the backbone shrinks a picture {options.stride} times: nothing would be left of it",
+            record="train.image_size",
+            value=recipe.image_size,
+            mend=f"say {options.stride} or more, or give the backbone fewer stages",
+        )
+    augment.check(options.augment, recipe)
+
+
 def _recipe(recipe: Recipe, *, tiny: bool, random: bool) -> Recipe:
     """With the family's own values where the recipe is open. Raises RecipeError."""
     if recipe.optimizer == "sgd" and recipe.lr is None:
@@ -172,9 +238,10 @@ def _recipe(recipe: Recipe, *, tiny: bool, random: bool) -> Recipe:
     usual["warmup_epochs"] = min(usual["warmup_epochs"], recipe.epochs / 10)
     lr = recipe.lr or usual["lr"]
     usual |= {"backbone_lr": lr if random else lr * BACKBONE_SHARE, "momentum": 0.9}
-    return recipe.model_copy(
+    full = recipe.model_copy(
         update={word: value for word, value in usual.items() if getattr(recipe, word) is None}
     )
+    return stages.resolved(full, PARTS, "detr")
 
 
 def _ledger(asked: Recipe, used: Recipe, weights: str) -> tuple[LedgerEntry, ...]:
@@ -184,7 +251,7 @@ def _ledger(asked: Recipe, used: Recipe, weights: str) -> tuple[LedgerEntry, ...
             LedgerEntry(
                 word="image_size",
                 asked="the family's own",
-                used=f"long side {used.image_size}",
+                used=str(used.input_size),
                 why="DETR fixes the short side too; here the long side is matched for every detector",
             )
         )

@@ -18,9 +18,15 @@ from transformers.models.detr.modeling_detr import DetrFrozenBatchNorm2d
 from transformers.utils import logging as transformers_logging
 
 from bench import files
+from bench.adapters.detr.loss import Criterion
 from bench.adapters.detr.options import Backbone, DetrOptions
-from bench.adapters.loop.trainable import Batch, Found, Target, Trainable
+from bench.adapters.loop.echo import Mirror
+from bench.adapters.loop.trainable import Batch, Found, Met, Target, Trainable
 from bench.detector import Plan
+from bench.errors import RecipeError
+from bench.layout import Example
+from bench.recipe import InputSize
+from bench.records import LedgerEntry
 
 IMAGENET_MEAN = (
     0.485,
@@ -29,8 +35,9 @@ IMAGENET_MEAN = (
 )  # RGB in 0..1; what DETR's and torchvision's backbones were trained with
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-LOSS_WEIGHTS = {"class": 1.0, "box": 5.0, "giou": 2.0}
-"""Carion et al. 2020, appendix A.4; also transformers' defaults."""
+SPARE_QUERIES = 1.5
+"""Queries to an object of the most crowded picture, under which the ledger warns: DETR has 100 for COCO, of
+which a training picture has up to 63 objects (Carion et al. 2020, section 4)."""
 
 _LOW_LAYERS = ("model.embedder.", "model.encoder.stages.0.")
 """Of the backbone: DETR never trains them where they are pretrained (facebookresearch/detr, backbone.py)."""
@@ -42,7 +49,6 @@ _COMPONENTS = {"loss_ce": "class", "loss_bbox": "box", "loss_giou": "giou"}
 class Detr(Trainable):
     """DETR behind the loop's words."""
 
-    loss_weights: Mapping[str, float] = LOSS_WEIGHTS
     mean: Tensor  # (1, 3, 1, 1), as `std` in 0..255
     std: Tensor
 
@@ -51,6 +57,9 @@ class Detr(Trainable):
         super().__init__()
         with quiet():
             self.detr = DetrForObjectDetection(config(options, classes))
+        self.detr.loss_function = Criterion.of(options)
+        self.loss_weights = {"class": options.class_loss, "box": options.box_loss, "giou": options.giou_loss}
+        self.augment = options.augment
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255, persistent=False)
         _initialise(self.detr)
@@ -67,8 +76,32 @@ class Detr(Trainable):
         part: nn.Module = self.detr.model.backbone
         return part
 
+    @property
+    def parts(self) -> Mapping[str, Sequence[nn.Module]]:
+        """The projection of the features goes with the encoder, the object queries with the decoder."""
+        model = self.detr.model
+        return {
+            "backbone": [self.backbone],
+            "encoder": [model.input_projection, model.encoder],
+            "decoder": [model.query_position_embeddings, model.decoder],
+            "head": [self.detr.class_labels_classifier, self.detr.bbox_predictor],
+        }
+
+    @property
+    def compilable(self) -> Sequence[nn.Module]:
+        """Not the matcher, which runs on the CPU."""
+        return [self.detr.model]
+
+    def counts(self, batch: Batch) -> Mapping[str, float]:
+        """Boxes, and for the classes the weights of all queries: a matched one counts 1."""
+        config = self.detr.config
+        boxes = sum(len(target.labels) for target in batch.targets)
+        matched = sum(min(len(target.labels), config.num_queries) for target in batch.targets)
+        free = len(batch) * config.num_queries - matched
+        return {"box": boxes, "giou": boxes, "class": matched + config.eos_coefficient * free}
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """`class`, `box` (L1) and `giou`, each summed over the decoder's layers."""
+        """`class`, `box` (L1) and `giou`, each summed over the decoder's layers, or its last alone."""
         pixels, mask = self._inputs(batch)
         labels = [
             {"class_labels": target.labels, "boxes": _shares(target, size_wh)}
@@ -88,7 +121,7 @@ class Detr(Trainable):
         sizes = torch.tensor(batch.sizes_wh, dtype=torch.float32, device=pixels.device)  # (B, 2)
         centre, size = out.pred_boxes[..., :2], out.pred_boxes[..., 2:]  # (B, Q, 2) shares
         boxes = torch.cat([centre - size / 2, centre + size / 2], dim=-1) * sizes.repeat(1, 2)[:, None]
-        return [Found(*one) for one in zip(boxes, scores, labels, strict=True)]
+        return [Found(*one).among(self.heard) for one in zip(boxes, scores, labels, strict=True)]
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Normalised pixels (B, 3, H, W), 0 in the padding, and the mask (B, H, W) of what is picture."""
@@ -101,6 +134,11 @@ class Detr(Trainable):
         pixels = (batch.pixels.float() - self.mean) / self.std
         return (pixels * mask[:, None]).contiguous(memory_format=torch.channels_last), mask
 
+    def mirror(self) -> Mirror:
+        from bench.adapters.detr.echo import DetrMirror
+
+        return DetrMirror(self)
+
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         return self.detr.state_dict(*args, **kwargs)
 
@@ -108,6 +146,23 @@ class Detr(Trainable):
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
         return self.detr.load_state_dict(state_dict, strict=strict, assign=assign)
+
+    def meet(self, examples: Sequence[Example], size: InputSize) -> Met:
+        """Raises RecipeError where a picture has more objects than there are queries."""
+        queries = int(self.detr.config.num_queries)
+        fullest = max(examples, key=lambda example: int((~example.crowd).sum()))
+        objects = int((~fullest.crowd).sum())
+        if objects > queries:
+            raise RecipeError(
+                f"the training picture {fullest.path.name} has {objects} objects: each needs its own query",
+                record="options.queries",
+                value=queries,
+                mend=f"say at least {objects}, better {round(SPARE_QUERIES * objects)}",
+            )
+        if queries >= SPARE_QUERIES * objects:
+            return Met()
+        why = f"the most crowded training picture has {objects} objects; queries to spare find more of them"
+        return Met(notes=(LedgerEntry(word="queries", asked=str(queries), used=str(queries), why=why),))
 
     def save_beside(self, folder: Path) -> None:
         """config.json: so the checkpoint is one of transformers' too, and `weights:` of another training."""
@@ -134,7 +189,7 @@ def config(options: DetrOptions, classes: Sequence[str]) -> DetrConfig:
         "decoder_ffn_dim": options.feedforward,
         "dropout": options.dropout,
         "eos_coefficient": options.no_object_weight,
-        "auxiliary_loss": True,
+        "auxiliary_loss": options.auxiliary_loss,
         "id2label": dict(enumerate(classes)),
         "label2id": {name: index for index, name in enumerate(classes)},
     }

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bench.adapters.loop.augment import Augment
 from bench.errors import ConfigError
+from bench.recipe import NotNegative
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -47,13 +49,43 @@ class DetrOptions(BaseModel):
         None, description="Of queries without an object in the classification loss."
     )
 
+    class_cost: NotNegative = Field(1.0, description="Of the class in the matching of queries and objects.")
+    box_cost: NotNegative = Field(5.0, description="Of the L1 distance of the boxes in the matching.")
+    giou_cost: NotNegative = Field(2.0, description="Of the generalised IoU in the matching.")
+    class_loss: NotNegative = Field(1.0, description="Weight of the classification loss.")
+    box_loss: NotNegative = Field(5.0, description="Weight of the L1 loss of the boxes.")
+    giou_loss: NotNegative = Field(2.0, description="Weight of the generalised IoU loss.")
+    auxiliary_loss: bool = Field(
+        True, description="Losses after every layer of the decoder, not its last alone."
+    )
+    augment: Augment = Field(
+        "none", description="paper: crops and many sizes, as DETR was trained, beside the recipe's flip."
+    )
+    backbone_weights: str = Field(
+        "none", description="With weights: backbone, a local file or folder in place of the published one."
+    )
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> "DetrOptions":
+        for kind in ("cost", "loss"):
+            if not any(getattr(self, f"{part}_{kind}") for part in ("class", "box", "giou")):
+                raise ValueError(f"class_{kind}, box_{kind} and giou_{kind} can't all be 0")
+        return self
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the network's input to a place of the backbone's last features, along a side."""
+        assert self.backbone is not None, "options are resolved"
+        return int(2 ** (len(self.backbone.depths) + 1))
+
     def filled(self, architecture: "DetrOptions") -> "DetrOptions":
         """Open words from `architecture`."""
         own = {word: value for word, value in self if value is not None}
         return architecture.model_copy(update=own)
 
 
-FREE = ("norm", "dropout", "no_object_weight")
+LOSS = ("class_cost", "box_cost", "giou_cost", "class_loss", "box_loss", "giou_loss", "auxiliary_loss")
+FREE = ("norm", "dropout", "no_object_weight", *LOSS, "augment", "backbone_weights")
 """Words that no tensor's shape depends on: they may differ from what the weights were trained with."""
 
 
@@ -73,15 +105,22 @@ def fitted(options: DetrOptions, architecture: DetrOptions, weights: str) -> Det
     return options.filled(architecture)
 
 
+_DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+
 def resnet(depth: int) -> Backbone:
     """He et al. 2016, table 1."""
-    depths = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
     basic = depth < 50
     return Backbone(
         layer="basic" if basic else "bottleneck",
-        depths=depths[depth],
+        depths=_DEPTHS[depth],
         widths=(64, 128, 256, 512) if basic else (256, 512, 1024, 2048),
     )
+
+
+def resnet_name(backbone: Backbone | None) -> str | None:
+    """'resnet50' for that one; None where no published ResNet has these layers."""
+    return next((f"resnet{depth}" for depth in _DEPTHS if resnet(depth) == backbone), None)
 
 
 def _paper(backbone: Backbone) -> DetrOptions:

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
+from bench.adapters.class_map import NEVER, ClassMap, match
 from bench.adapters.detr import checkpoint as detr_checkpoint
-from bench.adapters.loop.detector import misfits
 from bench.adapters.loop.trainable import Trainable
-from bench.adapters.weights.checkpoints import load_state
+from bench.adapters.weights.checkpoints import load_state, misfits
+from bench.detector import Plan
 from bench.errors import WeightsError
 
 _CLASS_HEAD = "class_labels_classifier."
@@ -55,22 +57,53 @@ _RENAMINGS = (
 )
 
 
-def start_from(detr: Trainable, folder: Path, classes: Sequence[str]) -> None:
+def start_from(
+    detr: Trainable, folder: Path, classes: Sequence[str], carried: ClassMap | None = None
+) -> None:
     """Fill `detr`; its class head stays new unless the checkpoint knows the same classes in the same order.
 
+    With `carried` it takes the rows of the checkpoint's head, as they are ordered there.
     Raises WeightsError naming every tensor that is missing, too many or of another shape.
     """
     file = detr_checkpoint.tensors_file(folder)
     wanted = detr.state_dict()
     offered = renamed(load_state(file), wanted)
     kept = {name: tensor for name, tensor in wanted.items() if name.endswith(_COUNTER)}
-    if detr_checkpoint.classes(folder) != tuple(classes):
+    if carried is not None:
+        kept |= _head(offered, carried, file)
+    elif detr_checkpoint.classes(folder) != tuple(classes):
         kept |= {name: tensor for name, tensor in wanted.items() if name.startswith(_CLASS_HEAD)}
     offered = {name: tensor for name, tensor in offered.items() if not name.endswith(_COUNTER)} | kept
     problems = misfits(wanted, offered)
     if problems:
         raise WeightsError(f"does not fit: {'; '.join(problems)}", file=file)
     detr.load_state_dict(offered)
+
+
+def known_classes(plan: Plan, classes: Sequence[str]) -> ClassMap | None:
+    """What a plan that judges its weights as they come already knows; None where the head is trained.
+
+    Raises RecipeError where none of `classes` is known.
+    """
+    if plan.recipe.epochs or plan.weights == "none" or plan.options["backbone_weights"] != "none":
+        return None
+    return match(classes, detr_checkpoint.classes(Path(plan.weights)), weights=plan.weights)
+
+
+def _head(offered: Mapping[str, Tensor], carried: ClassMap, file: Path) -> dict[str, Tensor]:
+    """The class head's tensors; the row of `no object` stays the last."""
+    found = {}
+    for name, missing in ((f"{_CLASS_HEAD}weight", 0.0), (f"{_CLASS_HEAD}bias", NEVER)):
+        rows = offered.get(name)
+        if rows is None or len(rows) != len(carried.theirs) + 1:
+            raise WeightsError(
+                f"{name} does not have a row for each of the {len(carried.theirs)} classes of config.json "
+                "and one for no object",
+                file=file,
+                value=None if rows is None else tuple(rows.shape),
+            )
+        found[name] = torch.cat([carried.rearranged(rows[:-1], missing), rows[-1:]])
+    return found
 
 
 def renamed(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """The family `frcnn`: torchvision's Faster R-CNNs on our loop. Planning needs no torch."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 from bench import registry
 from bench.adapters import options as own_words
 from bench.adapters.frcnn.variants import VARIANTS, Options, Variant
+from bench.adapters.loop import augment, stages
 from bench.adapters.weights import published
-from bench.detector import Detector, Plan
-from bench.errors import ConfigError
+from bench.detector import SCORE_FLOOR, Detector, Plan
+from bench.errors import ConfigError, WeightsError
 from bench.recipe import Recipe
 from bench.records import LedgerEntry
 
@@ -21,6 +23,9 @@ SGD_WEIGHT_DECAY = 1e-4
 SGD_WARMUP_EPOCHS = 1.0  # 1000 steps, or the first epoch where that is shorter
 ADAMW_LR = 1e-4  # the reference of retinanet_resnet50_fpn_v2, the one detector that it trains with AdamW
 ADAMW_WEIGHT_DECAY = 0.05
+
+PARTS = ("backbone", "head")
+"""What `FasterRcnn.parts` will have."""
 
 TINY_LR = 2e-3  # measured on the synthetic scenes
 TINY_WEIGHT_DECAY = 1e-4
@@ -41,7 +46,9 @@ class FrcnnFamily:
         chosen = VARIANTS[name]
         asked = weights or ("pretrained" if chosen.published else "none")
         full = _recipe(recipe, name, chosen)
-        words = _resolved(own_words.read(Options, options, self.name), chosen, asked, full)
+        given = {**_inherited(options, asked), **options}
+        words = _resolved(own_words.read(Options, given, self.name), chosen, asked, full)
+        augment.check(words.augment, full)
         start = published.start(asked, published=chosen.published, variant=f"frcnn:{name}")
         plan = Plan(
             family=self.name,
@@ -50,7 +57,7 @@ class FrcnnFamily:
             options=words.model_dump(mode="json"),
             recipe=full,
             pretrained_on=start.pretrained_on,
-            ledger=_ledger(recipe, full, words, chosen),
+            ledger=_ledger(recipe, full, words, chosen) + augment.ledger(words.augment, full),
         )
         if asked not in ("none", "pretrained"):  # a file that no publisher vouches for
             from bench.adapters.frcnn.weights import check_fit
@@ -62,18 +69,25 @@ class FrcnnFamily:
         import torch
 
         from bench.adapters.frcnn.model import make
-        from bench.adapters.frcnn.weights import start_from
+        from bench.adapters.frcnn.weights import known_classes, start_from
         from bench.adapters.loop.detector import LoopDetector, Saved
 
+        carried = known_classes(plan, classes)
+        others = carried.others if carried else ()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            trainable = make(plan, len(classes))
+            trainable = make(plan, len(classes) + len(others))
         digest = None
         if plan.weights != "none":
-            start_from(trainable, Path(plan.weights))
+            start_from(trainable, Path(plan.weights), carried)
             digest = published.fingerprint(Path(plan.weights))
         saved = Saved(
-            plan=plan, classes=tuple(classes), normalisation=normalisation(plan), weights_sha256=digest
+            plan=plan,
+            classes=tuple(classes),
+            normalisation=normalisation(plan),
+            weights_sha256=digest,
+            class_map=carried.named() if carried else {},
+            others=others,
         )
         return LoopDetector(trainable, saved, device=device)
 
@@ -82,18 +96,36 @@ class FrcnnFamily:
         from bench.adapters.loop.detector import LoopDetector, load_weights, read_saved
 
         saved = read_saved(path, self.name)
-        trainable = make(saved.plan, len(saved.classes))
+        trainable = make(saved.plan, len(saved.head))
         load_weights(trainable, path)
         return LoopDetector(trainable, saved, device=device)
 
 
+_ANCHOR_WORDS = ("anchors", "anchor_sizes", "anchor_ratios")
+
+
+def _inherited(options: Mapping[str, Any], weights: str) -> dict[str, Any]:
+    """The anchors that a checkpoint of ours was trained with, unless others are said: no tensor tells."""
+    file = Path(weights).expanduser() / "detector.json"
+    if any(word in options for word in _ANCHOR_WORDS) or not file.is_file():
+        return {}
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))["plan"]["options"]
+        return {word: told[word] for word in _ANCHOR_WORDS if word in told}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"can't be read: {error}", file=file) from None
+
+
 def normalisation(plan: Plan) -> str:
     """The norm layers in words. torchvision changes them with the weights, and so do we."""
+    v2 = plan.variant == "resnet50_fpn_v2"
+    if plan.options["norm"] == "frozen":
+        beside = " in the backbone; batch norm, trained, in pyramid and head" if v2 else ""
+        return f"frozen batch norm with the statistics of the starting weights{beside}"
     if plan.weights == "none" or plan.variant == "tiny":
         return "batch norm, trained"
-    if plan.variant == "resnet50_fpn_v2":
-        return "batch norm in backbone, pyramid and head, trained on from the starting weights"
-    return "frozen batch norm with the statistics of the starting weights"
+    where = " in backbone, pyramid and head" if v2 else ""
+    return f"batch norm{where}, trained on from the starting weights"
 
 
 def _resolved(options: Options, variant: Variant, weights: str, recipe: Recipe) -> Options:
@@ -116,29 +148,68 @@ def _resolved(options: Options, variant: Variant, weights: str, recipe: Recipe) 
             mend="leave it out, or start from weights",
         )
     _check_anchors(options, variant, weights)
+    norm = _norm(options, variant, weights)
     own: dict[str, Any] = {
         word: getattr(variant, word)
         for word in ("anchor_sizes", "proposals", "train_proposals", "box_samples", "rpn_samples")
         if getattr(options, word) is None
     }
     if "anchor_sizes" in own and not variant.published:
-        zoom = (recipe.image_size or variant.image_size) / variant.image_size
+        zoom = recipe.input_size.long / variant.image_size
         own["anchor_sizes"] = tuple(round(size * zoom) for size in variant.anchor_sizes)
-    return options.model_copy(update={**own, "trainable_layers": layers})
+    return _with_candidates(options.model_copy(update={**own, "trainable_layers": layers, "norm": norm}))
+
+
+def _with_candidates(options: Options) -> Options:
+    """As many regions before NMS as after it, where nothing else is said. Raises ConfigError for fewer."""
+    found: dict[str, Any] = {}
+    for word in ("proposals", "train_proposals"):
+        kept, before = getattr(options, word), getattr(options, f"{word}_before_nms")
+        if before is not None and before < kept:
+            raise ConfigError(
+                f"fewer than the {kept} of {word} that are to be left",
+                record=f"options.{word}_before_nms",
+                value=before,
+                mend=f"say {kept} or more, or a smaller {word}",
+            )
+        found[f"{word}_before_nms"] = before or kept
+    return options.model_copy(update=found)
+
+
+def _norm(options: Options, variant: Variant, weights: str) -> str:
+    """Frozen under weights, as torchvision has it, but for the networks that it trains with batch norm."""
+    own_batch = variant.stages == 0 or variant.published == "fasterrcnn_resnet50_fpn_v2"
+    if options.norm == "frozen" and weights == "none":
+        raise ConfigError(
+            "frozen batch norm does nothing at all without statistics from pretrained weights",
+            record="options.norm",
+            value=options.norm,
+            mend="leave it out, or say batch",
+        )
+    if options.norm == "frozen" and variant.stages == 0:
+        raise ConfigError(
+            "this variant has no frozen norm", record="options.norm", value=options.norm, mend="say batch"
+        )
+    return options.norm or ("batch" if weights == "none" or own_batch else "frozen")
 
 
 def _check_anchors(options: Options, variant: Variant, weights: str) -> None:
-    """The number of anchors is part of the network: a level has one size, weights fix the rest."""
+    """The number of anchors is part of the network: a level has one size, published weights fix the rest.
+
+    Of weights that nobody published the tensors tell (`check_fit`).
+    """
+    if isinstance(options.anchors, tuple):
+        _check_shapes(len(options.anchors), variant, weights)
     sizes = variant.anchor_sizes if options.anchor_sizes is None else options.anchor_sizes
     per_level = variant.stages == 5
-    if len(sizes) != len(variant.anchor_sizes) and (per_level or weights != "none"):
+    if len(sizes) != len(variant.anchor_sizes) and (per_level or weights == "pretrained"):
         raise ConfigError(
             f"this variant has {len(variant.anchor_sizes)} sizes",
             record="options.anchor_sizes",
             value=list(sizes),
             mend="give as many, smallest first",
         )
-    if len(options.anchor_ratios) != _RATIOS and weights != "none":
+    if len(options.anchor_ratios) != _RATIOS and weights == "pretrained":
         raise ConfigError(
             f"the weights were trained with {_RATIOS} ratios",
             record="options.anchor_ratios",
@@ -150,6 +221,18 @@ def _check_anchors(options: Options, variant: Variant, weights: str) -> None:
 _RATIOS = 3
 
 
+def _check_shapes(count: int, variant: Variant, weights: str) -> None:
+    """Anchors given by width and height: the same number a level, and as many as published weights have."""
+    usual = len(variant.anchor_sizes) * _RATIOS
+    if (weights == "pretrained" and count != usual) or count % variant.anchor_levels:
+        told = (
+            f"{usual}"
+            if weights == "pretrained"
+            else f"a multiple of {variant.anchor_levels}, one set a level"
+        )
+        raise ConfigError(f"there must be {told}", record="options.anchors", value=f"{count} shapes")
+
+
 def _recipe(recipe: Recipe, name: str, variant: Variant) -> Recipe:
     """Open words with torchvision's published values; `tiny` has its own."""
     adamw = (recipe.optimizer or ("adamw" if name == "tiny" else "sgd")) == "adamw"
@@ -158,7 +241,7 @@ def _recipe(recipe: Recipe, name: str, variant: Variant) -> Recipe:
     elif adamw:
         lr, decay = ADAMW_LR, ADAMW_WEIGHT_DECAY
     else:
-        lr, decay = SGD_LR * recipe.batch_size / REFERENCE_BATCH, SGD_WEIGHT_DECAY
+        lr, decay = SGD_LR * recipe.batch_size * recipe.accumulate / REFERENCE_BATCH, SGD_WEIGHT_DECAY
     lr = recipe.lr or lr
     usual: dict[str, Any] = {
         "image_size": variant.image_size,
@@ -170,10 +253,12 @@ def _recipe(recipe: Recipe, name: str, variant: Variant) -> Recipe:
         "schedule": "cosine" if name == "tiny" else "step",
         "warmup_epochs": min(SGD_WARMUP_EPOCHS, float(recipe.epochs)),
         "clip_norm": 0.0,
+        "decay_norms": True,
     }
-    return recipe.model_copy(
+    full = recipe.model_copy(
         update={word: value for word, value in usual.items() if getattr(recipe, word) is None}
     )
+    return stages.resolved(full, PARTS, "frcnn")
 
 
 def _ledger(asked: Recipe, used: Recipe, options: Options, variant: Variant) -> tuple[LedgerEntry, ...]:
@@ -183,8 +268,17 @@ def _ledger(asked: Recipe, used: Recipe, options: Options, variant: Variant) -> 
             LedgerEntry(
                 word="image_size",
                 asked="the family's own",
-                used=f"long side {used.image_size}",
+                used=str(used.input_size),
                 why="torchvision fixes the short side; here the long side is matched for every detector",
+            )
+        )
+    if options.box_score > SCORE_FLOOR:
+        entries.append(
+            LedgerEntry(
+                word="score floor",
+                asked=f"{SCORE_FLOOR:g}",
+                used=f"{options.box_score:g}",
+                why="option box_score: the tail of the ranking is cut off, which costs AP",
             )
         )
     layers = options.trainable_layers

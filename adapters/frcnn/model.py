@@ -6,10 +6,12 @@ fits into those. torchvision's class 0 is the background, so its labels are ours
 B pictures in a batch, N boxes in a picture, C classes. Boxes are xyxy in pixels of the network's input.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection._utils import overwrite_eps
@@ -21,12 +23,20 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-from bench.adapters.frcnn.variants import COCO_V1_FILE, Options
-from bench.adapters.loop.trainable import Batch, Found, Target, Trainable
-from bench.detector import MAX_DETECTIONS, SCORE_FLOOR, Plan
+from bench.adapters.frcnn import anchors as fitting
+from bench.adapters.frcnn.anchors import Shapes
+from bench.adapters.frcnn.variants import COCO_V1_FILE, VARIANTS, Options
+from bench.adapters.loop.echo import Mirror
+from bench.adapters.loop.trainable import Batch, Found, Met, Target, Trainable
+from bench.detector import MAX_DETECTIONS, Plan
+from bench.layout import Example
+from bench.recipe import InputSize
+from bench.records import LedgerEntry
 
 IMAGENET_MEAN = [0.485, 0.456, 0.406]
 IMAGENET_STD = [0.229, 0.224, 0.225]
+
+_MOBILENET_LEVELS = 3  # of its feature pyramid; they share all anchors
 
 _PYRAMID_CHANNELS = [256, 512, 1024, 2048]  # of ResNet-50's four stages
 _ROI_SIDE = 7
@@ -37,16 +47,19 @@ _TINY_STRIDE = 8
 _TINY_ROI_SIDE = 4
 _TINY_HEAD_WIDTH = 128
 
-_RPN_SCORE_FLOOR = 0.0
-"""torchvision's default; its mobilenet builders say 0.05, which would cost AP the tail of the ranking."""
+_UNHEARD_ROOM = 10
+"""Detections kept for each that counts, where most of the head's classes are not the dataset's."""
 
 
 class FasterRcnn(Trainable):
     """torchvision's network as the loop wants it. Its state_dict is the network's own, names and all."""
 
-    def __init__(self, network: FasterRCNN) -> None:
+    def __init__(self, network: FasterRCNN, *, fit_anchors: bool = False, anchor_levels: int = 1) -> None:
+        """`fit_anchors`: to the boxes of the training that comes. `anchor_levels`: see `Variant`."""
         super().__init__()
         self.network = network
+        self.fit_anchors = fit_anchors
+        self.anchor_levels = anchor_levels
         self.network.transform = _NoResize(network.transform.size_divisible)
 
     @property
@@ -56,6 +69,17 @@ class FasterRcnn(Trainable):
         body = getattr(backbone, "body", backbone)
         assert isinstance(body, nn.Module)
         return body
+
+    @property
+    def parts(self) -> Mapping[str, Sequence[nn.Module]]:
+        """The head is the last layer alone, the two that name and place a region. The feature pyramid, the
+        proposal network and the layers before the last one belong to no part but `all_but_head`."""
+        return {"backbone": [self.backbone], "head": [self.network.roi_heads.box_predictor]}
+
+    @property
+    def compilable(self) -> Sequence[nn.Module]:
+        """All that comes after works on another number of regions each time."""
+        return [self.network.backbone]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Four components. In evaluation mode too, with the proposals and samples of a training step."""
@@ -73,10 +97,37 @@ class FasterRcnn(Trainable):
                 module.training = False
 
     def detect(self, batch: Batch) -> list[Found]:
+        if self.heard is not None:  # places that classes take of which nobody hears
+            self.network.roi_heads.detections_per_img = MAX_DETECTIONS * _UNHEARD_ROOM
         return [
-            Found(found["boxes"], found["scores"], found["labels"] - 1)
+            Found(found["boxes"], found["scores"], found["labels"] - 1).among(self.heard)
             for found in self.network(batch.pictures())
         ]
+
+    def mirror(self) -> Mirror:
+        from bench.adapters.frcnn.echo import FrcnnMirror
+
+        return FrcnnMirror(self)
+
+    def meet(self, examples: Sequence[Example], size: InputSize) -> Met:
+        """Fits the anchors where that is asked for, and where there are boxes enough."""
+        if not self.fit_anchors:
+            return Met()
+        generator = self.network.rpn.anchor_generator
+        usual = np.concatenate([_shapes(level) for level in generator.cell_anchors[: self.anchor_levels]])
+        boxes = fitting.shapes_of(examples, size)
+        if (different := fitting.different(boxes)) < len(usual):
+            why = f"the training boxes have {different} different shapes, fewer than the {len(usual)} anchors"
+            return Met(notes=(_anchor_note("anchor_sizes and anchor_ratios", why),))
+        found = fitting.fitted(boxes, len(usual))
+        _place(generator, found, self.anchor_levels)
+        now, before = fitting.overlap(boxes, found), fitting.overlap(boxes, usual)
+        why = (
+            f"k-means of {len(boxes)} training boxes: mean IoU with the best anchor {now:.3f}, "
+            f"with anchor_sizes and anchor_ratios {before:.3f}"
+        )
+        used = ", ".join(f"{width:g}x{height:g}" for width, height in found)
+        return Met({"anchors": found.tolist()}, (_anchor_note(used, why),))
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         return self.network.state_dict(*args, **kwargs)
@@ -107,31 +158,36 @@ def make(plan: Plan, classes: int) -> FasterRcnn:
     options = Options.model_validate(plan.options)
     parts = _tiny_parts(options) if plan.variant == "tiny" else _stock_parts(plan, options)
     network = FasterRCNN(
-        rpn_pre_nms_top_n_train=options.train_proposals,
+        rpn_pre_nms_top_n_train=options.train_proposals_before_nms,
         rpn_post_nms_top_n_train=options.train_proposals,
-        rpn_pre_nms_top_n_test=options.proposals,
+        rpn_pre_nms_top_n_test=options.proposals_before_nms,
         rpn_post_nms_top_n_test=options.proposals,
-        rpn_score_thresh=_RPN_SCORE_FLOOR,
+        rpn_score_thresh=options.rpn_score,
+        rpn_nms_thresh=options.rpn_nms,
+        rpn_positive_fraction=options.rpn_positives,
+        box_positive_fraction=options.box_positives,
         rpn_batch_size_per_image=options.rpn_samples,
         box_batch_size_per_image=options.box_samples,
-        box_score_thresh=SCORE_FLOOR,
+        box_score_thresh=options.box_score,
         box_nms_thresh=options.box_nms,
         box_detections_per_img=MAX_DETECTIONS,
         box_predictor=FastRCNNPredictor(parts.pop("head_width"), classes + 1),
         **parts,
     )
-    return FasterRcnn(network)
+    made = FasterRcnn(
+        network,
+        fit_anchors=options.anchors == "fit",
+        anchor_levels=VARIANTS[plan.variant].anchor_levels,
+    )
+    made.augment = options.augment
+    return made
 
 
 def _stock_parts(plan: Plan, options: Options) -> dict[str, Any]:
     """Backbone, anchors and heads as torchvision's builder of that name puts them together."""
     backbone = _stock_backbone(plan, options)
-    sizes, ratios = options.anchor_sizes, options.anchor_ratios
-    assert sizes is not None, "plans are resolved"
-    if plan.variant.startswith("resnet50"):  # one size a level
-        anchors = AnchorGenerator(tuple((size,) for size in sizes), (ratios,) * len(sizes))
-    else:  # every size on each of the three levels
-        anchors = AnchorGenerator((sizes,) * 3, (ratios,) * 3)
+    levels = 5 if plan.variant.startswith("resnet50") else _MOBILENET_LEVELS
+    anchors = _anchors(options, levels, own=VARIANTS[plan.variant].anchor_levels)
     parts: dict[str, Any] = {
         "backbone": backbone,
         "rpn_anchor_generator": anchors,
@@ -149,12 +205,11 @@ def _stock_parts(plan: Plan, options: Options) -> dict[str, Any]:
 
 
 def _stock_backbone(plan: Plan, options: Options) -> Any:
-    """With frozen batch norm where torchvision has it: under weights, except in v2."""
+    """With the norm layers that were decided on; nothing is fetched."""
     v2 = plan.variant == "resnet50_fpn_v2"
-    frozen = plan.weights != "none" and not v2
     settings: dict[str, Any] = {
         "weights": None,  # never ImageNet's: it would be fetched
-        "norm_layer": FrozenBatchNorm2d if frozen else nn.BatchNorm2d,
+        "norm_layer": FrozenBatchNorm2d if options.norm == "frozen" else nn.BatchNorm2d,
         "trainable_layers": options.trainable_layers,
     }
     if not plan.variant.startswith("resnet50"):
@@ -171,16 +226,42 @@ def _stock_backbone(plan: Plan, options: Options) -> Any:
 
 def _tiny_parts(options: Options) -> dict[str, Any]:
     backbone = _TinyBackbone()
-    sizes = options.anchor_sizes
-    assert sizes is not None, "plans are resolved"
     return {
         "backbone": backbone,
-        "rpn_anchor_generator": AnchorGenerator((sizes,), (options.anchor_ratios,)),
+        "rpn_anchor_generator": _anchors(options, 1, own=1),
         "box_roi_pool": MultiScaleRoIAlign(["0"], output_size=_TINY_ROI_SIDE, sampling_ratio=1),
         "box_head": TwoMLPHead(backbone.out_channels * _TINY_ROI_SIDE**2, _TINY_HEAD_WIDTH),
         "head_width": _TINY_HEAD_WIDTH,
         "size_divisible": _TINY_STRIDE,
     }
+
+
+def _anchors(options: Options, levels: int, *, own: int) -> AnchorGenerator:
+    """`own` levels have anchors of their own; where it is one, all levels have the same ones."""
+    sizes, ratios = options.anchor_sizes, options.anchor_ratios
+    assert sizes is not None, "plans are resolved"
+    if not isinstance(options.anchors, tuple):
+        one_a_level = tuple((size,) for size in sizes) if own > 1 else (sizes,) * levels
+        return AnchorGenerator(one_a_level, (ratios,) * levels)
+    shapes = np.array(options.anchors)
+    generator = AnchorGenerator(
+        ((1.0,) * (len(shapes) // own),) * levels, ((1.0,),) * levels
+    )  # only their number
+    _place(generator, shapes, own)
+    return generator
+
+
+def _place(generator: AnchorGenerator, shapes: Shapes, own: int) -> None:
+    """Give the levels these anchors, smallest first."""
+    sets = [torch.from_numpy(part).float() for part in np.split(shapes, own)]  # (A, 2) each
+    cells = [torch.cat([-part, part], dim=1) / 2 for part in sets]
+    generator.cell_anchors = cells if own > 1 else cells * len(generator.cell_anchors)
+
+
+def _shapes(cell: Tensor) -> Shapes:
+    """Anchors (A, 4) xyxy around 0 -> width and height (A, 2)."""
+    found: Shapes = (cell[:, 2:] - cell[:, :2]).double().cpu().numpy()
+    return found
 
 
 class _TinyBackbone(nn.Sequential):
@@ -198,6 +279,10 @@ class _TinyBackbone(nn.Sequential):
             before = channels
         super().__init__(*layers)
         self.out_channels = before
+
+
+def _anchor_note(used: str, why: str) -> LedgerEntry:
+    return LedgerEntry(word="anchors", asked="fit", used=used, why=why)
 
 
 def _to_torchvision(target: Target) -> dict[str, Tensor]:

@@ -1,11 +1,14 @@
 """The Faster R-CNNs that can be asked for, and the family's own words."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from bench.adapters.loop.augment import Augment
 from bench.adapters.weights.published import KNOWN
+from bench.detector import SCORE_FLOOR
+from bench.recipe import Share
 
 COCO_LONG_SIDE = 1066
 """torchvision brings the short side to 800; the long side of COCO's usual 4:3 picture is then 1066."""
@@ -28,6 +31,11 @@ class Variant:
     train_proposals: int
     box_samples: int
     rpn_samples: int
+
+    @property
+    def anchor_levels(self) -> int:
+        """Levels of the pyramid that have anchors of their own; 1: all levels have the same ones."""
+        return len(self.anchor_sizes) if self.stages == 5 else 1
 
 
 _STOCK_ANCHORS = (32, 64, 128, 256, 512)
@@ -93,6 +101,21 @@ COCO_V1_FILE = KNOWN["fasterrcnn_resnet50_fpn"].files[0].place
 """The one file whose frozen batch norm was trained with an epsilon of 0 (torchvision's `overwrite_eps`)."""
 
 
+def _word_or_shapes(given: Any) -> Any:
+    if isinstance(given, str) and given not in ("sizes", "fit"):
+        raise ValueError("say sizes, fit, or the widths and heights themselves: [[20, 30], [40, 25], ...]")
+    return given
+
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Shape = tuple[Positive, Positive]
+Anchors = Annotated[
+    Literal["sizes", "fit"] | Annotated[tuple[Shape, ...], Field(min_length=1)],
+    BeforeValidator(_word_or_shapes),
+]
+
+
 class Options(BaseModel):
     """The family's own words. None takes the variant's own figure; a resolved plan has none left."""
 
@@ -101,8 +124,26 @@ class Options(BaseModel):
     box_nms: Annotated[float, Field(gt=0, le=1)] = Field(
         0.5, description="IoU over which the weaker of two boxes of one class is dropped."
     )
+    box_score: Annotated[float, Field(ge=SCORE_FLOOR, lt=1)] = Field(
+        SCORE_FLOOR, description="Lowest score of a detection. More than the floor of all families costs AP."
+    )
+    rpn_nms: Annotated[float, Field(gt=0, le=1)] = Field(0.7, description="The same of two proposed regions.")
+    rpn_score: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Lowest score of a region that is looked at. torchvision's mobilenets say 0.05."
+    )
+    norm: Literal["batch", "frozen"] | None = Field(
+        None, description="Batch norm of the backbone: trained, or frozen at the statistics of the weights."
+    )
+    augment: Augment = Field(
+        "none", description="paper: DETR's crops and many sizes, beside the recipe's flip."
+    )
     trainable_layers: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Backbone stages that are trained, from the top. Default: 3 with weights, else all."
+    )
+    anchors: Anchors = Field(
+        "sizes",
+        description="sizes: all anchor_sizes in all anchor_ratios. fit: as many, by k-means of the training "
+        "boxes. Or widths and heights in pixels of the network's input, smallest first, as many a level.",
     )
     anchor_sizes: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
         None, description="Sides of the anchors, in pixels of the network's input, smallest first."
@@ -114,6 +155,14 @@ class Options(BaseModel):
         None, description="Regions that are looked at in a picture (a level of the pyramid), predicting."
     )
     train_proposals: Annotated[int, Field(ge=1)] | None = Field(None, description="The same, training.")
+    proposals_before_nms: Count | None = Field(
+        None, description="Regions (a level) from which those are chosen, predicting. Default: as many."
+    )
+    train_proposals_before_nms: Count | None = Field(None, description="The same, training.")
+    box_positives: Share = Field(
+        0.25, description="Largest share of regions with an object among box_samples."
+    )
+    rpn_positives: Share = Field(0.5, description="Largest share of anchors on an object among rpn_samples.")
     box_samples: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Regions a picture that the box head learns from in a step."
     )

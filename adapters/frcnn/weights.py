@@ -1,35 +1,89 @@
 """Filling a Faster R-CNN from a file: torchvision's own, its reference script's, or a checkpoint of ours."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from bench.adapters.class_map import NEVER, ClassMap, match
 from bench.adapters.frcnn.model import FasterRcnn, make
-from bench.adapters.loop.detector import misfits
-from bench.adapters.weights.checkpoints import load_state
+from bench.adapters.loop.detector import read_saved
+from bench.adapters.weights.checkpoints import load_state, misfits
+from bench.adapters.weights.published import published_as
 from bench.detector import Plan
 from bench.errors import WeightsError
 
 _CLASS_HEAD = "roi_heads.box_predictor."
+_BACKGROUND = 1
+"""torchvision's first class."""
+
 _COUNTER = "num_batches_tracked"
 """Batch norm keeps it, frozen batch norm does not; nothing depends on it."""
 
 
-def start_from(trainable: FasterRcnn, path: Path) -> bool:
+def start_from(trainable: FasterRcnn, path: Path, carried: ClassMap | None = None) -> bool:
     """Fill the network from a file of torchvision's or a checkpoint of ours; whether its class head fitted.
 
-    A head for another number of classes is left as it is: new. Raises WeightsError naming the tensors, where
-    any other does not fit.
+    A head for another number of classes is left as it is: new. With `carried` the head takes the rows of the
+    file's, as they are ordered there. Raises WeightsError naming the tensors, where any other does not fit.
     """
     state = trainable.state_dict()
     offered = _offered(path)
+    if carried is not None:
+        offered |= _head(offered, carried, path)
     same_head = _check(state, offered, path)
     if not same_head:
         offered = _without_class_head(offered)
     trainable.load_state_dict({**state, **offered})
     return same_head
+
+
+def known_classes(plan: Plan, classes: Sequence[str]) -> ClassMap | None:
+    """What a plan that judges its weights as they come already knows; None where the head is trained.
+
+    Raises RecipeError where none of `classes` is known.
+    """
+    if plan.recipe.epochs or plan.weights == "none":
+        return None
+    return match(classes, head_classes(Path(plan.weights)), weights=plan.weights)
+
+
+def head_classes(path: Path) -> tuple[str, ...]:
+    """Names of the head's rows, without the background; empty where nobody says them.
+
+    torchvision says them of its own files, `detector.json` of a checkpoint of ours.
+    """
+    if path.is_dir():
+        return read_saved(path, "frcnn").head
+    entry = published_as(path)
+    if entry is None:
+        return ()
+    from torchvision.models import get_model_weights
+
+    return tuple(get_model_weights(entry.name).DEFAULT.meta["categories"])[_BACKGROUND:]
+
+
+def _head(offered: Mapping[str, Tensor], carried: ClassMap, path: Path) -> dict[str, Tensor]:
+    """The class head's tensors; the background stays the first class, and each class has four offsets."""
+    found = {}
+    for name, missing in (("cls_score.weight", 0.0), ("cls_score.bias", NEVER), ("bbox_pred.weight", 0.0)):
+        found[_CLASS_HEAD + name] = _rows(offered, _CLASS_HEAD + name, carried, path, missing)
+    name = f"{_CLASS_HEAD}bbox_pred.bias"
+    return found | {name: _rows(offered, name, carried, path, 0.0)}
+
+
+def _rows(offered: Mapping[str, Tensor], name: str, carried: ClassMap, path: Path, missing: float) -> Tensor:
+    tensor = offered.get(name)
+    classes = len(carried.theirs) + _BACKGROUND
+    if tensor is None or len(tensor) % classes:
+        raise WeightsError(
+            f"{name} does not have rows for the background and the {len(carried.theirs)} classes of the file",
+            file=path,
+            value=None if tensor is None else tuple(tensor.shape),
+        )
+    rows = tensor.view(classes, -1, *tensor.shape[1:])  # (classes, 1 or 4, ...)
+    return torch.cat([rows[:_BACKGROUND], carried.rearranged(rows[_BACKGROUND:], missing)]).flatten(0, 1)
 
 
 def check_fit(plan: Plan) -> None:

@@ -2,26 +2,31 @@
 
 CHECKPOINT/
   detector.json         what it takes to build the network again
-  model.safetensors     its weights
+  model.safetensors     its weights, under the names that the framework's own network has
+
+`fit` leaves a second one, of the last epoch's weights, in WORKDIR/last.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import safetensors.torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from torch import Tensor
 
 from bench import files
-from bench.adapters.loop import inference
+from bench.adapters.loop import echo, inference
 from bench.adapters.loop import state as training_state
 from bench.adapters.loop import training as loop
 from bench.adapters.loop.trainable import Trainable
+from bench.adapters.weights.checkpoints import misfits
 from bench.detector import Detections, FitContext, Plan
 from bench.errors import WeightsError
-from bench.layout import Layout
-from bench.recipe import Recipe
+from bench.layout import Example, Layout
+from bench.recipe import InputSize, Recipe
 from bench.records import Description, TrainingRecord
 
 
@@ -34,6 +39,15 @@ class Saved(BaseModel):
     classes: tuple[str, ...]
     normalisation: str
     weights_sha256: str | None
+    class_map: dict[str, str | None] = {}
+    """Of weights that are judged as they come; see bench.adapters.class_map."""
+    others: tuple[str, ...] = ()
+    """Classes that the head knows beside `classes`; nobody hears of them."""
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """All that the network's head knows, in its order."""
+        return self.classes + self.others
 
 
 class LoopDetector:
@@ -41,14 +55,13 @@ class LoopDetector:
 
     def __init__(self, trainable: Trainable, saved: Saved, *, device: str) -> None:
         self.trainable = trainable.to(device)
+        self.trainable.heard = len(saved.classes) if saved.others else None
         self.saved = saved
         self.device = device
 
     @property
-    def image_size(self) -> int:
-        size = self.saved.plan.recipe.image_size
-        assert size is not None, "plans are resolved"
-        return size
+    def input_size(self) -> InputSize:
+        return self.saved.plan.recipe.input_size
 
     def describe(self) -> Description:
         plan = self.saved.plan
@@ -59,7 +72,7 @@ class LoopDetector:
         return Description(
             family=plan.family,
             variant=plan.variant,
-            input_size=self.image_size,
+            input_size=self.input_size.long,
             parameters=sum(parameter.numel() for parameter in parameters),
             trainable_parameters=sum(
                 p.numel() for p in parameters if p.requires_grad and id(p) not in frozen
@@ -68,19 +81,43 @@ class LoopDetector:
             weights=None if plan.weights == "none" else plan.weights,
             weights_sha256=self.saved.weights_sha256,
             normalisation=self.saved.normalisation,
+            class_map=self.saved.class_map,
         )
 
     def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
-        return loop.fit(self.trainable, layout, recipe, context)
+        met = self.trainable.meet(layout.examples("train"), recipe.input_size)
+        options = {**self.saved.plan.options, **met.options}
+        self.saved = self.saved.model_copy(update={"plan": replace(self.saved.plan, options=options)})
+        record = loop.fit(self.trainable, layout, recipe, context)
+        if record.epochs:
+            self._write_beside(training_state.last_dir(context.workdir))
+        return record.model_copy(update={"notes": (*record.notes, *met.notes)})
 
     def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
         return inference.predict(
-            self.trainable, pictures, image_size=self.image_size, batch_size=batch_size, device=self.device
+            self.trainable, pictures, size=self.input_size, batch_size=batch_size, device=self.device
         )
+
+    def still(self) -> None:
+        self.trainable.augment = "none"
+
+    def seen(self, pictures: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
+        return echo.seen(self.trainable.mirror(), pictures, self.saved.plan.recipe, self.device)
+
+    def fed(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
+        recipe = self.saved.plan.recipe
+        return echo.fed(self.trainable.mirror(), self.trainable, examples, recipe, self.device)
+
+    def echo(self, examples: Sequence[Example]) -> Iterator[Detections]:
+        return echo.echo(self.trainable.mirror(), examples, self.saved.plan.recipe, self.device)
 
     def save(self, path: Path) -> None:
         path.mkdir(parents=True)
         training_state.save_weights(self.trainable, path / "model.safetensors")
+        self._write_beside(path)
+
+    def _write_beside(self, path: Path) -> None:
+        """All of a checkpoint but its tensors."""
         self.trainable.save_beside(path)
         files.write_text(path / "detector.json", self.saved.model_dump_json(indent=2) + "\n")
 
@@ -113,19 +150,3 @@ def load_weights(trainable: Trainable, path: Path) -> None:
     if problems:
         raise WeightsError(f"does not fit the model: {'; '.join(problems)}", file=file)
     trainable.load_state_dict(tensors)
-
-
-def misfits(wanted: dict[str, Tensor], offered: dict[str, Tensor]) -> list[str]:
-    """Tensors that are missing, of another shape or not wanted, one line each, at most three of a sort."""
-    missing = [f"{name} is missing" for name in wanted if name not in offered]
-    shapes = [
-        f"{name} has shape {tuple(offered[name].shape)}, not {tuple(tensor.shape)}"
-        for name, tensor in wanted.items()
-        if name in offered and offered[name].shape != tensor.shape
-    ]
-    strange = [f"{name} is not wanted" for name in offered if name not in wanted]
-    return [line for sort in (missing, shapes, strange) for line in _few(sort)]
-
-
-def _few(lines: list[str], most: int = 3) -> list[str]:
-    return lines if len(lines) <= most else [*lines[:most], f"and {len(lines) - most} more"]

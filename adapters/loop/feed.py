@@ -1,4 +1,4 @@
-"""Training pictures in batches: order, flips and sizes are drawn from the seed and the epoch alone.
+"""Training pictures in batches: order, flips, sizes and crops are drawn from the seed and the epoch alone.
 
 So an epoch is the same whether it is the first after a resume or not, and however many processes load it.
 """
@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from bench.adapters.loop import augment as augmentation
 from bench.adapters.loop import pictures
+from bench.adapters.loop.augment import Augment, Crop
 from bench.adapters.loop.pictures import Pixels
 from bench.adapters.loop.trainable import Batch, Target
+from bench.errors import RecipeError
 from bench.layout import Example
-from bench.recipe import Recipe
+from bench.recipe import InputSize, Recipe
 
 CACHE_BYTES = 256 * 2**20
 """Pictures are kept in memory, at the network's size, if all of them together need no more than this."""
-
-_SMALLEST_SIDE = 32
-"""Multi-scale goes no lower: the backbones shrink a picture 32 times."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,9 @@ class Order:
     """One picture as it is wanted."""
 
     index: int
-    long_side: int
+    size: InputSize
     flip: bool
+    crop: Crop | None = None
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,12 @@ class Loaded:
 class Pictures(Dataset[Any]):
     """Examples, loaded to order."""
 
-    def __init__(self, examples: Sequence[Example], *, keep_at: int | None) -> None:
-        """`keep_at`: the one long side that will be asked for, if pictures may be kept in memory."""
+    def __init__(self, examples: Sequence[Example], *, keep_at: InputSize | None) -> None:
+        """`keep_at`: the one size that will be asked for, if pictures may be kept in memory."""
         self._examples = examples
         self._kept: dict[int, Pixels] | None = None
         if keep_at is not None:
-            sizes = (pictures.fitted(example.size_wh, keep_at) for example in examples)
+            sizes = (keep_at.fit(example.size_wh) for example in examples)
             self._kept = {} if sum(3 * width * height for width, height in sizes) <= CACHE_BYTES else None
 
     def __getitem__(self, order: Order) -> Loaded:
@@ -58,26 +59,44 @@ class Pictures(Dataset[Any]):
         pixels = self._pixels(order)
         height, width, _ = pixels.shape
         real = ~example.crowd
-        boxes = example.boxes_xyxy[real] * (np.array([width, height] * 2) / np.array(example.size_wh * 2))
+        boxes = example.boxes_xyxy[real]
+        shown_wh: tuple[float, float] = example.size_wh
+        if order.crop:
+            boxes, shown_wh = augmentation.inside(boxes, order.crop.window(example.size_wh))
+        boxes = boxes * (np.array([width, height] * 2) / np.array(shown_wh * 2))
         if order.flip:
             pixels = pixels[:, ::-1]
             boxes = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
         target = Target(torch.from_numpy(boxes).float(), torch.from_numpy(example.labels[real]))
-        return Loaded(pixels, example.size_wh, target)
+        return Loaded(pixels, example.size_wh, _with_area(target) if order.crop else target)
 
     def _pixels(self, order: Order) -> Pixels:
+        example = self._examples[order.index]
+        if order.crop:
+            return pictures.read(example.path, order.size, order.crop.window(example.size_wh))[0]
         if self._kept is None:
-            return pictures.read(self._examples[order.index].path, order.long_side)[0]
+            return pictures.read(example.path, order.size)[0]
         if order.index not in self._kept:
-            self._kept[order.index] = pictures.read(self._examples[order.index].path, order.long_side)[0]
+            self._kept[order.index] = pictures.read(example.path, order.size)[0]
         return self._kept[order.index]
 
 
-class Epochs(Sampler[list[Order]]):
-    """The batches of the epoch that `epoch` names: shuffled, flipped and scaled as the recipe says."""
+def _with_area(target: Target) -> Target:
+    """Without the boxes of which a crop has left nothing."""
+    left = (target.boxes_xyxy[:, 2:] > target.boxes_xyxy[:, :2]).all(dim=1)
+    return Target(target.boxes_xyxy[left], target.labels[left])
 
-    def __init__(self, count: int, recipe: Recipe, seed: int) -> None:
+
+class Epochs(Sampler[list[Order]]):
+    """The batches of the epoch that `epoch` names: shuffled, flipped and scaled as the recipe says.
+
+    `limit` ends an epoch after so many pictures: the last one of a training may be a part.
+    """
+
+    def __init__(self, count: int, recipe: Recipe, seed: int, augment: Augment = "none") -> None:
         self.epoch = 1
+        self.limit = count
+        self._augment = augment
         self._count = count
         self._recipe = recipe
         self._seed = seed
@@ -87,32 +106,47 @@ class Epochs(Sampler[list[Order]]):
 
     def __iter__(self) -> Iterator[list[Order]]:
         recipe = self._recipe
-        long_side = _long_side(recipe)
         random = np.random.default_rng([self._seed, self.epoch])
         order = random.permutation(self._count)
         flips = random.random(self._count) < recipe.flip
         scales = random.uniform(1 - recipe.multi_scale, 1 + recipe.multi_scale, len(self))
-        for number, start in enumerate(range(0, self._count, recipe.batch_size)):
-            side = max(_SMALLEST_SIDE, round(long_side * scales[number]))
-            rows = range(start, min(start + recipe.batch_size, self._count))
-            yield [Order(int(order[row]), side, bool(flips[row])) for row in rows]
+        by_batch = [recipe.input_size.scaled(scale) for scale in scales]
+        sizes: Sequence[InputSize] = [size for size in by_batch for _ in range(recipe.batch_size)]
+        crops: Sequence[Crop | None] = [None] * self._count
+        if self._augment == "paper":
+            sizes, crops = augmentation.draw(random, self._count, recipe.input_size)
+        end = min(self.limit, self._count)
+        for start in range(0, end, recipe.batch_size):
+            rows = range(start, min(start + recipe.batch_size, end))
+            yield [Order(int(order[row]), sizes[row], bool(flips[row]), crops[row]) for row in rows]
 
 
 def training(
-    examples: Sequence[Example], recipe: Recipe, seed: int, device: str
+    examples: Sequence[Example], recipe: Recipe, seed: int, device: str, augment: Augment = "none"
 ) -> tuple[DataLoader[Batch], Epochs]:
-    """Batches of `examples`; set the sampler's `epoch` before each pass."""
-    epochs = Epochs(len(examples), recipe, seed)
-    keep_at = None if recipe.multi_scale else _long_side(recipe)
-    return _loader(examples, epochs, recipe.workers, device, keep_at), epochs
+    """Batches of `examples`; set the sampler's `epoch` before each pass.
+
+    Raises RecipeError for a batch that is larger than all of them together.
+    """
+    if recipe.batch_size > len(examples):
+        raise RecipeError(
+            f"the train split has {len(examples)} pictures, fewer than one batch",
+            record="train.batch_size",
+            value=recipe.batch_size,
+            mend=f"say {len(examples)} or less",
+        )
+    epochs = Epochs(len(examples), recipe, seed, augment)
+    one_size = not recipe.multi_scale and augment == "none"
+    return _loader(examples, epochs, recipe.workers, device, recipe.input_size if one_size else None), epochs
 
 
 def validation(examples: Sequence[Example], recipe: Recipe, device: str) -> DataLoader[Batch]:
     """Batches of `examples` in order, as they are, at the recipe's size."""
-    side, size = _long_side(recipe), recipe.batch_size
-    orders = [Order(index, side, flip=False) for index in range(len(examples))]
-    batches = [orders[start : start + size] for start in range(0, len(orders), size)]
-    return _loader(examples, batches, recipe.workers, device, side)
+    orders = [Order(index, recipe.input_size, flip=False) for index in range(len(examples))]
+    batches = [
+        orders[start : start + recipe.batch_size] for start in range(0, len(orders), recipe.batch_size)
+    ]
+    return _loader(examples, batches, recipe.workers, device, recipe.input_size)
 
 
 def collate(loaded: Sequence[Loaded]) -> Batch:
@@ -135,7 +169,7 @@ def _loader(
     batches: Epochs | list[list[Order]],
     workers: int,
     device: str,
-    keep_at: int | None,
+    keep_at: InputSize | None,
 ) -> DataLoader[Batch]:
     return DataLoader(
         # Each process would keep a copy of its own.
@@ -148,8 +182,3 @@ def _loader(
         multiprocessing_context="spawn" if workers else None,  # a fork of threads may hang
         pin_memory=device != "cpu",
     )
-
-
-def _long_side(recipe: Recipe) -> int:
-    assert recipe.image_size is not None, "the loop takes resolved recipes"
-    return recipe.image_size

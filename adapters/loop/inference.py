@@ -10,14 +10,15 @@ from bench.adapters.loop import feed, pictures
 from bench.adapters.loop.trainable import Batch, Found, Target, Trainable
 from bench.boxes import clip
 from bench.detector import Detections
+from bench.recipe import InputSize
 
 
 def predict(
-    trainable: Trainable, paths: Sequence[Path], *, image_size: int, batch_size: int, device: str
+    trainable: Trainable, paths: Sequence[Path], *, size: InputSize, batch_size: int, device: str
 ) -> Iterator[Detections]:
-    """One Detections a picture, in order; `image_size` is the long side of the network's input in pixels."""
+    """One Detections a picture, in order; `size` is how large it enters the network."""
     for start in range(0, len(paths), batch_size):
-        batch = _load(paths[start : start + batch_size], image_size).to(device)
+        batch = load(paths[start : start + batch_size], size).to(device)
         trainable.eval()
         with torch.inference_mode():
             found = trainable.detect(batch)
@@ -38,7 +39,8 @@ def _in_original(found: Found, size_wh: tuple[int, int], original_wh: tuple[int,
     return Detections.best(boxes, found.scores.double().cpu().numpy(), found.labels.cpu().numpy())
 
 
-def _load(paths: Sequence[Path], image_size: int) -> Batch:
+def load(paths: Sequence[Path], size: InputSize) -> Batch:
+    """One batch, without targets."""
     nothing = Target(torch.zeros((0, 4)), torch.zeros(0, dtype=torch.int64))
-    loaded = [feed.Loaded(*pictures.read(path, image_size), nothing) for path in paths]
+    loaded = [feed.Loaded(*pictures.read(path, size), nothing) for path in paths]
     return feed.collate(loaded)

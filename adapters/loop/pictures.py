@@ -6,27 +6,32 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bench.recipe import InputSize
+
 Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
+Window = tuple[float, float, float, float]  # xyxy in pixels of the picture on disk
 
 
-def read(path: Path, long_side: int | None = None) -> tuple[Pixels, tuple[int, int]]:
-    """A picture and its size on disk (width, height); the longer side becomes `long_side` where one is given.
+def read(
+    path: Path, size: InputSize | None = None, window: Window | None = None
+) -> tuple[Pixels, tuple[int, int]]:
+    """A picture and its size on disk (width, height); only what is in `window`, made to fit `size`.
 
     Whatever the picture's mode, it comes as 8-bit RGB. It is not turned: layouts hold upright pictures.
     """
     with Image.open(path) as picture:
         size_wh = picture.size
-        target = size_wh if long_side is None else fitted(size_wh, long_side)
+        x1, y1, x2, y2 = window or (0, 0, *size_wh)
+        shown = (x2 - x1, y2 - y1)
+        target = size.fit(shown) if size else (max(1, round(shown[0])), max(1, round(shown[1])))
         # JPEG alone follows this: it decodes at a half, a quarter or an eighth where that is still enough.
-        picture.draft("RGB", target)
+        whole_wh = (round(size_wh[0] * target[0] / shown[0]), round(size_wh[1] * target[1] / shown[1]))
+        picture.draft("RGB", whole_wh)
         whole = picture.convert("RGB")
-    if whole.size != target:
+    if window is not None:
+        across, down = whole.width / size_wh[0], whole.height / size_wh[1]
+        box = (x1 * across, y1 * down, min(x2 * across, whole.width), min(y2 * down, whole.height))
+        whole = whole.resize(target, Image.Resampling.BILINEAR, box=box)
+    elif whole.size != target:
         whole = whole.resize(target, Image.Resampling.BILINEAR)  # averages where it shrinks
     return np.asarray(whole), size_wh
-
-
-def fitted(size_wh: tuple[int, int], long_side: int) -> tuple[int, int]:
-    """The size of the same shape whose longer side is `long_side`; no side is under one pixel."""
-    longer = max(size_wh)
-    width, height = (max(1, round(side * long_side / longer)) for side in size_wh)
-    return width, height

@@ -1,12 +1,15 @@
 """What a training leaves in its folder after every epoch, so that a killed one goes on exactly.
 
     WORKDIR/
-      state.pt              progress, weights, optimiser, loss scaler; replaced whole after each epoch
+      state.pt              progress, weights and their average, optimiser, loss scaler; replaced whole after
+                            each epoch
       best-EPOCH.safetensors    the chosen weights so far; state.pt says which
+      last/                 after the training: a checkpoint of the weights after its last epoch
 
 No state of random generators: every epoch draws its numbers from (seed, epoch).
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,23 +19,58 @@ import torch
 from torch import Tensor, nn
 
 from bench import files
+from bench.adapters.loop.budget import Spent
 from bench.errors import RunError
+from bench.records import EpochRecord, TrainingRecord
 
-_VERSION = 1
+_VERSION = 2
+
+CHOSEN_BY = "AP on val, the harness's judge"
 
 
 @dataclass
 class Progress:
-    """How far a training is. `last_epoch` is its EpochRecord as plain JSON values."""
+    """How far a training is. `train_s` leaves out validation, which `duration_s` holds too.
+
+    `last_epoch` is its EpochRecord as plain JSON values.
+    """
 
     epoch: int = 0
     optimizer_steps: int = 0
     pictures_seen: int = 0
     duration_s: float = 0.0
+    train_s: float = 0.0
     best_epoch: int = 0
     best_ap: float = -1.0
     stopped: bool = False
     last_epoch: dict[str, Any] | None = None
+
+    @property
+    def spent(self) -> Spent:
+        return Spent(self.epoch, self.optimizer_steps, self.pictures_seen, self.train_s)
+
+    def advance(self, spent: Spent, record: EpochRecord) -> None:
+        """One epoch on."""
+        self.epoch = spent.epochs
+        self.optimizer_steps = spent.steps
+        self.pictures_seen = spent.pictures
+        self.train_s = spent.seconds
+        self.duration_s += record.duration_s
+        self.last_epoch = record.model_dump(mode="json")
+
+    def record(self, *, early: bool) -> TrainingRecord:
+        """What a training that ends here used up."""
+        chosen_by = CHOSEN_BY if self.best_epoch else "the last epoch: none was validated"
+        return TrainingRecord(
+            epochs=self.epoch,
+            best_epoch=self.best_epoch or self.epoch,
+            optimizer_steps=self.optimizer_steps,
+            pictures_seen=self.pictures_seen,
+            duration_s=self.duration_s,
+            training_s=self.train_s,
+            stopped_early=early,
+            chosen_by=chosen_by if self.epoch else "nothing was trained: the weights as they came",
+        )
 
 
 def write(workdir: Path, terms: dict[str, Any], progress: Progress, parts: dict[str, Any]) -> None:
@@ -54,13 +92,28 @@ def read(workdir: Path, terms: dict[str, Any]) -> tuple[Progress, dict[str, Any]
     if not path.is_file():
         return None
     content = torch.load(path, map_location="cpu", weights_only=True)
-    if content.get("version") != _VERSION or content["terms"] != terms:
+    if content.get("version") != _VERSION:
+        raise RunError("holds a training of another version of bench", file=path, mend="take the folder away")
+    if content["terms"] != terms:
         raise RunError(
-            "holds a training that was begun under other terms (recipe, seed or data)",
+            "holds a training that was begun under other terms: "
+            + "; ".join(_changes(content["terms"], terms)),
             file=path,
             mend="take the folder away, or ask for the same training",
         )
     return Progress(**content["progress"]), content["parts"]
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[str]:
+    """Each word that differs, one line a word."""
+    lines = []
+    for word in dict.fromkeys([*before, *now]):
+        old, new = before.get(word), now.get(word)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += _changes(old, new, f"{within}{word}.")
+        elif old != new:
+            lines.append(f"{within}{word} was {old!r}, now {new!r}")
+    return lines
 
 
 def best_path(workdir: Path, epoch: int) -> Path:
@@ -79,6 +132,18 @@ def save_weights(module: nn.Module, path: Path) -> None:
         name: tensor.detach().cpu().clone().contiguous() for name, tensor in module.state_dict().items()
     }
     safetensors.torch.save_file(tensors, path)
+
+
+def last_dir(workdir: Path) -> Path:
+    """A checkpoint like the chosen one, of the weights after the last epoch."""
+    return workdir / "last"
+
+
+def write_last(workdir: Path, module: nn.Module) -> None:
+    """Keep what a finished training has come to, beside what was chosen of it."""
+    last_dir(workdir).mkdir(exist_ok=True)
+    with files.replacing(last_dir(workdir) / "model.safetensors") as fresh:
+        save_weights(module, fresh)
 
 
 def read_best(workdir: Path, epoch: int) -> dict[str, Tensor]:

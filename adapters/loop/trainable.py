@@ -4,12 +4,21 @@ B pictures in a batch, H x W the largest of them, N boxes in a picture. Boxes ar
 network's input; class indices run from 0.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+
+from bench.adapters.loop.augment import Augment
+from bench.layout import Example
+from bench.recipe import InputSize
+from bench.records import LedgerEntry
+
+if TYPE_CHECKING:
+    from bench.adapters.loop.echo import Mirror
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,21 @@ class Found:
     scores: Tensor  # (N,) in 0..1
     labels: Tensor  # (N,)
 
+    def among(self, classes: int | None) -> "Found":
+        """Without what is none of the first `classes`; None keeps everything."""
+        if classes is None:
+            return self
+        kept = self.labels < classes
+        return Found(self.boxes_xyxy[kept], self.scores[kept], self.labels[kept])
+
+
+@dataclass(frozen=True)
+class Met:
+    """What a network took from the training pictures before it was trained."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)  # words of the plan that are settled only now
+    notes: tuple[LedgerEntry, ...] = ()
+
 
 class Trainable(nn.Module):
     """A network that the loop can train. It is the module itself; its state_dict is the checkpoint."""
@@ -62,10 +86,37 @@ class Trainable(nn.Module):
     loss_weights: Mapping[str, float] = {}
     """Factor of each loss component; 1 where none stands. The loss is the weighted sum."""
 
+    augment: Augment = "none"
+    """How training pictures are varied beside the recipe's own words."""
+
+    heard: int | None = None
+    """How many of the head's classes, from the first, `detect` tells of; None: of all."""
+
     @property
     def backbone(self) -> nn.Module:
         """The part that trains at the backbone's rate."""
         raise NotImplementedError
+
+    @property
+    def parts(self) -> Mapping[str, Sequence[nn.Module]]:
+        """What a stage can freeze: `backbone`, and of `encoder`, `decoder` and `head` those that there are.
+
+        The head, which names and places the objects, is what `all_but_head` spares. A module may belong to
+        no part.
+        """
+        return {"backbone": [self.backbone]}
+
+    @property
+    def compilable(self) -> Sequence[nn.Module]:
+        """What torch.compile takes: modules whose work depends on nothing but the shapes they are given."""
+        return [self]
+
+    def counts(self, batch: Batch) -> Mapping[str, float]:
+        """What each loss component is a mean over, in whatever unit; pictures where none stands.
+
+        So that the losses of several small batches add up to that of one large batch.
+        """
+        return {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Loss components, each a scalar and unweighted, in training and in evaluation mode.
@@ -76,6 +127,17 @@ class Trainable(nn.Module):
 
     def detect(self, batch: Batch) -> list[Found]:
         """What is in each picture. Called in evaluation mode, without gradients."""
+        raise NotImplementedError
+
+    def meet(self, examples: Sequence[Example], size: InputSize) -> Met:
+        """Called before a training, with its pictures: what only they can tell. The same for the same ones.
+
+        Raises RecipeError where the network can't learn from them.
+        """
+        return Met()
+
+    def mirror(self) -> "Mirror":
+        """For the gates."""
         raise NotImplementedError
 
     def save_beside(self, folder: Path) -> None:

@@ -93,3 +93,19 @@ def foreign(path: Path, reason: str) -> WeightsError:
 def first_line(error: Exception) -> str:
     """Of the message; the error's name where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def misfits(wanted: "Mapping[str, Tensor]", offered: "Mapping[str, Tensor]") -> list[str]:
+    """Tensors that are missing, of another shape or not wanted, one line each, at most three of a sort."""
+    missing = [f"{name} is missing" for name in wanted if name not in offered]
+    shapes = [
+        f"{name} has shape {tuple(offered[name].shape)}, not {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in offered and offered[name].shape != tensor.shape
+    ]
+    strange = [f"{name} is not wanted" for name in offered if name not in wanted]
+    return [line for sort in (missing, shapes, strange) for line in _few(sort)]
+
+
+def _few(lines: list[str], most: int = 3) -> list[str]:
+    return lines if len(lines) <= most else [*lines[:most], f"and {len(lines) - most} more"]

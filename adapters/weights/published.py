@@ -9,13 +9,13 @@ A file that lies there is never looked for elsewhere, so a machine without a net
 $BENCH_WEIGHTS_URL names a mirror that offers the same tree over http, in place of all publishers.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.adapters.weights.caches import hub_snapshots, torch_checkpoints, ultralytics_dirs, weights_dir
 from bench.adapters.weights.download import fetch
 from bench.errors import WeightsError
 from bench.files import sha256
@@ -29,6 +29,7 @@ _HUB_FILES = ("config.json", "model.safetensors")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[A-Za-z0-9][\w.-]*)?")
 
 _COCO_80 = "COCO 2017 (80 classes)"
+_IMAGENET = "ImageNet-1k"
 _COCO_91 = "COCO 2017 (80 classes in 91 places)"
 """DETR and torchvision keep COCO's own category ids, eleven of which no class has."""
 
@@ -50,6 +51,8 @@ class Published:
     files: tuple[PublishedFile, ...]
     trained_on: str
     folder: str | None = None
+    size_mib: float | None = None
+    """Of all files, where the publisher says it."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,13 @@ class Start:
     pretrained_on: str
 
 
-def _torchvision(name: str, file: str) -> Published:
-    """torchvision writes the first 8 digits of the sha256 into its file names."""
+def _torchvision(
+    name: str, file: str, size_mib: float | None = None, trained_on: str = _COCO_91
+) -> Published:
+    """torchvision writes the first 8 digits of the sha256 into its file names, and says their size."""
     prefix = file.rpartition("-")[2].partition(".")[0]
-    return Published(name, (PublishedFile(file, f"{_TORCHVISION}/{file}", prefix),), _COCO_91)
+    address = PublishedFile(file, f"{_TORCHVISION}/{file}", prefix)
+    return Published(name, (address,), trained_on, size_mib=size_mib)
 
 
 def _yolo(file: str) -> Published:
@@ -83,20 +89,24 @@ KNOWN: dict[str, Published] = {
     for published in (
         _hub("facebook/detr-resnet-50", _COCO_91),
         *(_yolo(f"yolov8{size}.pt") for size in "nsmlx"),
-        _torchvision("fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth"),
-        _torchvision("fasterrcnn_resnet50_fpn_v2", "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth"),
-        _torchvision("fasterrcnn_mobilenet_v3_large_fpn", "fasterrcnn_mobilenet_v3_large_fpn-fb6a3cc7.pth"),
+        _torchvision("fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", 159.743),
+        _torchvision("fasterrcnn_resnet50_fpn_v2", "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth", 167.104),
         _torchvision(
-            "fasterrcnn_mobilenet_v3_large_320_fpn", "fasterrcnn_mobilenet_v3_large_320_fpn-907ea3f9.pth"
+            "fasterrcnn_mobilenet_v3_large_fpn", "fasterrcnn_mobilenet_v3_large_fpn-fb6a3cc7.pth", 74.239
         ),
+        _torchvision(
+            "fasterrcnn_mobilenet_v3_large_320_fpn",
+            "fasterrcnn_mobilenet_v3_large_320_fpn-907ea3f9.pth",
+            74.239,
+        ),
+        # Of torchvision's two sets, the one that DETR's authors used (IMAGENET1K_V1).
+        _torchvision("resnet18", "resnet18-f37072fd.pth", 44.661, _IMAGENET),
+        _torchvision("resnet34", "resnet34-b627a593.pth", 83.275, _IMAGENET),
+        _torchvision("resnet50", "resnet50-0676ba61.pth", 97.781, _IMAGENET),
+        _torchvision("resnet101", "resnet101-63fe2227.pth", 170.511, _IMAGENET),
+        _torchvision("resnet152", "resnet152-394f9c45.pth", 230.434, _IMAGENET),
     )
 }
-
-
-def weights_dir() -> Path:
-    """Our own folder: $BENCH_HOME/weights, or ~/.cache/bench/weights."""
-    home = os.environ.get("BENCH_HOME")
-    return (Path(home).expanduser() if home else Path.home() / ".cache" / "bench") / "weights"
 
 
 def entry_of(name: str) -> Published:
@@ -114,9 +124,9 @@ def locate(name: str) -> Path:
     Raises WeightsError where none can be had: it names the file, the address tried, and the place to put it.
     """
     entry = entry_of(name)
-    for folder in (weights_dir(), *_caches(entry)):
-        if all(_usable(folder / _below(entry, folder, file), file) for file in entry.files):
-            return _whole(entry, folder)
+    found = local_copy(entry)
+    if found is not None:
+        return found
     own = weights_dir()
     for file in entry.files:
         target = own / file.place
@@ -129,6 +139,19 @@ def locate(name: str) -> Path:
         if not target.is_file():
             fetch(_address(file), target, sha256_prefix=file.sha256_prefix, mend=_mend(entry, file))
     return _whole(entry, own)
+
+
+def local_copy(entry: Published) -> Path | None:
+    """A whole copy on this machine, in our folder or a framework's; nobody is asked for one."""
+    for folder in (weights_dir(), *_caches(entry)):
+        if all(_usable(folder / _below(entry, folder, file), file) for file in entry.files):
+            return _whole(entry, folder)
+    return None
+
+
+def own_place(entry: Published) -> Path:
+    """Where it lies in our folder, or would."""
+    return _whole(entry, weights_dir())
 
 
 def start(asked: str, *, published: str | None, variant: str) -> Start:
@@ -164,15 +187,29 @@ def fingerprint(path: Path) -> str:
     return sha256(path / "model.safetensors" if path.is_dir() else path)
 
 
+def published_as(path: Path) -> Published | None:
+    """The published file that `path` is by its name and its hash; None where it is not, or has no hash."""
+    entry = _named_like(path)
+    if entry is None or not entry.files[0].sha256_prefix:
+        return None
+    return entry if _usable(path, entry.files[0]) else None
+
+
+def _named_like(path: Path) -> Published | None:
+    for entry in KNOWN.values():
+        if entry.folder is None and path.name == entry.files[0].place:
+            return entry
+    return None
+
+
 def _origin(path: Path) -> str:
     """What a local file has seen, where that can be known: published ones show by name and hash."""
-    for entry in KNOWN.values():
-        file = entry.files[0]
-        if entry.folder is None and path.name == file.place:
-            if file.sha256_prefix:
-                return entry.trained_on if _usable(path, file) else f"unknown ({path.name}, altered)"
-            return f"{entry.trained_on}, by the file's name"
-    return f"unknown (the local {'folder' if path.is_dir() else 'file'} {path.name})"
+    entry = _named_like(path)
+    if entry is None:
+        return f"unknown (the local {'folder' if path.is_dir() else 'file'} {path.name})"
+    if not entry.files[0].sha256_prefix:
+        return f"{entry.trained_on}, by the file's name"
+    return entry.trained_on if published_as(path) else f"unknown ({path.name}, altered)"
 
 
 def _usable(path: Path, file: PublishedFile) -> bool:
@@ -210,36 +247,8 @@ def _mend(entry: Published, file: PublishedFile) -> str:
 def _caches(entry: Published) -> Iterator[Path]:
     """Folders in which the frameworks themselves keep such files."""
     if entry.folder is not None:
-        yield from _hub_snapshots(entry.name)
+        yield from hub_snapshots(entry.name)
     elif entry.name.endswith(".pt"):
-        yield from _ultralytics_dirs()
+        yield from ultralytics_dirs()
     else:
-        torch_home = os.environ.get("TORCH_HOME")
-        yield (Path(torch_home) if torch_home else _cache_home() / "torch") / "hub" / "checkpoints"
-
-
-def _cache_home() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-
-
-def _hub_snapshots(name: str) -> Iterator[Path]:
-    """huggingface_hub's cache: models--ORG--MODEL/refs/REVISION names the folder below snapshots/."""
-    home = Path(os.environ.get("HF_HOME") or _cache_home() / "huggingface")
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
-    model, _, revision = name.partition("@")
-    root = hub / f"models--{model.replace('/', '--')}"
-    ref = root / "refs" / (revision or "main")
-    if ref.is_file():
-        yield root / "snapshots" / ref.read_text(encoding="utf-8").strip()
-    elif revision:
-        yield root / "snapshots" / revision
-
-
-def _ultralytics_dirs() -> Iterator[Path]:
-    """The `weights_dir` of ultralytics' settings.json, where there is one."""
-    config = Path(os.environ.get("YOLO_CONFIG_DIR") or Path.home() / ".config") / "Ultralytics"
-    try:
-        settings = json.loads((config / "settings.json").read_text(encoding="utf-8"))
-        yield Path(settings["weights_dir"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return
+        yield torch_checkpoints()

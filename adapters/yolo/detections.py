@@ -107,7 +107,7 @@ class Predictor(DetectionPredictor):  # type: ignore[misc]  # ultralytics has no
     def detect(self, pictures: Sequence[Path], *, batch_size: int) -> Iterator[Detections]:
         """In the order of `pictures`, a batch at a time."""
         for start in range(0, len(pictures), batch_size):
-            yield from self._batch([_read(path) for path in pictures[start : start + batch_size]])
+            yield from self._batch([read_picture(path) for path in pictures[start : start + batch_size]])
 
     def _batch(self, arrays: list[Picture]) -> list[Detections]:
         """Pictures of one shape go through the network together.
@@ -138,7 +138,7 @@ class Predictor(DetectionPredictor):  # type: ignore[misc]  # ultralytics has no
         ]
 
 
-def _read(path: Path) -> Picture:
+def read_picture(path: Path) -> Picture:
     """(H, W, 3) uint8, BGR, grey pictures spread over three channels."""
     picture: Picture | None = imread(path)
     if picture is None:

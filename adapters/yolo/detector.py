@@ -10,22 +10,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench import files
+from bench.adapters.loop.stages import stretches
 from bench.adapters.weights.published import fingerprint
+from bench.adapters.yolo import echo as yolo_echo
 from bench.adapters.yolo import model as yolo_model
 from bench.adapters.yolo import state as yolo_state
 from bench.adapters.yolo.detections import Predictor
+from bench.adapters.yolo.recipe import frozen_layers
 from bench.adapters.yolo.trainer import Trainer
 from bench.detector import Detections, FitContext, Plan
 from bench.errors import WeightsError
-from bench.layout import Layout
+from bench.layout import Example, Layout
 from bench.recipe import Recipe
 from bench.records import Description, EpochRecord, TrainingRecord
 
 CHOSEN_BY = "AP on val, the harness's judge, of the averaged weights (EMA); kept in half precision"
+UNTRAINED = "nothing: no epoch was asked for, the weights are as they came"
 
 
 class Saved(BaseModel):
@@ -64,28 +70,58 @@ class YoloDetector:
         if progress.epoch and not progress.stopped:
             # The kill may have come before anyone heard of that epoch.
             stop = context.on_epoch(EpochRecord.model_validate(progress.last_epoch))
-            progress.stopped = stop and progress.epoch < recipe.epochs
-        if progress.epoch < recipe.epochs and not progress.stopped:
+            progress.stopped = stop and not progress.finished
+        wanted = recipe.budget is not None or recipe.epochs > 0
+        if wanted and not progress.finished and not progress.stopped:
             trainer = Trainer(plan, self.model, layout, context, terms)
             if progress.epoch:
                 trainer.resume_from(progress, parts)
             trainer.train()
             progress = trainer.progress
         if progress.best_epoch:
-            self.model = yolo_model.read(yolo_state.best_path(context.workdir, progress.best_epoch))
-            yolo_state.close(context.workdir, terms, progress, yolo_model.checkpoint(self.model))
+            self._take(context.workdir, terms, progress)
         return TrainingRecord(
             epochs=progress.epoch,
             best_epoch=progress.best_epoch,
             optimizer_steps=progress.optimizer_steps,
             pictures_seen=progress.pictures_seen,
             duration_s=progress.duration_s,
+            training_s=progress.trained_s,
             stopped_early=progress.stopped,
-            chosen_by=CHOSEN_BY,
+            chosen_by=CHOSEN_BY if progress.best_epoch else UNTRAINED,
         )
+
+    def _take(self, workdir: Path, terms: dict[str, Any], progress: yolo_state.Progress) -> None:
+        """The best weights of a training that is done; its folder keeps plain checkpoints of two epochs."""
+        self.model = yolo_model.read(yolo_state.best_path(workdir, progress.best_epoch))
+        running = yolo_state.running_last_path(workdir)
+        if running.is_file():
+            with files.replacing(yolo_state.last_path(workdir)) as fresh:
+                torch.save(yolo_model.checkpoint(yolo_model.read(running)), fresh)
+        yolo_state.close(workdir, terms, progress, yolo_model.checkpoint(self.model))
 
     def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
         return self._asked().detect(pictures, batch_size=batch_size)
+
+    def still(self) -> None:
+        self.saved = self.saved.model_copy(update={"plan": yolo_echo.still(self.saved.plan)})
+
+    def seen(self, pictures: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
+        mirror = yolo_echo.Mirror(self._asked(), self.model)
+        return (mirror.shown(path) for path in pictures)
+
+    def fed(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
+        return (yolo_echo.inside(shown.pixels, shown.frame) for shown in self._steps(examples))
+
+    def echo(self, examples: Sequence[Example]) -> Iterator[Detections]:
+        mirror = yolo_echo.Mirror(self._asked(), self.model)
+        for example, shown in zip(examples, self._steps(examples), strict=True):
+            yield mirror.echo(example.path, shown)
+
+    def _steps(self, examples: Sequence[Example]) -> Iterator[yolo_echo.Shown]:
+        return yolo_echo.training_steps(
+            self.saved.plan, self.model, self.saved.classes, examples, self.device
+        )
 
     def save(self, path: Path) -> None:
         path.mkdir(parents=True)
@@ -96,7 +132,7 @@ class YoloDetector:
     def _asked(self) -> Predictor:
         if self._predictor is None:
             plan = self.saved.plan
-            size = plan.recipe.image_size
+            size = plan.recipe.long_side
             assert size is not None, "plans are resolved"
             self._predictor = Predictor(
                 self.model,
@@ -131,7 +167,6 @@ def load(path: Path, *, device: str) -> YoloDetector:
 
 def _description(plan: Plan, built: yolo_model.Built) -> Description:
     layers = built.model.model
-    assert plan.recipe.image_size is not None, "plans are resolved"
     fixed = list(layers[-1].dfl.parameters())  # ultralytics never trains it
     if plan.recipe.backbone_lr == 0:
         fixed += list(layers[: len(built.model.yaml["backbone"])].parameters())
@@ -142,11 +177,20 @@ def _description(plan: Plan, built: yolo_model.Built) -> Description:
     return Description(
         family=plan.family,
         variant=Path(plan.variant).stem,
-        input_size=plan.recipe.image_size,
+        input_size=plan.recipe.input_size.long,
         parameters=parameters,
         trainable_parameters=parameters - sum(parameter.numel() for parameter in fixed),
         pretrained_on=origin,
         weights=None if plan.weights == "none" else plan.weights,
         weights_sha256=None if plan.weights == "none" else fingerprint(Path(plan.weights)),
         normalisation="batch norm, trained",
+        class_map=built.class_map.named() if built.class_map else {},
     )
+
+
+def _never_trained(recipe: Recipe, backbone: int, layers: int) -> set[int]:
+    """Layers that are frozen in every stage."""
+    frozen = (
+        frozen_layers(stretch.freeze, backbone=backbone, layers=layers) for stretch in stretches(recipe)
+    )
+    return set.intersection(*map(set, frozen))

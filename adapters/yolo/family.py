@@ -11,11 +11,12 @@ from typing import Any
 from bench.adapters import options as words
 from bench.adapters.weights import published
 from bench.adapters.weights.pickles import check_pickle
+from bench.adapters.yolo.ledger import ledger
 from bench.adapters.yolo.options import YoloOptions
 from bench.adapters.yolo.variants import VARIANTS, habits
-from bench.adapters.yolo.words import ledger, resolve
+from bench.adapters.yolo.words import check, resolve
 from bench.detector import Detector, Plan
-from bench.errors import ConfigError, RecipeError
+from bench.errors import ConfigError
 from bench.recipe import Recipe
 from bench.registry import unknown
 
@@ -35,8 +36,7 @@ class YoloFamily:
         variant, weights = _chosen(variant, weights)
         own = habits(variant)
         chosen = words.read(YoloOptions, {**own.options, **options}, self.name)
-        if chosen.auto_optimizer:
-            _left_open(recipe)
+        check(recipe, chosen, f"{self.name} {Path(variant).stem}")
         published_name = f"yolov8{variant}.pt" if variant in VARIANTS and variant != "tiny" else None
         start = published.start(weights, published=published_name, variant=f"{self.name} {variant}")
         if start.weights != "none":
@@ -82,19 +82,6 @@ def _chosen(variant: str | None, weights: str | None) -> tuple[str, str]:
         check_pickle(path)
         return str(path.resolve()), weights or str(path)
     return str(path.resolve()), weights or "none"
-
-
-def _left_open(recipe: Recipe) -> None:
-    """With auto_optimizer, ultralytics decides; a rate that is asked for would be ignored silently."""
-    for word in ("optimizer", "lr", "backbone_lr", "momentum"):
-        value = getattr(recipe, word)
-        if value is not None:
-            raise RecipeError(
-                f"auto_optimizer leaves `{word}` to ultralytics",
-                record=f"train.{word}",
-                value=value,
-                mend=f"leave `{word}` out, or auto_optimizer",
-            )
 
 
 def _quietly() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from ultralytics.nn.tasks import DetectionModel, load_checkpoint, yaml_model_load
 
+from bench.adapters.class_map import NEVER, ClassMap, match
+from bench.adapters.weights.checkpoints import misfits
 from bench.adapters.weights.pickles import check_pickle
 from bench.adapters.yolo.variants import TINY, VARIANTS
 from bench.detector import Plan
@@ -25,6 +27,8 @@ class Built:
     model: DetectionModel
     tensors: int
     carried_over: int
+    class_map: ClassMap | None = None
+    """Of weights that are judged as they come."""
 
 
 def build(plan: Plan, classes: Sequence[str], *, seed: int) -> Built:
@@ -41,21 +45,44 @@ def build(plan: Plan, classes: Sequence[str], *, seed: int) -> Built:
     model.names = dict(enumerate(classes))
     if source is None:
         return Built(model, len(model.state_dict()), 0)
-    offered = {name: tensor.shape for name, tensor in source.state_dict().items()}
+    offered = source.state_dict()
     model.load(source)
-    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    fitting = [name for name, shape in wanted.items() if offered.get(name) == shape]
+    wanted = model.state_dict()
+    fitting = [name for name in wanted if name in offered and offered[name].shape == wanted[name].shape]
     head = f"model.{len(model.model) - 1}."
-    strange = [name for name in wanted if name not in set(fitting) and not name.startswith(head)]
-    if strange:
+    if any(name not in set(fitting) for name in _below(head, wanted)):
+        problems = misfits(*(_below(head, state) for state in (wanted, offered)))
         raise WeightsError(
-            f"does not fit variant {plan.variant}: {len(strange)} of its tensors, {strange[0]} the first, "
-            "are missing or have another shape",
+            f"does not fit variant {plan.variant}: {'; '.join(problems)}",
             file=plan.weights,
             mend="leave variant out to take the architecture that the file has",
         )
     _log.info("%d of %d tensors from %s", len(fitting), len(wanted), plan.weights)
-    return Built(model, len(wanted), len(fitting))
+    if plan.recipe.epochs:
+        return Built(model, len(wanted), len(fitting))
+    carried = match(classes, [source.names[index] for index in sorted(source.names)], weights=plan.weights)
+    _carry(carried, source, model)
+    return Built(model, len(wanted), len(wanted), carried)
+
+
+def _carry(carried: ClassMap, source: DetectionModel, model: DetectionModel) -> None:
+    """The class rows of each scale of the head; every class has a sigmoid of its own, so ours are enough.
+
+    The layers before them stand as they are in `source`: `load` has widened ours to theirs.
+    """
+    for branch in ("cv3", "one2one_cv3"):
+        theirs, ours = (getattr(found.model[-1], branch, None) or () for found in (source, model))
+        for old, new in zip(theirs, ours, strict=True):
+            layers = old.state_dict()
+            last = str(len(old) - 1)
+            layers[f"{last}.weight"] = carried.known(layers[f"{last}.weight"], 0.0)
+            layers[f"{last}.bias"] = carried.known(layers[f"{last}.bias"], NEVER)
+            new.load_state_dict(layers)
+
+
+def _below(head: str, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """All but the head; two architectures may have theirs at different places."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith(head)}
 
 
 def read(path: Path) -> DetectionModel:

@@ -1,27 +1,47 @@
 """The words that only this family knows. Light."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bench.recipe import Share
 
 Degrees = Annotated[float, Field(ge=-180, le=180)]
 Gain = Annotated[float, Field(ge=0)]
 
+AUGMENTATIONS = (
+    *("mosaic", "mixup", "cutmix", "hsv_h", "hsv_s", "hsv_v"),
+    *("degrees", "translate", "scale", "shear", "perspective", "flipud", "bgr", "albumentations"),
+)
+"""All that ultralytics does to a box detector's pictures, but for `fliplr`: that is the recipe's `flip`."""
+
+WITHOUT_EFFECT = {
+    "copy_paste": "pastes objects by their outlines, and a dataset of boxes has none: ultralytics ignores it",
+    "erasing": "is for classification: ultralytics ignores it when it trains a detector",
+}
+
 
 class YoloOptions(BaseModel):
     """Words that only this family knows, with the values of ultralytics/cfg/default.yaml.
 
-    Names and meanings are ultralytics' own, but for `multi_label` and `auto_optimizer`.
+    Names and meanings are ultralytics' own, but for `augment`, `albumentations`, `multi_label` and
+    `auto_optimizer`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    augment: Literal["own", "none"] = Field(
+        "own", description="none: every augmentation is off but the recipe's flip and multi_scale."
+    )
     mosaic: Share = Field(1.0, description="Probability that four pictures are made into one.")
-    close_mosaic: int = Field(10, ge=0, description="Last epochs without mosaic; 0 keeps it to the end.")
+    close_mosaic: int = Field(
+        10, ge=0, description="Last epochs without mosaic, mixup and cutmix; 0 keeps them to the end."
+    )
     mixup: Share = 0.0
     cutmix: Share = 0.0
+    copy_paste: Share = Field(0.0, description="Only 0: " + WITHOUT_EFFECT["copy_paste"] + ".")
     hsv_h: Share = 0.015
     hsv_s: Share = 0.7
     hsv_v: Share = 0.4
@@ -32,6 +52,12 @@ class YoloOptions(BaseModel):
     perspective: Annotated[float, Field(ge=0, le=0.001)] = 0.0
     flipud: Share = 0.0
     bgr: Share = 0.0
+    erasing: Share = Field(0.0, description="Only 0: " + WITHOUT_EFFECT["erasing"] + ".")
+    albumentations: bool = Field(
+        False,
+        description="Blur, grey and contrast, each on one picture of a hundred, which ultralytics adds where "
+        "that package is installed; off, so that figures do not depend on what is installed.",
+    )
     warmup_momentum: Share = 0.8
     warmup_bias_lr: Annotated[float, Field(ge=0)] | None = Field(
         None, description="Where the biases' rate starts. Default: 0.1 for SGD, 0 for AdamW."
@@ -49,3 +75,24 @@ class YoloOptions(BaseModel):
     auto_optimizer: bool = Field(
         False, description="Leave optimizer, rate and momentum to ultralytics' optimizer=auto."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_off(cls, given: Any) -> Any:
+        """`augment: none` puts a zero where nothing is said, and contradicts what is."""
+        if not isinstance(given, Mapping) or given.get("augment") != "none":
+            return given
+        words = (*AUGMENTATIONS, "close_mosaic")
+        on = [word for word in words if given.get(word)]
+        if on:
+            raise ValueError(f"augment: none turns {', '.join(on)} off: leave one of the two out")
+        return {**dict.fromkeys(words, 0), "albumentations": False, **given}
+
+    @model_validator(mode="after")
+    def _effective(self) -> Self:
+        for word, why in WITHOUT_EFFECT.items():
+            if getattr(self, word):
+                raise ValueError(f"{word} {why}")
+        if self.albumentations and find_spec("albumentations") is None:
+            raise ValueError("albumentations is not installed: pip install albumentations, or leave it out")
+        return self

@@ -1,40 +1,58 @@
 """ultralytics' own trainer on a layout, obeying the recipe where ultralytics has no word for it."""
 
+import math
+from collections.abc import Collection
 from typing import Any
 
 import torch
 from ultralytics.engine import trainer as engine
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import DetectionModel
+from ultralytics.utils.patches import override_configs
+from ultralytics.utils.torch_utils import unwrap_model
 
+from bench.adapters.loop.budget import Spent
+from bench.adapters.loop.schedule import STEP_FACTOR
+from bench.adapters.loop.stages import ALL_BUT_HEAD, Stretch
 from bench.adapters.yolo.data import LayoutDataset
+from bench.adapters.yolo.pace import Pace
 from bench.adapters.yolo.quiet import own_threads
 from bench.adapters.yolo.words import training_args
 from bench.detector import FitContext, Plan
 from bench.errors import RecipeError
 from bench.layout import Example, Layout
+from bench.recipe import Part, Recipe
 
-STEP_FACTOR = 0.1
-"""`step` multiplies the rate by this, as in the other families."""
+EMA_TAU = 2000
+"""Steps over which ultralytics' average slows down to its decay (default of ModelEMA)."""
 
 BACKBONE = "backbone "
 """Begins the names of the parameter groups that have the backbone's rate."""
 
 
 class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no types
-    """What is trained on, and by which steps; when and what is told and kept is `yolo_trainer`'s."""
+    """What is trained, on what, with which optimiser. Who counts its steps is above it."""
 
     def __init__(self, plan: Plan, model: DetectionModel, layout: Layout, context: FitContext) -> None:
         self.plan = plan
+        self.context = context
         self.recipe = plan.recipe
-        self.optimizer_steps = 0
         self.examples: dict[str, list[Example]] = {
             "train": layout.examples("train"),
             "val": layout.examples("val"),
         }
         self.classes = layout.classes
         self.root = layout.root
-        words = training_args(self.recipe, plan.options, seed=context.seed, device=context.device)
+        pictures = len(self.examples["train"])
+        _fits(self.recipe, pictures)
+        self.pace = Pace(self.recipe, pictures)
+        words = training_args(
+            self.recipe,
+            plan.options,
+            epochs=self.pace.epochs(Spent()),
+            seed=context.seed,
+            device=context.device,
+        )
         words["save_dir"] = str(context.workdir / "ultralytics")
         words["model"] = f"{plan.variant}.yaml"  # a name for args.yaml: the model itself is handed over
         words["data"] = str(layout.data_yaml)
@@ -69,25 +87,55 @@ class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has 
             data=self.data,
         )
 
+    def get_dataloader(self, *words: Any, **named: Any) -> Any:
+        """ultralytics drops the last, smaller batch of an epoch when it compiles; nobody else does."""
+        with override_configs(self.args, {"compile": False}):
+            return super().get_dataloader(*words, **named)
+
     def setup_model(self) -> None:
         """The model is there already; freezing needs the number of its backbone's layers."""
         super().setup_model()
-        if self.recipe.backbone_lr == 0:
-            self.args.freeze = list(range(len(self.model.yaml["backbone"])))
+        self.backbone_layers = len(self.model.yaml["backbone"])
+        self.layers = len(self.model.model)
+        if not self.recipe.stages:
+            self.args.freeze = self.frozen(self.pace.stretch(0)) or None
+        if self.recipe.channels_last:
+            self.model.to(memory_format=torch.channels_last)  # ultralytics would on a GPU alone
+
+    def frozen(self, stretch: Stretch) -> list[int]:
+        """The layers that do not learn in a stage."""
+        return frozen_layers(stretch.freeze, backbone=self.backbone_layers, layers=self.layers)
+
+    def _setup_train(self) -> None:
+        super()._setup_train()
+        if self.recipe.compile and unwrap_model(self.model) is self.model:
+            raise RecipeError(
+                "the network can't be compiled on this machine",
+                record="train.compile",
+                value=True,
+                mend="install what torch.compile needs (a C++ compiler, Triton on a GPU), or leave it out",
+            )
+        decay = self.recipe.ema
+        assert decay is not None, "plans are resolved"
+        self.ema.decay = lambda updates: decay * (1 - math.exp(-updates / EMA_TAU))
 
     def build_optimizer(self, model: Any, **words: Any) -> torch.optim.Optimizer:
         """ultralytics' groups (weights, norms, biases), each in two where the backbone has its own rate."""
         optimizer: torch.optim.Optimizer = super().build_optimizer(model, **words)
-        rate = self.recipe.backbone_lr
-        if rate in (None, 0, self.recipe.lr):
+        if self.recipe.decay_norms:
+            for group in optimizer.param_groups:
+                group["weight_decay"] = words["decay"]
+        rates = [(stretch.recipe.backbone_lr, stretch.recipe.lr) for stretch in self.pace.row]
+        if all(rate in (None, 0, lr) for rate, lr in rates):
             return optimizer
-        layers = model.model[: len(model.yaml["backbone"])]
-        own = {id(parameter) for parameter in layers.parameters()}
+        own = {id(parameter) for parameter in model.model[: self.backbone_layers].parameters()}
         for group in list(optimizer.param_groups):
             backbone = [parameter for parameter in group["params"] if id(parameter) in own]
             group["params"] = [parameter for parameter in group["params"] if id(parameter) not in own]
             name = BACKBONE + group["param_group"]  # so named, its biases warm up from 0, not from 0.1
-            optimizer.add_param_group({**group, "params": backbone, "lr": rate, "param_group": name})
+            optimizer.add_param_group(
+                {**group, "params": backbone, "lr": self.recipe.backbone_lr, "param_group": name}
+            )
         return optimizer
 
     def _setup_scheduler(self) -> None:
@@ -98,17 +146,6 @@ class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has 
         self.lf = lambda epoch: STEP_FACTOR ** sum(epoch >= place for place in places)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lr_lambda=self.lf)
 
-    def optimizer_step(self) -> None:
-        """ultralytics' step with the recipe's norm in place of its fixed 10."""
-        self.scaler.unscale_(self.optimizer)
-        if self.recipe.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=self.recipe.clip_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad()
-        self.ema.update(self.model)
-        self.optimizer_steps += 1
-
     def _build_train_pipeline(self) -> None:
         try:
             super()._build_train_pipeline()
@@ -118,11 +155,44 @@ class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has 
             raise RecipeError(str(error), mend="change batch_size or image_size") from None
 
 
-def amp_word(asked: bool, device: str) -> bool | str:
-    """bfloat16 where the GPU has it: ultralytics takes it without the check for which it fetches weights."""
-    if not asked or device == "cpu":
+def frozen_layers(parts: Collection[Part], *, backbone: int, layers: int) -> list[int]:
+    """Indices in a model of so many layers, the backbone's first and the Detect layer, its head, last."""
+    if ALL_BUT_HEAD in parts:
+        return list(range(layers - 1))
+    return list(range(backbone)) if "backbone" in parts else []
+
+
+def amp_word(asked: bool | str, device: str) -> bool | str:
+    """ultralytics' `amp`. `true` is bfloat16 where the GPU has it, else float16, and nothing on a CPU.
+
+    Raises RecipeError for a number format that the device does not train in.
+    """
+    if not asked or (asked is True and device == "cpu"):
         return False
-    if torch.cuda.is_bf16_supported(including_emulation=False):
+    bf16 = device != "cpu" and torch.cuda.is_bf16_supported(including_emulation=False)
+    if device == "cpu" or (asked == "bf16" and not bf16):
+        raise RecipeError(
+            f"ultralytics does not train in this number format on {device}",
+            record="train.amp",
+            value=asked,
+            mend="say true, which takes what the device has, or false",
+        )
+    if asked == "bf16" or (asked is True and bf16):
         return "bf16"
-    engine.check_amp = lambda model: True
+    engine.check_amp = lambda model: True  # it fetches weights for its check
     return True
+
+
+def _fits(recipe: Recipe, pictures: int) -> None:
+    """Raises RecipeError for a batch or a step that the train split can't fill."""
+    for record, size in (
+        ("train.batch_size", recipe.batch_size),
+        ("train.batch_size x train.accumulate", recipe.batch_size * recipe.accumulate),
+    ):
+        if size > pictures:
+            raise RecipeError(
+                f"the train split has {pictures} pictures only",
+                record=record,
+                value=size,
+                mend="make it smaller",
+            )

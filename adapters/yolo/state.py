@@ -3,6 +3,7 @@
     WORKDIR/
       state.pt          everything below; replaced whole after each epoch
       best-EPOCH.pt     ultralytics' checkpoint of the best epoch so far; state.pt says which
+      last.pt           that of the last epoch, once the training is done: YOLO("WORKDIR/last.pt") loads it
       ultralytics/      what the trainer itself writes: args.yaml, results.csv, weights/
 
 ultralytics resumes from the half-precision average of the weights, with new random numbers, so that its
@@ -24,20 +25,24 @@ import torch
 from bench import files
 from bench.errors import RunError
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass
 class Progress:
-    """How far a training is. `last_epoch` is its EpochRecord as plain JSON values."""
+    """How far a training is. `last_epoch` is its EpochRecord as plain JSON values; `trained_s` leaves
+    validation out. It is `finished` when all was trained, and `stopped` when the harness said so."""
 
     epoch: int = 0
     optimizer_steps: int = 0
     pictures_seen: int = 0
     duration_s: float = 0.0
+    trained_s: float = 0.0
     best_epoch: int = 0
     best_ap: float = -1.0
     stopped: bool = False
+    finished: bool = False
+    mosaic_closed: bool = False
     last_epoch: dict[str, Any] | None = None
 
 
@@ -68,13 +73,34 @@ def read(workdir: Path, terms: dict[str, Any]) -> tuple[Progress, dict[str, Any]
     if not path.is_file():
         return Progress(), {}
     content = torch.load(path, map_location="cpu", weights_only=True)
-    if content.get("version") != _VERSION or content["terms"] != terms:
+    if content.get("version") != _VERSION:
+        raise RunError("was written by another version", file=path, mend="take the folder away")
+    if differences := list(_differences(content["terms"], terms)):
         raise RunError(
-            "holds a training that was begun under other terms (recipe, options, seed or data)",
+            "holds a training that was begun under other terms: " + "; ".join(differences),
             file=path,
             mend="take the folder away, or ask for the same training",
         )
     return Progress(**content["progress"]), content["parts"]
+
+
+def _differences(there: Any, asked: Any, place: str = "") -> Iterator[str]:
+    """'recipe.lr is 0.01 there, 0.1 is asked for', for everything that differs."""
+    if isinstance(there, dict) and isinstance(asked, dict):
+        for key in sorted(there.keys() | asked.keys()):
+            yield from _differences(there.get(key), asked.get(key), f"{place}.{key}" if place else key)
+    elif there != asked:
+        yield f"{place} is {there!r} there, {asked!r} is asked for"
+
+
+def last_path(workdir: Path) -> Path:
+    """The plain checkpoint of a finished training's last epoch."""
+    return workdir / "last.pt"
+
+
+def running_last_path(workdir: Path) -> Path:
+    """The one that ultralytics writes after every epoch, with its optimiser."""
+    return workdir / "ultralytics" / "weights" / "last.pt"
 
 
 def best_path(workdir: Path, epoch: int) -> Path:

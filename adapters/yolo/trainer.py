@@ -9,14 +9,14 @@ from ultralytics.nn.tasks import DetectionModel
 
 from bench.adapters.yolo import state as yolo_state
 from bench.adapters.yolo.detections import JudgedValidator
-from bench.adapters.yolo.recipe import RecipeTrainer
 from bench.adapters.yolo.state import OnceBefore, Progress
+from bench.adapters.yolo.steps import SteppedTrainer
 from bench.detector import Detections, FitContext, Plan
 from bench.layout import Layout
 from bench.records import EpochRecord
 
 
-class Trainer(RecipeTrainer):
+class Trainer(SteppedTrainer):
     """One training, from the start or from a state. `train()` ends with `progress` telling how it went."""
 
     fitness: float | None
@@ -24,20 +24,21 @@ class Trainer(RecipeTrainer):
     def __init__(
         self, plan: Plan, model: DetectionModel, layout: Layout, context: FitContext, terms: dict[str, Any]
     ) -> None:
-        self.context = context
         self.terms = terms
         self.progress = Progress()
         self.resumed: dict[str, Any] | None = None
         self.judged: dict[str, float] = {}
         super().__init__(plan, model, layout, context)
         self.add_callback("on_train_epoch_start", type(self)._begin_epoch)
-        self.add_callback("on_train_batch_end", type(self)._tell_step)
         self.add_callback("on_fit_epoch_end", type(self)._end_epoch)
 
     def resume_from(self, progress: Progress, parts: dict[str, Any]) -> None:
         """Take up a training that was begun elsewhere; before `train()`."""
         self.progress = progress
         self.optimizer_steps = progress.optimizer_steps
+        self.pictures_seen = progress.pictures_seen
+        self.trained_s = progress.trained_s
+        self.mosaic_closed = progress.mosaic_closed
         self.resumed = parts
 
     def get_validator(self) -> JudgedValidator:
@@ -84,14 +85,9 @@ class Trainer(RecipeTrainer):
 
     def _begin_epoch(self) -> None:
         self.begun = time.perf_counter()
-        self.steps_done = 0
         self.judged = {}
         self.args.val = (self.epoch + 1) % self.recipe.val_every == 0
         self._oom_retries = 3  # "enough": a batch that does not fit is an error, never silently halved
-
-    def _tell_step(self) -> None:
-        self.steps_done += 1
-        self.context.on_step(self.steps_done, len(self.train_loader))
 
     def validate(self) -> tuple[dict[str, float], float]:
         """The judge's AP is the fitness; ultralytics' own figures stand beside it."""
@@ -129,9 +125,14 @@ class Trainer(RecipeTrainer):
         progress.optimizer_steps = record.optimizer_steps
         progress.pictures_seen = record.pictures_seen
         progress.duration_s += record.duration_s
+        progress.trained_s = self.trained_s
+        progress.mosaic_closed = self.mosaic_closed
+        progress.finished = bool(
+            self.stop
+        )  # ultralytics has it from the last epoch, the budget and the clock
         progress.last_epoch = record.model_dump(mode="json")
         self._write_state()
-        if self.context.on_epoch(record) and record.epoch < self.epochs:
+        if self.context.on_epoch(record) and not progress.finished:
             progress.stopped = True
             self.stop = True
             self._write_state()
@@ -154,7 +155,7 @@ class Trainer(RecipeTrainer):
         losses = {key: value for key, value in self.metrics.items() if key.startswith("val/")}
         return EpochRecord(
             epoch=self.epoch + 1,
-            epochs=self.epochs,
+            epochs=self.epoch + 1 if self.stop else self.planned_epochs,
             train_losses=self._unweighted(self.tloss),
             val_losses=self._unweighted(losses) if self.judged else {},
             val_metrics={**self.judged, **{_native(key): value for key, value in native.items()}}
@@ -164,8 +165,9 @@ class Trainer(RecipeTrainer):
                 group["param_group"]: float(group["lr"]) for group in self.optimizer.param_groups
             },
             optimizer_steps=self.optimizer_steps,
-            pictures_seen=(self.epoch + 1) * len(self.train_loader.dataset),
+            pictures_seen=self.pictures_seen,
             duration_s=time.perf_counter() - self.begun,
+            pictures_per_s=self.seen / self.epoch_s if self.epoch_s else None,
         )
 
     def _unweighted(self, losses: dict[str, Any]) -> dict[str, float]:

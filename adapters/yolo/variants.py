@@ -49,7 +49,7 @@ class Habits:
 
     image_size: int
     optimizer: str
-    schedule: str | None  # None: ultralytics' linear one, which has no name among the common words
+    schedule: str
     warmup_epochs: float
     rates: Mapping[str, float] = field(default_factory=dict)  # optimizer -> peak rate, where it has its own
     options: Mapping[str, Any] = field(default_factory=dict)  # over the defaults of YoloOptions
@@ -59,7 +59,7 @@ class Habits:
         return self.rates.get(optimizer)
 
 
-PUBLISHED = Habits(image_size=640, optimizer="sgd", schedule=None, warmup_epochs=3.0)
+PUBLISHED = Habits(image_size=640, optimizer="sgd", schedule="linear", warmup_epochs=3.0)
 """YOLOv8's recipe, ultralytics/cfg/default.yaml."""
 
 SMALL = Habits(image_size=96, optimizer="adamw", schedule="cosine", warmup_epochs=1.0, rates={"adamw": 0.002})

@@ -3,144 +3,125 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bench.adapters.loop import stages
 from bench.adapters.yolo.options import YoloOptions
+from bench.adapters.yolo.pace import is_paced
 from bench.adapters.yolo.variants import Habits
+from bench.errors import RecipeError
 from bench.recipe import Recipe
-from bench.records import LedgerEntry
 
 STRIDE = 32
 """ultralytics rounds the input size up to a multiple of the coarsest stride, which is at least this."""
 
-NOMINAL_BATCH = 64
-"""YOLOv8's published rate, 0.01 for SGD, is for steps of so many pictures (`nbs` in default.yaml)."""
-
 SGD_LR = 0.01
 ADAMW_LR = 0.001
-"""What default.yaml recommends beside `lr0`."""
+"""What default.yaml recommends beside `lr0`, for every batch: ultralytics sums the loss over the pictures
+of a step, so that four steps of 16 pictures go as far as one of the nominal 64."""
 
 CLIP_NORM = 10.0
 """Fixed in BaseTrainer.optimizer_step."""
 
-OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
+EMA_DECAY = 0.9999
+"""Default of ultralytics' ModelEMA."""
 
-AUGMENTATIONS = (
-    *("mosaic", "mixup", "cutmix", "hsv_h", "hsv_s", "hsv_v"),
-    *("degrees", "translate", "scale", "shear", "perspective", "flipud", "bgr"),
-)
+OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
+MOMENTA = {"adamw": 0.9, "sgd": 0.937}
+
+PARTS = ("backbone", stages.HEAD)
+"""The yaml of a YOLO has these two lists of layers; the neck is a part of the second."""
+
+OURS = ("augment", "albumentations", "multi_label", "auto_optimizer")
+"""Options that ultralytics has no such word for."""
 
 
 def resolve(recipe: Recipe, habits: Habits, options: YoloOptions) -> Recipe:
-    """The recipe, open only in `schedule` (None: ultralytics' linear one) and what auto_optimizer decides."""
-    size = recipe.image_size or habits.image_size
+    """The recipe with nothing left open but what auto_optimizer decides."""
+    size = recipe.long_side or habits.image_size
     known: dict[str, Any] = {
         "image_size": -(-size // STRIDE) * STRIDE,
         "weight_decay": 0.0005 if recipe.weight_decay is None else recipe.weight_decay,
+        "decay_norms": bool(recipe.decay_norms),
         "schedule": recipe.schedule or habits.schedule,
         "warmup_epochs": warmup(recipe, habits),
         "clip_norm": CLIP_NORM if recipe.clip_norm is None else recipe.clip_norm,
+        "ema": recipe.ema or EMA_DECAY,
     }
     if not options.auto_optimizer:
         optimizer = recipe.optimizer or habits.optimizer
-        lr = recipe.lr or habits.lr(optimizer) or usual_lr(optimizer, recipe.batch_size)
+        lr = recipe.lr or habits.lr(optimizer) or usual_lr(optimizer)
         known |= {
             "optimizer": optimizer,
             "lr": lr,
             "backbone_lr": lr if recipe.backbone_lr is None else recipe.backbone_lr,
-            "momentum": recipe.momentum
-            if recipe.momentum is not None
-            else {"sgd": 0.937, "adamw": 0.9}[optimizer],
+            "momentum": MOMENTA[optimizer] if recipe.momentum is None else recipe.momentum,
         }
-    return recipe.model_copy(update=known)
+    resolved = recipe.model_copy(update=known)
+    return resolved.model_copy(update={"stages": stages.filled(resolved)})
 
 
-def usual_lr(optimizer: str, batch_size: int) -> float:
-    """SGD's published rate in proportion to the batch, so that it means the same without accumulation."""
-    return SGD_LR * batch_size / NOMINAL_BATCH if optimizer == "sgd" else ADAMW_LR
+def check(recipe: Recipe, options: YoloOptions, model: str) -> None:
+    """Raises RecipeError for what is not there to be frozen, and for a rate beside auto_optimizer."""
+    stages.check(recipe, PARTS, model)
+    if not options.auto_optimizer:
+        return
+    said = {f"train.{word}": getattr(recipe, word) for word in ("optimizer", "lr", "backbone_lr", "momentum")}
+    for number, stage in enumerate(recipe.stages, start=1):
+        said |= {
+            f"train.stages, stage {number}, {word}": getattr(stage, word) for word in ("lr", "backbone_lr")
+        }
+    for record, value in said.items():
+        if value is not None:
+            word = record.rpartition(".")[2].rpartition(" ")[2]
+            raise RecipeError(
+                f"auto_optimizer leaves `{word}` to ultralytics",
+                record=record,
+                value=value,
+                mend=f"leave `{word}` out, or auto_optimizer",
+            )
+
+
+def usual_lr(optimizer: str) -> float:
+    """The published rate."""
+    return SGD_LR if optimizer == "sgd" else ADAMW_LR
 
 
 def warmup(recipe: Recipe, habits: Habits) -> float:
-    """ultralytics leaves at least the last epoch to the full rate."""
+    """ultralytics leaves at least the last epoch to the full rate, where it sets the pace."""
     asked = habits.warmup_epochs if recipe.warmup_epochs is None else recipe.warmup_epochs
+    if recipe.budget is not None or recipe.stages:
+        return asked
     return float(min(asked, max(recipe.epochs - 1, 0)))
 
 
-def ledger(asked: Recipe, used: Recipe, options: YoloOptions) -> tuple[LedgerEntry, ...]:
-    """Where this family is not treated like the others."""
-    entries = [
-        _entry(
-            "augmentation",
-            f"flip {asked.flip:g}",
-            f"flip {asked.flip:g} and {_augmentations(options)}",
-            "YOLO's own recipe, without which it is not the YOLO that people use",
-        ),
-        _entry(
-            "checkpoint",
-            "the weights of the best epoch",
-            "their exponential moving average, in half precision",
-            "ultralytics keeps no other",
-        ),
-    ]
-    if asked.image_size not in (None, used.image_size):
-        entries.append(
-            _entry("image_size", asked.image_size, used.image_size, f"must be a multiple of {STRIDE}")
-        )
-    if used.schedule is None:
-        entries.append(
-            _entry(
-                "schedule",
-                "the family's own",
-                f"linear, down to {used.final_lr_share:g} of the peak rate",
-                "ultralytics' own, for which the common words have no name",
-            )
-        )
-    if asked.warmup_epochs not in (None, used.warmup_epochs):
-        entries.append(
-            _entry("warmup_epochs", asked.warmup_epochs, used.warmup_epochs, "the last epoch is not warm-up")
-        )
-    if asked.workers:
-        entries.append(
-            _entry("workers", asked.workers, "0 on a CPU", "ultralytics loads in its own process there")
-        )
-    if options.auto_optimizer:
-        entries.append(
-            _entry("optimizer", "auto", "what ultralytics chooses", "auto_optimizer: its own rule decides")
-        )
-    return tuple(entries)
-
-
-def _entry(word: str, asked: object, used: object, why: str) -> LedgerEntry:
-    return LedgerEntry(word=word, asked=str(asked), used=str(used), why=why)
-
-
-def _augmentations(options: YoloOptions) -> str:
-    words = options.model_dump()
-    named = [f"{word} {words[word]:g}" for word in AUGMENTATIONS if words[word]]
-    if options.mosaic and options.close_mosaic:
-        named.insert(1, f"none of it in the last {options.close_mosaic} epochs")
-    return ", ".join(named) or "nothing else"
-
-
-def training_args(recipe: Recipe, options: Mapping[str, Any], *, seed: int, device: str) -> dict[str, Any]:
+def training_args(
+    recipe: Recipe, options: Mapping[str, Any], *, epochs: int, seed: int, device: str
+) -> dict[str, Any]:
     """ultralytics' words for a resolved recipe. What it has no word for is in the trainer's own code.
 
-    `nbs` equals the batch: no hidden accumulation of gradients, no hidden scaling of the weight decay.
+    `nbs` equals the batch, so that ultralytics neither scales the weight decay nor counts batches: it calls
+    the optimiser after each one, and ours waits for `accumulate` of them. Its own way would begin with
+    smaller steps, carry half a step over to the next epoch, and lose the last one.
     `patience` 0 leaves early stopping to the harness. Nothing is plotted, nothing cached.
     """
-    own = {word: value for word, value in options.items() if word not in ("multi_label", "auto_optimizer")}
+    own = {word: value for word, value in options.items() if word not in OURS}
     own["warmup_bias_lr"] = _bias_lr(recipe, own["warmup_bias_lr"])
+    if not options["albumentations"]:
+        own["augmentations"] = []  # None: what ultralytics likes to add where the package is installed
     words: dict[str, Any] = {
         "task": "detect",
         "mode": "train",
-        "epochs": recipe.epochs,
+        "epochs": max(epochs, 1),  # a trainer is also asked, without training, what it would show
         "batch": recipe.batch_size,
         "nbs": recipe.batch_size,
         "imgsz": recipe.image_size,
         "weight_decay": recipe.weight_decay,
         "lrf": 1.0 if recipe.schedule == "constant" else recipe.final_lr_share,
         "cos_lr": recipe.schedule == "cosine",
-        "warmup_epochs": recipe.warmup_epochs,
+        "warmup_epochs": 0.0 if is_paced(recipe) else recipe.warmup_epochs,
         "fliplr": recipe.flip,
         "multi_scale": recipe.multi_scale,
+        "compile": recipe.compile,
+        "channels_last": recipe.channels_last and device != "cpu",  # there the trainer sees to it
         "workers": recipe.workers,
         "seed": seed,
         "device": device_word(device),

@@ -1,4 +1,4 @@
-"""`python -m bench.cell CELL_FOLDER`: exit code 0 when the cell is done, 1 when it failed.
+"""`python -m bench.cell CELL_FOLDER`: exit code 0 when the cell is done, 1 when it failed or is invalid.
 
 With `--lifeline` the process ends, workers and all, when its standard input does: the runner holds the other
 end, so a runner that is killed leaves no cell behind that would write into a folder that a resumed run uses.

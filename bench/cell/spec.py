@@ -23,6 +23,7 @@ class CellSpec(BaseModel):
     layout: Path
     dataset: str
     plan: Plan
+    gates: bool = True
     provenance: Provenance
 
     @classmethod

@@ -1,10 +1,13 @@
-"""The ears of a training: history, progress events and early stopping, the same for every family."""
+"""The ears of a training: history, curves, progress events and early stopping, the same for every family."""
 
 import json
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from bench.cell.curves import Curves
+from bench.cell.timing import peak_memory_mib
+from bench.errors import RunError
 from bench.records import EpochRecord
 from bench.store import CellFolder, flat
 
@@ -15,22 +18,30 @@ _STEP_EVENT_S = 0.25
 class Watch:
     """Hears of epochs and steps, writes them down, and says when to stop.
 
-    `patience` counts validations without a better val AP; 0 never stops. What a killed process wrote is read
-    back, so a resumed training stops where an uninterrupted one would have.
+    `patience` counts validations without a better `monitor`, a val figure; 0 never stops. What a killed
+    process wrote is read back, so a resumed training stops where an uninterrupted one would have.
     """
 
-    def __init__(self, folder: CellFolder, *, patience: int) -> None:
+    def __init__(self, folder: CellFolder, *, patience: int, monitor: str = "AP") -> None:
         self._folder = folder
         self._patience = patience
+        self._monitor = monitor
         self._rows = folder.history()
+        self._curves = Curves(folder.tensorboard_dir)
         self._last_step = 0.0
         self.native_metrics: dict[str, float] = {}
 
     def epoch(self, record: EpochRecord) -> bool:
-        """Write the epoch down; True when the patience is used up."""
+        """Write the epoch down; True when the patience is used up.
+
+        Raises RunError where the detector was validated but does not tell the figure that patience watches.
+        """
+        if record.peak_memory_mib is None:
+            record = record.model_copy(update={"peak_memory_mib": peak_memory_mib()})
         row = flat(record)
         self._rows = [old for old in self._rows if old["epoch"] < record.epoch] + [row]
         self._folder.write_history(self._rows)
+        self._curves.add(row)
         self.event("epoch", record.model_dump())
         return self._exhausted()
 
@@ -64,8 +75,17 @@ class Watch:
     def _exhausted(self) -> bool:
         if not self._patience:
             return False
-        scores = [row["metrics/AP"] for row in self._rows if "metrics/AP" in row]
-        if not scores:
+        key = f"metrics/{self._monitor}"
+        validated = [row for row in self._rows if "metrics/AP" in row]
+        if not validated:
             return False
+        if key not in validated[-1]:
+            raise RunError(
+                "the detector does not tell the val figure that patience watches",
+                record="train.monitor",
+                value=self._monitor,
+                mend="say monitor: AP",
+            )
+        scores = [row[key] for row in validated]
         best = max(range(len(scores)), key=lambda index: (scores[index], -index))
         return len(scores) - 1 - best >= self._patience

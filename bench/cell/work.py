@@ -1,6 +1,6 @@
-"""The stages of a cell: fit, predict, time, judge. Each leaves its result, so a killed cell repeats none.
+"""The stages of a cell: gates, fit, predict, time, judge. Each leaves its result: a killed cell repeats none.
 
-cell.json -> fit -> best/ + fitted.json -> predictions_{val,test}.json -> record.json
+cell.json -> gates.json -> fit -> best/ + fitted.json -> predictions_{val,test}.json -> record.json
 """
 
 import shutil
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from bench import evaluation, files, registry
+from bench import evaluation, files, gates, registry
 from bench.cell import device as devices
-from bench.cell import timing
+from bench.cell import gating, timing
 from bench.cell.spec import CellSpec
 from bench.cell.watch import Watch
 from bench.detector import Detections, Detector, Family, FitContext
@@ -22,6 +22,7 @@ from bench.records import (
     Description,
     Efficiency,
     Failure,
+    GateResult,
     SplitFigures,
     TrainingRecord,
 )
@@ -67,13 +68,18 @@ class Cell:
     def __init__(self, folder: CellFolder) -> None:
         self.folder = folder
         self.spec = CellSpec.read(folder)
-        self.watch = Watch(folder, patience=self.spec.plan.recipe.patience)
+        recipe = self.spec.plan.recipe
+        self.watch = Watch(folder, patience=recipe.patience, monitor=recipe.monitor)
         self.stage = "start"
+        self.gates: tuple[GateResult, ...] = ()
 
     def run(self) -> CellRecord:
         device = devices.resolve(self.spec.device)
         layout = Layout.open(self.spec.layout)
         family = registry.family(self.spec.plan.family)
+        self.gates = gating.before(self.folder, self.spec, layout, device, self._enter_gate)
+        if gates.reason(self.gates):
+            return self._sealed(self._record(None))
         fitted = self._fit(family, layout, device)
         self._enter("load")
         # The stored checkpoint is judged, not what is left in memory: others can repeat the figures from it.
@@ -84,17 +90,29 @@ class Cell:
         efficiency = self._time(detector, layout, device)
         self._enter("judge")
         val, test = self._judge(layout)
-        return self._record(fitted).model_copy(
-            update={"status": "done", "val": val, "test": test, "efficiency": efficiency}
-        )
+        self.gates += gating.after(self.folder, self.spec, layout, fitted.training)
+        record = self._record(fitted)
+        return self._sealed(record.model_copy(update={"val": val, "test": test, "efficiency": efficiency}))
+
+    def _sealed(self, record: CellRecord) -> CellRecord:
+        """With the gates' word on it: done, or invalid with the reason."""
+        why = gates.reason(self.gates)
+        update: dict[str, object] = {"gates": self.gates, "status": "invalid" if why else "done"}
+        if why:
+            update["failure"] = Failure(stage="gates", reason=why)
+        return record.model_copy(update=update)
 
     def failed(self, reason: str) -> CellRecord:
         """The record of a cell that broke in its present stage."""
-        return failed_record(self.folder, self.spec, stage=self.stage, reason=reason)
+        record = failed_record(self.folder, self.spec, stage=self.stage, reason=reason)
+        return record.model_copy(update={"gates": self.gates})
 
     def _enter(self, stage: str) -> None:
         self.stage = stage
         self.watch.stage(stage)
+
+    def _enter_gate(self, name: str) -> None:
+        self._enter(f"gate: {name}")
 
     def _fit(self, family: Family, layout: Layout, device: str) -> Fitted:
         done = self.folder.root / "fitted.json"
@@ -166,7 +184,7 @@ class Cell:
         )
         return val, test
 
-    def _record(self, fitted: Fitted) -> CellRecord:
+    def _record(self, fitted: Fitted | None) -> CellRecord:
         spec = self.spec
         return CellRecord(
             cell=self.folder.name,
@@ -174,12 +192,12 @@ class Cell:
             seed=spec.seed,
             dataset=spec.dataset,
             status="done",
-            description=fitted.description,
+            description=fitted.description if fitted else None,
             recipe=spec.plan.recipe.model_dump(mode="json"),
             options=dict(spec.plan.options),
             ledger=spec.plan.ledger,
-            training=fitted.training,
-            native_metrics=fitted.native_metrics,
+            training=fitted.training if fitted else None,
+            native_metrics=fitted.native_metrics if fitted else {},
             provenance=spec.provenance,
         )
 

@@ -17,8 +17,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 data_app = typer.Typer(no_args_is_help=True, help="Convert and describe data, without training.")
+weights_app = typer.Typer(no_args_is_help=True, help="Published weights, and where they lie.")
 config_app = typer.Typer(no_args_is_help=True, help="About bench.yaml.")
 app.add_typer(data_app, name="data")
+app.add_typer(weights_app, name="weights")
 app.add_typer(config_app, name="config")
 
 Config = Annotated[
@@ -61,8 +63,8 @@ def run(
 ) -> None:
     """Train and judge every model x seed, and write the report.
 
-    Exit code 0: every cell is done; 1: some cell failed (the others are in the report); 2: a mistake in
-    what was asked.
+    Exit code 0: every cell is done; 1: some cell failed or is invalid (the others are in the report);
+    2: a mistake in what was asked.
     """
     from bench.cli import run as command
 
@@ -103,6 +105,27 @@ def models() -> None:
     command.models()
 
 
+@app.command()
+def doctor(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL ...]", help="Names in the file, families, or family:variant.", show_default=False
+        ),
+    ] = None,
+    config: Config = None,
+    overrides: Overrides = None,
+) -> None:
+    """Look over the installation, and ask the gates of every model without training it.
+
+    Exit code 0: all is well; 1: a version is too old, or a model does not pass; 2: a mistake in what was
+    asked.
+    """
+    from bench.cli import doctor as command
+
+    command.doctor(models or [], config, overrides or [])
+
+
 @data_app.command()
 def convert(config: Config = None, overrides: Overrides = None) -> None:
     """Read, check, repair, split, and write the COCO and YOLO layouts."""
@@ -123,6 +146,60 @@ def describe(
     from bench.cli import data as command
 
     command.describe(config, overrides or [], figure)
+
+
+@app.command()
+def predict(
+    cell: Annotated[Path, typer.Argument(metavar="RUN/CELL", show_default=False)],
+    pictures: Annotated[
+        list[str],
+        typer.Argument(metavar="PICTURE ...", help="Files, folders or patterns.", show_default=False),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Default: predicted/CELL in this folder.")
+    ] = None,
+    score: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Lowest score. Default: the threshold that was chosen on val."),
+    ] = None,
+) -> None:
+    """Draw what a trained model finds in pictures, and write it as detections.json and detections.csv.
+
+    Exit code 0: all is drawn; 1: some picture can't be read (the others are drawn); 2: a mistake in what
+    was asked.
+    """
+    from bench.cli import predict as command
+
+    command.predict(cell, pictures, output, score)
+
+
+@weights_app.command("list")
+def weights_list() -> None:
+    """List published weights: what they were trained on, their size, and where they lie or belong."""
+    from bench.cli import weights as command
+
+    command.list_()
+
+
+@weights_app.command("fetch")
+def weights_fetch(
+    name: Annotated[str, typer.Argument(help="As bench weights list says, or ORG/MODEL of the hub.")],
+) -> None:
+    """Download published weights, unless they are here. What broke off is gone on with."""
+    from bench.cli import weights as command
+
+    command.fetch(name)
+
+
+@weights_app.command("import")
+def weights_import(
+    source: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", show_default=False)],
+    name: Annotated[str | None, typer.Option(help="Which these are, if that can't be told.")] = None,
+) -> None:
+    """Check a file, or a folder of the hub, that came by other ways, and put it where it is looked for."""
+    from bench.cli import weights as command
+
+    command.import_(source, name)
 
 
 @config_app.command()

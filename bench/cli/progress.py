@@ -63,6 +63,20 @@ class RunView:
     def data(self, what: str, done: int, total: int) -> None:
         self._bar(f"data: {what}", done, total)
 
+    def weights(self, name: str, done: int, total: int | None) -> None:
+        """Published weights arrive: bytes that are here, and how many there will be, if the server says."""
+        of = "" if total is None else f" of {wording.bytes_(total)}"
+        text = f"fetching {name}: {wording.bytes_(done)}{of}"
+        self._bar(text, done, total or max(done, 1))
+        now = time.monotonic()
+        if self._progress is None and (done == total or now - self._last_line >= PLAIN_LINE_S):
+            self._last_line = now
+            self._say(text)
+
+    def pictures(self, done: int, total: int) -> None:
+        """A trained model goes through pictures."""
+        self._bar("pictures", done, total)
+
     def begun(self, run: RunFolder, total: int, left: int) -> None:
         self.run = run
         self._total = total
@@ -91,8 +105,9 @@ class RunView:
             self._bar(self._head(), 0, 1)
 
     def ended(self, record: CellRecord) -> None:
-        if record.status == "failed" and record.failure:
-            text = f"{self._cells} {record.cell}: FAILED in {record.failure.stage}: {record.failure.reason}"
+        if record.status != "done" and record.failure:
+            what = "INVALID" if record.status == "invalid" else f"FAILED in {record.failure.stage}"
+            text = f"{self._cells} {record.cell}: {what}: {record.failure.reason}"
             self._say(text, style="red")
             return
         training, test = record.training, record.test

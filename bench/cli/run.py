@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from bench.adapters.weights.download import telling
 from bench.cli.console import console
 from bench.cli.progress import RunView, watcher
 from bench.cli.tables import comparison
@@ -25,7 +26,7 @@ def run(
     config_path: Path | None, models: str | None, overrides: list[str], seeds: str | None, resume: Path | None
 ) -> None:
     screen = console()
-    with watcher(screen) as view:
+    with watcher(screen) as view, telling(view.weights):
         try:
             outcome = _run(view, config_path, models, overrides, seeds, resume)
         except KeyboardInterrupt:
@@ -85,17 +86,17 @@ def command() -> str:
 
 
 def conclude(screen: Console, outcome: Outcome) -> None:
-    """The comparison, what failed, where things are; exit code 1 when a cell failed."""
+    """The comparison, what failed, where things are; exit code 1 when a cell failed or is invalid."""
     ranked = ranking(outcome.records)
     if ranked:
         screen.print()
         screen.print(comparison(ranked))
-    for record in outcome.failed:
+    for record in (*outcome.failed, *outcome.invalid):
         reason = record.failure.reason if record.failure else "no reason was recorded"
-        screen.print(f"failed: {record.cell}: {reason}", style="red")
+        screen.print(f"{record.status}: {record.cell}: {reason}", style="red")
         screen.print(f"        log: {outcome.run.cell(record.cell).log_path}")
     screen.print(f"results  {outcome.run.results_path}")
     screen.print(f"report   {outcome.report}")
-    if outcome.failed:
+    if outcome.failed or outcome.invalid:
         screen.print(f"again    bench run --resume {outcome.run.root}")
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""The judge's two answers: two quick figures while a model trains, and the whole verdict on a split."""
+"""The judge's two answers: four quick figures while a model trains, and the whole verdict on a split."""
 
 from collections.abc import Sequence
 
@@ -26,15 +26,21 @@ _BEST_1, _BEST_10, _BEST_100 = range(3)  # places in COCO's limits
 
 
 def score(ground_truth: GroundTruth, detections: Sequence[Detections]) -> dict[str, float]:
-    """AP and AP50 of detections in the order of the json's pictures, equal to those of the split's verdict.
+    """AP, AP50, AP75 and AR_100, the words of `Recipe.monitor`, equal to those of the split's verdict.
+
+    `detections` are in the order of the json's pictures.
 
     0.0 where they are undefined, because there is no object to find. Raises RunError as `results_json` does.
     """
     results = by_image(ground_truth.image_ids, detections)
-    precision, _ = arrays(
-        compare(ground_truth, load_detections(ground_truth, results), ious=COCO_IOUS)
-    )  # (10, 101, classes, 1, 1)
-    return {"AP": mean(precision) or 0.0, "AP50": mean(precision[_AT_50]) or 0.0}
+    # (10, 101, classes, 1, 1) and (10, classes, 1, 1)
+    precision, recall = arrays(compare(ground_truth, load_detections(ground_truth, results), ious=COCO_IOUS))
+    return {
+        "AP": mean(precision) or 0.0,
+        "AP50": mean(precision[_AT_50]) or 0.0,
+        "AP75": mean(precision[_AT_75]) or 0.0,
+        "AR_100": mean(recall) or 0.0,
+    }
 
 
 def evaluate_split(

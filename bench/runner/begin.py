@@ -68,6 +68,7 @@ def _fill(
             layout=layout.root,
             dataset=dataset,
             plan=cell.plan,
+            gates=config.gates,
             provenance=origin,
         ).write(folder)
     files.write_text(run.info_path, info.model_dump_json(indent=2) + "\n")

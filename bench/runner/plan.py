@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bench import registry
 from bench.config import BenchConfig, ModelConfig
 from bench.detector import Plan
-from bench.errors import BenchError, ConfigError
+from bench.errors import BenchError, ConfigError, RecipeError
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,20 @@ def plan_cells(config: BenchConfig) -> list[PlannedCell]:
 def _plan(model: ModelConfig, config: BenchConfig) -> Plan:
     family = registry.family(model.family)
     try:
-        return family.plan(
+        plan = family.plan(
             variant=model.variant,
             weights=model.weights,
             options=model.options,
             recipe=model.recipe(config.train),
         )
+        if plan.recipe.epochs == 0 and plan.weights == "none":
+            raise RecipeError(
+                "epochs: 0 judges weights as they come, and random ones know nothing",
+                record="train.epochs",
+                value=0,
+                mend="say weights: pretrained or a path, or train for at least one epoch",
+            )
+        return plan
     except BenchError as error:
         raise type(error)(f"model {model.name}: {error}") from None
 

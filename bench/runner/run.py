@@ -55,6 +55,10 @@ class Outcome:
     def failed(self) -> tuple[CellRecord, ...]:
         return tuple(record for record in self.records if record.status == "failed")
 
+    @property
+    def invalid(self) -> tuple[CellRecord, ...]:
+        return tuple(record for record in self.records if record.status == "invalid")
+
 
 def start(config: BenchConfig, watcher: Watcher, *, command: str) -> Outcome:
     """Plan, prepare the data, make the folder, run every cell.

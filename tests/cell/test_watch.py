@@ -1,11 +1,15 @@
 """History, events and patience."""
 
 import json
+import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from bench.cell.watch import Watch
+from bench.errors import RunError
 from bench.records import EpochRecord
 from bench.store import CellFolder
 
@@ -41,6 +45,77 @@ def test_patience_counts_validations_without_a_better_ap(
     tmp_path: Path, patience: int, scores: list[float | None], expected: list[bool]
 ) -> None:
     assert stops(CellFolder(tmp_path), patience, scores) == expected
+
+
+@pytest.mark.parametrize(("monitor", "expected"), [("AP", [False, True]), ("AR_100", [False, False])])
+def test_patience_watches_the_figure_that_it_is_told_to(
+    tmp_path: Path, monitor: str, expected: list[bool]
+) -> None:
+    watch = Watch(CellFolder(tmp_path), patience=1, monitor=monitor)
+    assert [watch.epoch(epoch(1, 0.3, AR_100=0.1)), watch.epoch(epoch(2, 0.2, AR_100=0.2))] == expected
+
+
+def test_a_figure_that_nobody_tells_is_no_reason_to_wait_for_ever(tmp_path: Path) -> None:
+    watch = Watch(CellFolder(tmp_path), patience=1, monitor="AP75")
+    assert watch.epoch(epoch(1, None)) is False
+    with pytest.raises(RunError, match="monitor"):
+        watch.epoch(epoch(2, 0.3))
+
+
+def test_history_says_what_an_epoch_cost(tmp_path: Path) -> None:
+    watch = Watch(CellFolder(tmp_path), patience=0)
+    watch.epoch(epoch(1, 0.3).model_copy(update={"pictures_per_s": 12.5}))
+    watch.epoch(epoch(2, 0.3).model_copy(update={"peak_memory_mib": 7.0}))
+    first, second = CellFolder(tmp_path).history()
+    assert (first["pictures_per_s"], second["peak_memory_mib"]) == (12.5, 7.0)
+    assert first["peak_memory_mib"] > 10  # this very process
+    assert "pictures_per_s" not in second
+
+
+def test_curves_are_written_where_tensorboard_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for the package: what it is told, and that it is flushed."""
+    told: list[tuple[object, ...]] = []
+
+    class Writer:
+        def __init__(self, folder: str) -> None:
+            told.append((folder,))
+
+        def add_scalar(self, tag: str, value: float, step: int) -> None:
+            told.append((tag, value, step))
+
+        def flush(self) -> None:
+            told.append(())
+
+    package, summary = ModuleType("tensorboard"), ModuleType("tensorboard.summary")
+    package.__spec__ = ModuleSpec("tensorboard", None)
+    summary.Writer = Writer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tensorboard", package)
+    monkeypatch.setitem(sys.modules, "tensorboard.summary", summary)
+    watch = Watch(CellFolder(tmp_path), patience=0)
+    watch.epoch(epoch(1, 0.3))
+    watch.epoch(epoch(2, 0.4))
+    assert told[0] == (str(tmp_path / "tensorboard"),)
+    assert told[-1] == ()
+    assert {("train/box", 1.0, 1), ("metrics/AP", 0.4, 2), ("cost/duration_s", 0.5, 2)} <= set(told)
+    assert not any("epoch" in row for row in told)
+
+
+def test_without_tensorboard_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.cell.curves.find_spec", lambda name: None)
+    Watch(CellFolder(tmp_path), patience=0).epoch(epoch(1, 0.3))
+    assert not CellFolder(tmp_path).tensorboard_dir.exists()
+
+
+def test_the_real_tensorboard_reads_the_curves(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="the extra `tensorboard` is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    Watch(CellFolder(tmp_path), patience=0).epoch(epoch(1, 0.3))
+    events = EventAccumulator(str(CellFolder(tmp_path).tensorboard_dir))
+    events.Reload()
+    assert {"train/box", "metrics/AP", "cost/duration_s"} <= set(events.Tags()["tensors"])
 
 
 def test_a_resumed_watch_goes_on_counting_and_replaces_a_repeated_epoch(tmp_path: Path) -> None:

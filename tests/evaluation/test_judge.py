@@ -56,7 +56,9 @@ def test_the_quick_figures_are_those_of_the_verdict(data: Any, scenes: Any, judg
         for image_id in truth.image_ids
         for mine in [results.image_ids == image_id]
     ]
-    assert score(truth, found) == {"AP": verdict.AP or 0.0, "AP50": verdict.AP50 or 0.0}
+    assert score(truth, found) == {
+        name: getattr(verdict, name) or 0.0 for name in ("AP", "AP50", "AP75", "AR_100")
+    }
 
 
 @THOROUGH
@@ -84,7 +86,7 @@ def test_nothing_there_and_nothing_found_is_undefined(judged: Any, empty_scene: 
     assert set(figures.coco.model_dump().values()) == {None}
     assert figures.AP_25_50_75 is None
     assert [(one.AP, one.AR, one.ground_truths) for one in figures.classes] == [(None, None, 0)]
-    assert score(truth, [Detections.none()]) == {"AP": 0.0, "AP50": 0.0}
+    assert score(truth, [Detections.none()]) == {"AP": 0.0, "AP50": 0.0, "AP75": 0.0, "AR_100": 0.0}
 
 
 def test_a_perfect_detector_scores_one(judged: Any, one_box_scene: Any) -> None:

@@ -26,6 +26,7 @@ from bench.records import (
     Efficiency,
     EpochRecord,
     Failure,
+    GateResult,
     LedgerEntry,
     OperatingPoint,
     Provenance,
@@ -187,6 +188,15 @@ def failed(model: str, seed: int, *, dataset: str = "scenes-1a2b", reason: str =
     )
 
 
+def invalid(
+    model: str, seed: int, *, ap: float = 0.99, reason: str = f"outputs: all one box {BREAKOUT}"
+) -> CellRecord:
+    """With figures that must not count."""
+    gates = (GateResult(name="outputs", passed=False, detail=reason, duration_s=0.1),)
+    failure = Failure(stage="gates", reason=reason)
+    return record(model, seed, ap, status="invalid", failure=failure, gates=gates)
+
+
 def usual_records(dataset: str = "scenes-1a2b") -> list[CellRecord]:
     """yolo-n is best; frcnn's second seed failed."""
     big = {"parameters": 19_000_000, "latency_ms": 61.0}
@@ -203,6 +213,11 @@ def usual_records(dataset: str = "scenes-1a2b") -> list[CellRecord]:
 @pytest.fixture
 def make_record() -> Callable[..., CellRecord]:
     return record
+
+
+@pytest.fixture
+def make_invalid() -> Callable[..., CellRecord]:
+    return invalid
 
 
 @pytest.fixture

@@ -43,3 +43,13 @@ def test_places_are_given_within_a_dataset(make_record):
 def test_undefined_values_are_left_out_of_a_spread():
     assert Spread.of([None, 0.5, None]) == Spread((0.5,))
     assert Spread.of([None]) is None
+
+
+def test_an_invalid_cell_counts_for_nothing(make_record, make_invalid):
+    rows = ranking(
+        [make_invalid("broken", 0, ap=0.99), make_record("a", 0, 0.5), make_invalid("a", 1, ap=0.9)]
+    )
+    assert [(row.model, row.place) for row in rows] == [("a", 1), ("broken", None)]
+    assert rows[0].ap.mean == 0.5
+    assert [len(row.invalid) for row in rows] == [1, 1]
+    assert rows[1].done == rows[1].failed == ()

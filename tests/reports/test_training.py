@@ -1,5 +1,6 @@
 import pytest
 
+from bench.records import LedgerEntry
 from bench.reports import training
 from bench.reports.comparison import compare
 
@@ -17,6 +18,18 @@ def test_words_that_differ_are_marked(comparison):
     assert rows["training time"].values[0] == "95 s / 96 s"
 
 
+def test_classes_of_weights_that_were_not_trained_are_shown(make_run, make_record, comparison):
+    assert training.CLASS_MAP not in {row.word for row in training.facts(comparison)}
+    found = make_record("detr", 0, 0.5)
+    names = {"cup": "cup", "bone": None}
+    found = found.model_copy(
+        update={"description": found.description.model_copy(update={"class_map": names})}
+    )
+    both = compare([make_run(records=[found, make_record("yolo-n", 0, 0.6)])])[0]
+    (row,) = (row for row in training.facts(both) if row.word == training.CLASS_MAP)
+    assert sorted(row.values) == ["cup: cup, bone: none", "\N{EN DASH}"]
+
+
 def test_recipes_are_compared_word_by_word(comparison):
     rows = {row.word: row for row in training.recipe_words(comparison)}
     assert rows["lr"].values == ("0.01", "0.01", "0.001")
@@ -27,6 +40,14 @@ def test_recipes_are_compared_word_by_word(comparison):
 def test_the_ledger_names_each_entry_once(comparison):
     (row,) = training.ledger(comparison)
     assert (row.contestant.label, row.entry.word) == ("yolo-n", "multi_scale")
+
+
+def test_the_ledger_has_what_only_the_training_pictures_could_tell(make_run, make_record):
+    note = LedgerEntry(word="queries", asked="6", used="6", why="5 objects in a picture")
+    told = make_record("detr", 0, 0.5)
+    told = told.model_copy(update={"training": told.training.model_copy(update={"notes": (note,)})})
+    (row,) = training.ledger(compare([make_run(records=[told])])[0])
+    assert (row.contestant.label, row.entry) == ("detr", note)
 
 
 def test_own_words_and_native_figures(comparison):

@@ -1,6 +1,8 @@
 """Planning a DETR: which words, which weights, what is refused. No torch."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,8 @@ def _plan(
 
 def test_a_plan_leaves_nothing_open() -> None:
     plan = _plan()
-    assert None not in plan.recipe.model_dump().values()
+    open_words = {word for word, value in plan.recipe.model_dump().items() if value is None}
+    assert open_words <= {"budget", "ema"}  # which say something by being open
     assert None not in plan.options.values()
     assert (plan.variant, plan.weights, plan.pretrained_on) == ("tiny", "none", "nothing")
     assert plan.options["norm"] == "batch"
@@ -95,12 +98,107 @@ def test_options_change_the_variant() -> None:
         ({"queries": "many"}, "options.queries"),
         ({"width": 30}, "4 heads"),
         ({"norm": "frozen"}, "does nothing at all"),
+        ({"class_cost": -1.0}, "options.class_cost"),
+        ({"class_cost": 0, "box_cost": 0, "giou_cost": 0}, "can't all be 0"),
+        ({"class_loss": 0, "box_loss": 0, "giou_loss": 0}, "can't all be 0"),
+        ({"augment": "mosaic"}, "options.augment"),
         ({"backbone": {"layer": "basic", "depths": [1, 1], "widths": [8]}}, "one number a stage"),
     ],
 )
 def test_wrong_options_are_told(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         _plan(**options)
+
+
+def test_detr_from_scratch_as_its_users_tune_it() -> None:
+    words: dict[str, Any] = {
+        "encoder_layers": 3,
+        "decoder_layers": 3,
+        "queries": 4,
+        "width": 128,
+        "heads": 4,
+        "feedforward": 512,
+        "dropout": 0.05,
+        "class_cost": 1.5,
+        "box_cost": 2.5,
+        "giou_cost": 0.75,
+        "class_loss": 0.8,
+        "box_loss": 4.5,
+        "giou_loss": 1.25,
+        "no_object_weight": 0.2,
+        "auxiliary_loss": False,
+        "augment": "paper",
+    }
+    plan = _plan("resnet-50", recipe=Recipe(image_size="800x1333"), **words)
+    assert {word: plan.options[word] for word in words} == words
+    assert plan.recipe.image_size == "800x1333"
+    (entry,) = plan.ledger
+    assert entry.word == "augmentation"
+    assert "short sides of 480 to 800 within 1333" in entry.used
+    assert FAMILY.plan(variant=plan.variant, weights="none", options=plan.options, recipe=plan.recipe) == plan
+
+
+def test_loss_words_may_differ_from_those_of_the_weights(tmp_path: Path) -> None:
+    folder = str(_checkpoint(tmp_path / "detr"))
+    plan = _plan(None, folder, box_cost=2.5, giou_loss=0.5, auxiliary_loss=False)
+    assert plan.variant == "resnet-50"
+    assert (plan.options["box_cost"], plan.options["giou_loss"], plan.options["class_cost"]) == (
+        2.5,
+        0.5,
+        1.0,
+    )
+
+
+def test_an_input_that_the_backbone_shrinks_to_nothing_is_refused() -> None:
+    deep = {"layer": "basic", "stem": 8, "depths": [1] * 6, "widths": [8] * 6}
+    with pytest.raises(RecipeError, match=r"(?s)image_size.*shrinks a picture 128 times.*found: '96x300'"):
+        _plan(recipe=Recipe(image_size="96x300"), backbone=deep)
+    assert _plan(recipe=Recipe(image_size=128), backbone=deep).recipe.image_size == 128
+
+
+def test_sizes_are_drawn_once() -> None:
+    with pytest.raises(RecipeError, match="multi_scale"):
+        _plan(recipe=Recipe(multi_scale=0.2), augment="paper")
+
+
+def test_a_published_backbone_under_a_new_transformer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.adapters.detr.family.weights.locate", lambda name: tmp_path / name)
+    for variant, name in (("resnet-50", "resnet50"), ("resnet-101", "resnet101"), (None, "resnet50")):
+        plan = _plan(variant, "backbone", queries=7)
+        assert plan.weights == plan.options["backbone_weights"] == str(tmp_path / name)
+        assert plan.pretrained_on == "ImageNet-1k (backbone only)"
+        assert plan.options["norm"] == "frozen"
+        assert plan.recipe.backbone_lr == pytest.approx(plan.recipe.lr / 10)
+        assert plan.options["queries"] == 7
+    small = _plan("tiny", "backbone", backbone=resnet(18).model_dump())
+    assert small.weights == str(tmp_path / "resnet18")
+
+
+def test_weights_of_two_kinds_contradict_each_other(tmp_path: Path) -> None:
+    for asked in ("none", "pretrained", str(_checkpoint(tmp_path / "detr"))):
+        with pytest.raises(
+            ConfigError, match=r"(?s)backbone_weights: contradicts weights.*found: 'mine\.pth'"
+        ):
+            _plan("resnet-50", asked, backbone_weights="mine.pth")
+
+
+def test_a_backbone_that_nobody_published_needs_a_file() -> None:
+    with pytest.raises(WeightsError, match="backbone of detr:tiny"):
+        _plan("tiny", "backbone")
+
+
+def test_planning_imports_no_torch() -> None:
+    code = (
+        "import sys\n"
+        "from bench.adapters.detr.family import FAMILY\n"
+        "from bench.recipe import Recipe\n"
+        "for name in FAMILY.variants:\n"
+        "    FAMILY.plan(variant=name, weights='none', options={'augment': 'paper'}, recipe=Recipe())\n"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'accelerate', 'PIL')))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_an_unknown_variant_gets_a_guess() -> None:

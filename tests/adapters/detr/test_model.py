@@ -11,9 +11,10 @@ from PIL import Image
 
 from bench.adapters.detr.family import FAMILY
 from bench.adapters.detr.options import DetrOptions, resnet
-from bench.detector import Detector, Plan
-from bench.errors import WeightsError
-from bench.recipe import Recipe
+from bench.detector import Detector, FitContext, Plan
+from bench.errors import RecipeError, WeightsError
+from bench.layout import Example, Layout
+from bench.recipe import InputSize, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 CLASSES = ("cat", "dog", "bird")
-SMALL = {"width": 32, "heads": 4, "encoder_layers": 1, "decoder_layers": 2, "feedforward": 48, "queries": 9}
+SMALL: dict[str, Any] = {
+    "width": 32,
+    "heads": 4,
+    "encoder_layers": 1,
+    "decoder_layers": 2,
+    "feedforward": 48,
+    "queries": 9,
+}
 
 
 def _plan(**words: Any) -> Plan:
@@ -66,14 +74,21 @@ def _batch() -> "Batch":
     )
 
 
-def test_the_loss_is_that_of_transformers() -> None:
+def _plain_losses(network: Any, **costs: int) -> dict[str, float]:
+    """What transformers' own DETR, with its own loss, says of `_batch`."""
     import torch
+    from transformers import DetrForObjectDetection
 
-    network = _network(_detector(**SMALL)).eval()
-    batch = _batch()
+    from bench.adapters.detr.model import quiet
+
+    with quiet():
+        plain = DetrForObjectDetection(network.detr.config).eval()
+    plain.model.backbone = network.eval().detr.model.backbone  # its norms may be trained ones
+    plain.load_state_dict(network.detr.state_dict())
+    for word, cost in costs.items():
+        setattr(plain.config, word, cost)
     with torch.no_grad():
-        ours = network(batch)
-        pixels, mask = network._inputs(batch)
+        pixels, mask = network._inputs(_batch())
         labels = [
             {
                 "class_labels": torch.tensor([2, 0]),
@@ -83,10 +98,98 @@ def test_the_loss_is_that_of_transformers() -> None:
             },
             {"class_labels": torch.zeros(0, dtype=torch.int64), "boxes": torch.zeros((0, 4))},
         ]
-        theirs = network.detr(pixel_values=pixels, pixel_mask=mask, labels=labels)
+        theirs = plain(pixel_values=pixels, pixel_mask=mask, labels=labels)
+    losses = {name: float(loss) for name, loss in theirs.loss_dict.items()}
+    return {**losses, "total": float(theirs.loss)}
+
+
+def _own_losses(network: Any) -> dict[str, float]:
+    import torch
+
+    with torch.no_grad():
+        return {name: float(loss) for name, loss in network.eval()(_batch()).items()}
+
+
+def test_the_loss_is_that_of_transformers() -> None:
+    network = _network(_detector(**SMALL))
+    ours = _own_losses(network)
     assert set(ours) == {"class", "box", "giou"}
-    total = sum(network.loss_weights[name] * float(loss) for name, loss in ours.items())
-    assert total == pytest.approx(float(theirs.loss), rel=1e-5)
+    total = sum(network.loss_weights[name] * loss for name, loss in ours.items())
+    assert total == pytest.approx(_plain_losses(network)["total"], rel=1e-5)
+
+
+def test_without_auxiliary_losses_the_last_layer_alone_counts() -> None:
+    network = _network(_detector(**SMALL, auxiliary_loss=False))
+    theirs = _plain_losses(network)
+    assert not any(name.endswith("_0") for name in theirs)
+    expected = {"class": "loss_ce", "box": "loss_bbox", "giou": "loss_giou"}
+    assert _own_losses(network) == pytest.approx(
+        {own: theirs[name] for own, name in expected.items()}, rel=1e-5
+    )
+
+
+def test_costs_and_weights_may_be_any_number() -> None:
+    """Ten times a tenth is a whole: transformers can then say the same."""
+    tenths = {"class_cost": 0.2, "box_cost": 0.1, "giou_cost": 0.3}
+    weights = {"class_loss": 0.5, "box_loss": 2.5, "giou_loss": 0.0}
+    network = _network(_detector(**SMALL, **tenths, **weights))
+    assert network.loss_weights == {"class": 0.5, "box": 2.5, "giou": 0.0}
+    theirs = _plain_losses(network, class_cost=2, bbox_cost=1, giou_cost=3)
+    ours = _own_losses(network)
+    for own, name in (("class", "loss_ce"), ("box", "loss_bbox"), ("giou", "loss_giou")):
+        layers = sum(loss for key, loss in theirs.items() if key.startswith(name))
+        assert ours[own] == pytest.approx(layers, rel=1e-5)
+
+
+def test_costs_decide_which_query_an_object_gets() -> None:
+    import torch
+
+    from bench.adapters.detr.loss import Criterion
+
+    logits = torch.tensor([[[9.0, 0, 0], [0, 9.0, 0]]])  # the first query is sure of class 0
+    boxes = torch.tensor([[[0.2, 0.2, 0.1, 0.1], [0.7, 0.7, 0.2, 0.2]]])  # the second lies on the object
+    labels = [{"class_labels": torch.tensor([0]), "boxes": torch.tensor([[0.7, 0.7, 0.2, 0.2]])}]
+    config = type("Config", (), {"num_labels": 2})()
+    for costs, apart in (((0.5, 0.001, 0.0), True), ((0.001, 0.5, 0.0), False), ((0.0, 0.0, 0.5), False)):
+        _, losses, _ = Criterion(*costs, no_object_weight=0.1)(
+            logits, labels, torch.device("cpu"), boxes, config
+        )
+        assert (float(losses["loss_bbox"]) > 0.5) == apart
+
+
+def _crowded(count: int, crowds: int = 0) -> Example:
+    return Example(
+        image_id=1,
+        path=Path("full.png"),
+        size_wh=(64, 64),
+        boxes_xyxy=np.tile([1.0, 1, 9, 9], (count + crowds, 1)),
+        labels=np.zeros(count + crowds, dtype=np.int64),
+        crowd=np.arange(count + crowds) >= count,
+    )
+
+
+@pytest.mark.parametrize(("objects", "noted"), [(0, False), (3, False), (4, True), (5, True)])
+def test_few_spare_queries_are_noted(objects: int, noted: bool) -> None:
+    network = _network(_detector(**{**SMALL, "queries": 5}))
+    met = network.meet([_crowded(1), _crowded(objects, crowds=9)], InputSize(64, 64))
+    assert [entry.word for entry in met.notes] == ["queries"] * noted
+    assert all(f"{objects} objects" in entry.why for entry in met.notes)
+
+
+def test_more_objects_than_queries_are_refused_before_anything_is_trained(
+    yolo_scenes: Layout, tmp_path: Path
+) -> None:
+    detector = _detector(**{**SMALL, "queries": 1})
+    before = {name: tensor.clone() for name, tensor in _network(detector).state_dict().items()}
+
+    def fail(*args: object) -> Any:
+        raise AssertionError("something was trained")
+
+    context = FitContext(tmp_path, seed=0, device="cpu", score_val=fail, on_epoch=fail, on_step=fail)
+    with pytest.raises(RecipeError, match=r"options\.queries.*scene \d+\.png has 2 objects"):
+        detector.fit(yolo_scenes, Recipe(epochs=1, image_size=64, batch_size=4), context)
+    assert all((before[name] == tensor).all() for name, tensor in _network(detector).state_dict().items())
+    assert not list(tmp_path.iterdir())
 
 
 def test_detections_are_those_of_transformers() -> None:

@@ -7,7 +7,7 @@ import pytest
 from bench.adapters.frcnn.family import FAMILY, normalisation
 from bench.adapters.frcnn.variants import COCO_LONG_SIDE, VARIANTS
 from bench.detector import Plan
-from bench.errors import ConfigError, WeightsError
+from bench.errors import ConfigError, RecipeError, WeightsError
 from bench.recipe import Recipe
 
 
@@ -42,7 +42,8 @@ def test_a_plan_leaves_nothing_open(variant: str) -> None:
         "none",
         "nothing",
     )
-    assert all(value is not None for value in made.recipe.model_dump().values())
+    open_words = {word for word, value in made.recipe.model_dump().items() if value is None}
+    assert open_words <= {"budget", "ema"}  # which say something by being open
     assert all(value is not None for value in made.options.values())
     assert FAMILY.variants[variant]
 
@@ -104,6 +105,10 @@ def test_norm_layers_change_with_the_weights(tmp_path: Path, monkeypatch: pytest
     assert "frozen" in normalisation(plan("resnet50_fpn", "pretrained"))
     assert "frozen" in normalisation(plan("mobilenet_v3_large_fpn", "pretrained"))
     assert "frozen" not in normalisation(plan("resnet50_fpn_v2", "pretrained"))
+    assert "frozen" not in normalisation(plan("resnet50_fpn", "pretrained", {"norm": "batch"}))
+    both = normalisation(plan("resnet50_fpn_v2", "pretrained", {"norm": "frozen"}))
+    assert both.startswith("frozen batch norm")
+    assert both.endswith("trained, in pyramid and head")
 
 
 def test_pretrained_without_a_network_says_what_to_do(
@@ -132,6 +137,18 @@ def test_pretrained_without_a_network_says_what_to_do(
         ("resnet50_fpn", {"anchor_sizes": [32, 64]}, "has 5 sizes"),
         ("resnet50_fpn", {"anchor_ratios": []}, "anchor_ratios"),
         ("mobilenet_v3_large_fpn", {"anchor_sizes": [0]}, "anchor_sizes"),
+        ("resnet50_fpn", {"norm": "frozen"}, "does nothing at all"),
+        ("tiny", {"norm": "group"}, "norm"),
+        ("tiny", {"anchors": "guess"}, "sizes, fit, or the widths"),
+        ("tiny", {"anchors": [[10, -2]]}, "anchors"),
+        ("tiny", {"anchors": []}, "anchors"),
+        ("resnet50_fpn", {"anchors": [[10, 10]] * 7}, "multiple of 5"),
+        ("tiny", {"proposals": 80, "proposals_before_nms": 50}, "fewer than the 80 of proposals"),
+        ("tiny", {"train_proposals_before_nms": 2}, "train_proposals"),
+        ("tiny", {"box_score": 0.0001}, "box_score"),
+        ("tiny", {"rpn_nms": 0}, "rpn_nms"),
+        ("tiny", {"box_positives": 1.5}, "box_positives"),
+        ("tiny", {"augment": "mosaic"}, "augment"),
     ],
 )
 def test_words_that_can_not_be_followed_are_errors(variant: str, options: dict, reason: str) -> None:
@@ -151,6 +168,37 @@ def test_tinys_anchors_go_with_the_picture() -> None:
     small = plan("tiny", image_size=96).options["anchor_sizes"]
     assert plan("tiny", image_size=192).options["anchor_sizes"] == [2 * size for size in small]
     assert plan("tiny", options={"anchor_sizes": [8]}, image_size=192).options["anchor_sizes"] == [8]
+
+
+def test_weights_fix_how_many_anchors_are_given_or_fitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.adapters.frcnn.family.published.locate", lambda name: tmp_path / name)
+    for variant in ("mobilenet_v3_large_fpn", "resnet50_fpn"):
+        shapes = [[10.0 + side, 20.0] for side in range(15)]
+        assert plan(variant, "pretrained", {"anchors": shapes}).options["anchors"] == shapes
+        assert plan(variant, "pretrained", {"anchors": "fit"}).options["anchors"] == "fit"
+        with pytest.raises(ConfigError, match="must be 15"):
+            plan(variant, "pretrained", {"anchors": shapes[:10]})
+
+
+def test_a_higher_score_floor_stands_in_the_ledger() -> None:
+    (entry,) = plan("tiny", options={"box_score": 0.05}).ledger
+    assert (entry.word, entry.asked, entry.used) == ("score floor", "0.001", "0.05")
+
+
+def test_the_papers_augmentation_stands_in_the_ledger_and_draws_sizes_alone() -> None:
+    made = plan("tiny", options={"augment": "paper"}, image_size="96x160")
+    assert [entry.word for entry in made.ledger] == ["augmentation"]
+    assert made.recipe.image_size == "96x160"
+    with pytest.raises(RecipeError, match="multi_scale"):
+        plan("tiny", options={"augment": "paper"}, multi_scale=0.2)
+
+
+def test_as_many_regions_stand_before_nms_as_after_it() -> None:
+    options = plan("tiny", options={"proposals": 70, "train_proposals_before_nms": 400}).options
+    assert (options["proposals_before_nms"], options["proposals"]) == (70, 70)
+    assert (options["train_proposals_before_nms"], options["train_proposals"]) == (400, 50)
 
 
 def test_an_unknown_variant_gets_a_guess() -> None:

@@ -10,7 +10,7 @@ from bench.adapters.frcnn.variants import COCO_V1_FILE, VARIANTS
 from bench.detector import Detections, FitContext, Plan
 from bench.errors import WeightsError
 from bench.layout import Layout
-from bench.recipe import Recipe
+from bench.recipe import InputSize, Recipe
 
 pytestmark = pytest.mark.slow
 
@@ -139,7 +139,11 @@ def test_weights_freeze_what_torchvision_freezes(variant: str) -> None:
         family="frcnn",
         variant=variant,
         weights="somewhere.pth",
-        options={**made.options, "trainable_layers": 3},
+        options={
+            **made.options,
+            "trainable_layers": 3,
+            "norm": "batch" if variant == "resnet50_fpn_v2" else "frozen",
+        },
         recipe=made.recipe,
     )
     with torch.device("meta"):
@@ -175,7 +179,7 @@ def test_the_first_published_file_brings_its_epsilon() -> None:
 
     made = planned("resnet50_fpn")
     for file, epsilon in ((COCO_V1_FILE, 0.0), ("another.pth", 1e-5)):
-        options = {**made.options, "trainable_layers": 3}
+        options = {**made.options, "trainable_layers": 3, "norm": "frozen"}
         weighted = Plan("frcnn", "resnet50_fpn", f"/somewhere/{file}", options, made.recipe)
         with torch.device("meta"):
             network = make(weighted, classes=2).network
@@ -332,3 +336,117 @@ def recall(layout: Layout, split: Any, found: list[Detections]) -> float:
             iou = inner / (areas + (box[2:] - box[:2]).prod() - inner)
             hits.append(bool(((iou >= 0.5) & (detections.labels[:3] == label)).any()))
     return float(np.mean(hits))
+
+
+def test_every_option_reaches_torchvision() -> None:
+    from bench.adapters.frcnn.model import make
+
+    words = {
+        "box_nms": 0.4,
+        "box_score": 0.02,
+        "rpn_nms": 0.6,
+        "rpn_score": 0.01,
+        "proposals": 30,
+        "proposals_before_nms": 60,
+        "train_proposals": 20,
+        "train_proposals_before_nms": 40,
+        "box_samples": 12,
+        "box_positives": 0.5,
+        "rpn_samples": 24,
+        "rpn_positives": 0.25,
+    }
+    made = make(planned("tiny", options={**words, "augment": "paper"}), classes=2)
+    rpn, heads = made.network.rpn, made.network.roi_heads
+    assert (heads.nms_thresh, heads.score_thresh, rpn.nms_thresh, rpn.score_thresh) == (0.4, 0.02, 0.6, 0.01)
+    assert rpn._pre_nms_top_n == {"testing": 60, "training": 40}
+    assert rpn._post_nms_top_n == {"testing": 30, "training": 20}
+    sampler = heads.fg_bg_sampler
+    assert (sampler.batch_size_per_image, sampler.positive_fraction) == (12, 0.5)
+    sampler = rpn.fg_bg_sampler
+    assert (sampler.batch_size_per_image, sampler.positive_fraction) == (24, 0.25)
+    assert made.augment == "paper"
+
+
+@pytest.mark.parametrize(("variant", "levels"), [("resnet50_fpn_v2", 5), (MOBILE, 3), ("tiny", 1)])
+def test_anchors_may_be_given_by_width_and_height(variant: str, levels: int) -> None:
+    """Of a pyramid of ResNet each level has its own; MobileNet's levels share all."""
+    import torch
+
+    from bench.adapters.frcnn.model import make
+
+    shapes = [[4.0 + side, 6.0 + 2 * side] for side in range(10)]
+    made = planned(variant, options={"anchors": shapes})
+    network = make(made, classes=2).network
+    cells = network.rpn.anchor_generator.cell_anchors
+    assert len(cells) == levels
+    found = [(cell[:, 2:] - cell[:, :2]).tolist() for cell in cells]
+    assert found == ([shapes[at : at + 2] for at in range(0, 10, 2)] if levels == 5 else [shapes] * levels)
+    assert all((cell[:, :2] == -cell[:, 2:]).all() for cell in cells)
+    per_place = 2 if levels == 5 else 10
+    assert network.rpn.head.cls_logits.out_channels == per_place
+    network.eval()
+    with torch.inference_mode():
+        network(torch.rand(1, 3, 64, 64))
+
+
+def test_a_backbones_norm_can_be_chosen(mobile_file: Path) -> None:
+    from torchvision.ops import FrozenBatchNorm2d
+
+    for norm, frozen in (("batch", False), ("frozen", True), (None, True)):
+        options = {"norm": norm} if norm else {}
+        detector: Any = FAMILY.build(
+            planned(MOBILE, str(mobile_file), options), classes=["a"], seed=0, device="cpu"
+        )
+        layers = {type(module) for module in detector.trainable.backbone.modules()}
+        assert (FrozenBatchNorm2d in layers) == frozen
+        assert detector.describe().normalisation.startswith("frozen") == frozen
+
+
+def test_too_few_boxes_to_fit_anchors_to_leave_the_usual_ones(yolo_scenes: Layout) -> None:
+    from bench.adapters.frcnn.model import make
+
+    made = make(planned("tiny", options={"anchors": "fit"}), classes=2)
+    before = made.network.rpn.anchor_generator.cell_anchors[0].clone()
+    met = made.meet(yolo_scenes.examples("train")[:2], InputSize(96, 96))
+    (note,) = met.notes
+    assert not met.options
+    assert "fewer than the 9 anchors" in note.why
+    assert (made.network.rpn.anchor_generator.cell_anchors[0] == before).all()
+
+
+def test_fitted_anchors_are_kept_with_the_detector(yolo_scenes: Layout, tmp_path: Path) -> None:
+    import torch
+
+    made = planned("tiny", options={"anchors": "fit", "anchor_ratios": [0.7, 1.4], "anchor_sizes": [16, 32]})
+    records = []
+    for number in range(2):
+        detector: Any = FAMILY.build(made, classes=["brick", "leaf"], seed=0, device="cpu")
+        context = FitContext(
+            tmp_path / f"work {number}",
+            seed=0,
+            device="cpu",
+            score_val=lambda found: {"AP": 0.1, "AP50": 0.2},
+            on_epoch=lambda record: False,
+        )
+        context.workdir.mkdir()
+        records.append(detector.fit(yolo_scenes, made.recipe, context))
+    assert records[0].notes == records[1].notes
+    (note,) = records[0].notes
+    assert (note.word, note.asked) == ("anchors", "fit")
+    assert len(note.used.split(", ")) == 4
+    before, after = (float(part.split()[-1]) for part in reversed(note.why.split(": ")[1].split(", ")))
+    assert before < after <= 1
+    detector.save(tmp_path / "saved")
+    again: Any = FAMILY.load(tmp_path / "saved", device="cpu")
+    shapes = again.saved.plan.options["anchors"]
+    assert ", ".join(f"{width:g}x{height:g}" for width, height in shapes) == note.used
+    ours, theirs = (one.trainable.network.rpn.anchor_generator.cell_anchors for one in (detector, again))
+    assert all(torch.equal(mine, other) for mine, other in zip(ours, theirs, strict=True))
+    assert planned("tiny", str(tmp_path / "saved")).options["anchors"] == shapes
+    others = {"anchor_ratios": [0.5, 2], "anchor_sizes": [9, 20]}
+    assert planned("tiny", str(tmp_path / "saved"), others).options["anchors"] == "sizes"
+    with pytest.raises(WeightsError, match=r"rpn\.head\.cls_logits\.weight has shape \(4,"):
+        planned("tiny", str(tmp_path / "saved"), {"anchor_ratios": [0.5, 1, 2]})
+    pictures = [example.path for example in yolo_scenes.examples("test")]
+    for mine, other in zip(detector.predict(pictures), again.predict(pictures), strict=True):
+        np.testing.assert_array_equal(mine.boxes_xyxy, other.boxes_xyxy)

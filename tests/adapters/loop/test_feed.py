@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.errors import RecipeError
 from bench.layout import Example
-from bench.recipe import Recipe
+from bench.recipe import InputSize, Recipe
 
 pytestmark = pytest.mark.slow  # imports torch
 
@@ -44,7 +45,7 @@ def test_boxes_follow_the_pixels_and_crowds_are_left_out(tmp_path: Path) -> None
 
     shown = Pictures(_examples(tmp_path), keep_at=None)
     for flip, expected in ((False, [8, 10, 28, 30]), (True, [52, 10, 72, 30])):
-        loaded = shown[Order(0, 80, flip)]
+        loaded = shown[Order(0, InputSize(80, 80), flip)]
         assert loaded.pixels.shape == (40, 80, 3)
         assert loaded.target.boxes_xyxy.tolist() == [expected]
         assert loaded.target.labels.tolist() == [2]
@@ -78,7 +79,7 @@ def test_multi_scale_gives_each_batch_a_size_of_its_own() -> None:
     from bench.adapters.loop.feed import Epochs
 
     batches = list(Epochs(300, _recipe(multi_scale=0.25), 0))
-    sides = [{order.long_side for order in batch} for batch in batches]
+    sides = [{order.size.long for order in batch} for batch in batches]
     assert all(len(side) == 1 for side in sides)
     spread = {side.pop() for side in sides}
     assert min(spread) >= 60
@@ -94,10 +95,10 @@ def test_small_data_is_decoded_once_and_large_data_is_not_kept(
     read = feed.pictures.read
     count = 0
 
-    def counting(path: Path, long_side: int | None = None) -> Any:
+    def counting(path: Path, size: InputSize | None = None) -> Any:
         nonlocal count
         count += 1
-        return read(path, long_side)
+        return read(path, size)
 
     monkeypatch.setattr(feed.pictures, "read", counting)
     examples = _examples(tmp_path)
@@ -117,9 +118,85 @@ def test_a_batch_is_padded_to_its_largest_at_the_right_and_below(tmp_path: Path)
     Image.new("RGB", (20, 40), (255, 255, 255)).save(tmp_path / "tall.png")
     tall = dataclasses.replace(wide, path=tmp_path / "tall.png", size_wh=(20, 40))
     shown = Pictures([wide, tall], keep_at=None)
-    batch = collate([shown[Order(0, 40, False)], shown[Order(1, 40, False)]])
+    size = InputSize(40, 40)
+    batch = collate([shown[Order(0, size, False)], shown[Order(1, size, False)]])
     assert batch.pixels.shape == (2, 3, 40, 40)
     assert batch.sizes_wh == ((40, 20), (20, 40))
     assert batch.pixels[1, :, :, :20].min() == 255
     assert batch.pixels[1, :, :, 20:].max() == 0
     assert [tuple(picture.shape) for picture in batch.pictures()] == [(3, 20, 40), (3, 40, 20)]
+
+
+def test_a_batch_larger_than_the_split_is_refused(tmp_path: Path) -> None:
+    from bench.adapters.loop import feed
+
+    examples = _examples(tmp_path)
+    assert len(list(feed.training(examples, _recipe(batch_size=7), 0, "cpu")[0])) == 1
+    with pytest.raises(RecipeError, match=r"(?s)train split has 7 pictures.*found: 8.*say 7"):
+        feed.training(examples, _recipe(batch_size=8), 0, "cpu")
+
+
+def test_paper_orders_depend_on_seed_and_epoch_alone_and_leave_the_others_as_they_were() -> None:
+    from bench.adapters.loop.feed import Epochs
+
+    def orders(epoch: int, seed: int = 0, augment: Any = "paper") -> list[Any]:
+        epochs = Epochs(50, _recipe(image_size="160x240"), seed, augment)
+        epochs.epoch = epoch
+        return [order for batch in epochs for order in batch]
+
+    assert orders(2) == orders(2)
+    assert orders(2) != orders(3)
+    assert orders(2) != orders(2, seed=1)
+    plain = orders(2, augment="none")
+    assert [(o.index, o.flip) for o in orders(2)] == [(o.index, o.flip) for o in plain]
+    assert {o.size for o in plain} == {InputSize(160, 240)}
+    assert {o.crop for o in plain} == {None}
+    many = [order for epoch in range(20) for order in orders(epoch)]
+    assert {order.size.long for order in many} == {240}
+    assert {order.size.short for order in many} == {round(side / 5) for side in range(480, 801, 32)}
+    assert 0.4 < sum(order.crop is not None for order in many) / len(many) < 0.6
+
+
+def test_boxes_stay_on_their_pixels_through_the_papers_augmentation(tmp_path: Path) -> None:
+    """Every box covers its own colour and nothing else; what a crop leaves out is gone."""
+    from bench.adapters.loop.feed import Epochs, Pictures
+
+    pixels = np.zeros((90, 140, 3), dtype=np.uint8)
+    boxes = np.array([[10.0, 10, 50, 40], [70, 20, 130, 80], [20, 60, 34, 84], [0, 0, 140, 90]])
+    for channel, (x1, y1, x2, y2) in enumerate(boxes[:3].astype(int)):
+        pixels[y1:y2, x1:x2, channel] = 255
+    Image.fromarray(pixels).save(tmp_path / "scene.png")
+    example = Example(
+        image_id=1,
+        path=tmp_path / "scene.png",
+        size_wh=(140, 90),
+        boxes_xyxy=boxes,
+        labels=np.array([0, 1, 2, 0]),
+        crowd=np.array([False, False, False, True]),
+    )
+    shown = Pictures([example], keep_at=None)
+    epochs = Epochs(1, _recipe(image_size="200x300", batch_size=1), 0, "paper")
+    kept = 0
+    for epoch in range(60):
+        epochs.epoch = epoch
+        ((order,),) = epochs
+        loaded = shown[order]
+        height, width, _ = loaded.pixels.shape
+        assert max(width, height) <= 300
+        assert min(width, height) <= order.size.short
+        kept += len(loaded.target.labels)
+        found = np.zeros((3, 4))
+        for box, label in zip(loaded.target.boxes_xyxy.numpy(), loaded.target.labels.tolist(), strict=True):
+            found[label] = box
+            assert (box[2:] > box[:2]).all()
+            assert (box >= 0).all()
+            assert (box <= [width, height, width, height]).all()
+        for label in range(3):
+            x1, y1, x2, y2 = found[label]
+            own = loaded.pixels[..., label]
+            inner = own[int(y1) + 3 : max(0, int(y2) - 2), int(x1) + 3 : max(0, int(x2) - 2)]
+            assert inner.min(initial=255) > 250
+            outer = own.copy()
+            outer[max(0, int(y1) - 2) : int(np.ceil(y2)) + 2, max(0, int(x1) - 2) : int(np.ceil(x2)) + 2] = 0
+            assert outer.max() < 128  # half of a neighbour's pixel may shine in
+    assert 60 < kept < 180  # some were cut away

@@ -153,7 +153,7 @@ def test_a_full_disk_is_named(publisher: str, tmp_path: Path, monkeypatch: pytes
     def full(*args: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download, "_copy", full)
+    monkeypatch.setattr(download._Transfer, "_copy", full)
     with pytest.raises(RunError, match="disk is full"):
         fetch(f"{publisher}/good.pt", tmp_path / "weights.pt")
     assert list(tmp_path.iterdir()) == []

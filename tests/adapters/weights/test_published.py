@@ -228,3 +228,4 @@ def test_the_table_says_what_torchvision_says() -> None:
             assert entry.files[0].url == theirs.url
             assert theirs.url.endswith(f"-{entry.files[0].sha256_prefix}.pth")
             assert len(theirs.meta["categories"]) == 91
+            assert entry.size_mib == theirs.meta["_file_size"]

@@ -30,9 +30,13 @@ def planned(**given: Any) -> Plan:
 
 
 @pytest.fixture(scope="module")
-def trained(
-    yolo_scenes: Layout, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Detector, list[Sequence[Detections]]]:
+def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the training leaves what it leaves."""
+    return tmp_path_factory.mktemp("fit")
+
+
+@pytest.fixture(scope="module")
+def trained(yolo_scenes: Layout, workdir: Path) -> tuple[Detector, list[Sequence[Detections]]]:
     """A detector that knows the scenes, and what its validations found."""
     judged: list[Sequence[Detections]] = []
 
@@ -42,7 +46,6 @@ def trained(
 
     plan = planned()
     detector = FAMILY.build(plan, classes=yolo_scenes.classes, seed=0, device="cpu")
-    workdir = tmp_path_factory.mktemp("fit")
     context = FitContext(workdir, 0, "cpu", score_val=score, on_epoch=lambda record: False)
     assert detector.fit(yolo_scenes, plan.recipe, context).best_epoch == 70
     return detector, judged
@@ -139,13 +142,20 @@ print("BOX", *result.boxes.xyxy[0].tolist(), result.boxes.conf[0].item())
 """
 
 
+@pytest.mark.parametrize("checkpoint", ["best", "last"])  # here the last epoch is the best one
 def test_plain_ultralytics_loads_it_and_finds_the_same(
-    yolo_scenes: Layout, trained: tuple[Detector, Any], saved: Path, tmp_path: Path
+    yolo_scenes: Layout,
+    trained: tuple[Detector, Any],
+    saved: Path,
+    workdir: Path,
+    tmp_path: Path,
+    checkpoint: str,
 ) -> None:
+    file = saved / "best.pt" if checkpoint == "best" else workdir / "last.pt"
     picture = coloured(yolo_scenes)[0].path
     ours = next(trained[0].predict([picture]))
     told = subprocess.run(
-        [sys.executable, "-c", PLAIN_ULTRALYTICS, str(saved / "best.pt"), str(picture)],
+        [sys.executable, "-c", PLAIN_ULTRALYTICS, str(file), str(picture)],
         capture_output=True,
         text=True,
         cwd=tmp_path,

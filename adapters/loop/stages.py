@@ -1,0 +1,90 @@
+"""A training as a row of stages; one without any is a single stage. Torch is not needed: plans check these.
+
+What a stage leaves open is the recipe's, with one exception. A stage that names a rate and none for the
+backbone keeps the recipe's relation of the two: `lr: 1e-5` then is what the stage's author means by it, also
+where the backbone trains at the same rate as the rest.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.errors import RecipeError
+from bench.recipe import Part, Recipe, Stage
+
+ALL_BUT_HEAD: Part = "all_but_head"
+HEAD = "head"
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Epochs that are trained alike. `recipe` has the stage's rates and schedule in place of its own."""
+
+    recipe: Recipe
+    first_epoch: int  # from 1
+    epochs: int | None  # None: the whole training, however long
+    freeze: frozenset[Part]
+
+
+def stretches(recipe: Recipe) -> list[Stretch]:
+    """The stages of a resolved recipe, in order. A backbone whose rate is 0 is frozen."""
+    if not recipe.stages:
+        return [Stretch(recipe, 1, None, _freeze((), recipe.backbone_lr))]
+    found = []
+    first = 1
+    for stage in filled(recipe):
+        words = {word: getattr(stage, word) for word in ("lr", "backbone_lr", "schedule", "warmup_epochs")}
+        freeze = _freeze(stage.freeze, stage.backbone_lr)
+        found.append(Stretch(recipe.model_copy(update=words), first, stage.epochs, freeze))
+        first += stage.epochs
+    return found
+
+
+def of_epoch(row: Sequence[Stretch], epoch: int) -> Stretch:
+    """The stretch in which epoch `epoch` (from 1) is trained."""
+    return [stretch for stretch in row if stretch.first_epoch <= max(1, epoch)][-1]
+
+
+def filled(recipe: Recipe) -> tuple[Stage, ...]:
+    """The stages with nothing left open that the recipe says."""
+    return tuple(_filled(stage, recipe, first=not number) for number, stage in enumerate(recipe.stages))
+
+
+def _filled(stage: Stage, recipe: Recipe, *, first: bool) -> Stage:
+    backbone_lr = stage.backbone_lr
+    if backbone_lr is None:
+        backbone_lr = recipe.backbone_lr
+        if backbone_lr is not None and stage.lr is not None and recipe.lr is not None:
+            backbone_lr = stage.lr * (backbone_lr / recipe.lr)
+    warmup = recipe.warmup_epochs if first else 0.0
+    return stage.model_copy(
+        update={
+            "lr": stage.lr or recipe.lr,
+            "backbone_lr": backbone_lr,
+            "schedule": stage.schedule or recipe.schedule,
+            "warmup_epochs": warmup if stage.warmup_epochs is None else stage.warmup_epochs,
+        }
+    )
+
+
+def resolved(recipe: Recipe, parts: Sequence[str], model: str) -> Recipe:
+    """A recipe with its own words resolved -> its stages too. For plans; raises RecipeError as `check`."""
+    check(recipe, parts, model)
+    return recipe.model_copy(update={"stages": filled(recipe)})
+
+
+def check(recipe: Recipe, parts: Sequence[str], model: str) -> None:
+    """Raises RecipeError where a stage freezes what a model with these `parts` does not have."""
+    known = [*(part for part in parts if part != HEAD), ALL_BUT_HEAD]
+    for number, stage in enumerate(recipe.stages, start=1):
+        for part in stage.freeze:
+            if part not in known:
+                raise RecipeError(
+                    f"{model} has no such part to freeze",
+                    record=f"train.stages, stage {number}, freeze",
+                    value=part,
+                    mend=f"its parts are {', '.join(known)}",
+                )
+
+
+def _freeze(asked: Sequence[Part], backbone_lr: float | None) -> frozenset[Part]:
+    return frozenset(asked) | ({"backbone"} if backbone_lr == 0 else set())

@@ -1,0 +1,58 @@
+"""The gates of one cell: what has passed is kept, so that a resumed cell asks only the rest."""
+
+import shutil
+from collections.abc import Callable, Sequence
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench import evaluation, files, registry
+from bench.cell.spec import CellSpec
+from bench.evaluation import Results
+from bench.gates import Fitted, Subject, after_training, before_training
+from bench.layout import Layout
+from bench.records import GateResult, TrainingRecord
+from bench.store import CellFolder
+
+_RESULTS = TypeAdapter(tuple[GateResult, ...])
+
+
+def before(
+    folder: CellFolder, spec: CellSpec, layout: Layout, device: str, hear: Callable[[str], None]
+) -> tuple[GateResult, ...]:
+    """Results of the gates before training; none where they are off. `hear` is told each gate's name."""
+    if not spec.gates:
+        return ()
+    subject = Subject(registry.family(spec.plan.family), spec.plan, layout.classes, spec.seed, device)
+    for stale in folder.root.glob("gates-*"):  # of a killed process
+        shutil.rmtree(stale, ignore_errors=True)
+    results = before_training(subject, folder.root, passed=_kept(folder), hear=hear)
+    files.write_bytes(folder.gates_path, _RESULTS.dump_json(results, indent=2) + b"\n")
+    return results
+
+
+def after(
+    folder: CellFolder, spec: CellSpec, layout: Layout, training: TrainingRecord
+) -> tuple[GateResult, ...]:
+    """Results of the gates after it; none where they are off."""
+    if not spec.gates:
+        return ()
+    return after_training(
+        Fitted(
+            history=folder.history(),
+            training=training,
+            from_random=spec.plan.weights == "none",
+            results=_found(folder),
+            examples=layout.examples("val"),
+        )
+    )
+
+
+def _found(folder: CellFolder) -> Results:
+    return evaluation.read_results(folder.predictions_path("val"))
+
+
+def _kept(folder: CellFolder) -> Sequence[GateResult]:
+    try:
+        return _RESULTS.validate_json(folder.gates_path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return ()

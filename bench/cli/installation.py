@@ -1,0 +1,110 @@
+"""What is installed here, as `bench doctor` tells it: versions, GPU, weights, network."""
+
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from bench.adapters.weights.whereabouts import every
+
+DISTRIBUTION = "bench-detectors"
+
+HERE = ("own folder", "framework's cache")
+"""States of weights that need no network (bench.adapters.weights.whereabouts)."""
+
+HUB = ("huggingface.co", 443)
+LOOK_S = 2.0
+"""A name server that does not answer can take much longer by itself."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table; what is not well is named in the exit code, too."""
+
+    what: str
+    well: bool | None  # None: a fact, neither good nor bad
+    told: str
+
+
+def findings() -> Iterator[Finding]:
+    """One after the other, as each is known."""
+    yield from versions()
+    yield gpu()
+    yield from weights()
+    yield network()
+
+
+def versions(
+    requirements: list[str] | None = None, installed: Callable[[str], str] = version
+) -> Iterator[Finding]:
+    """What `bench` needs, against what is there; extras are left out."""
+    lines = requires(DISTRIBUTION) or [] if requirements is None else requirements
+    for line in lines:
+        name, _, condition = line.partition(";")
+        found = re.fullmatch(r"\s*([\w.-]+)\s*>=\s*([\w.]+)\s*", name)
+        if not found or "extra" in condition:
+            continue
+        yield _version(found[1], found[2], installed)
+
+
+def _version(name: str, least: str, installed: Callable[[str], str]) -> Finding:
+    try:
+        there = installed(name)
+    except PackageNotFoundError:
+        return Finding(
+            name, False, f"not installed; at least {least} is needed: pip install '{name}>={least}'"
+        )
+    if release(there) < release(least):
+        return Finding(name, False, f"{there} is older than {least}: pip install -U '{name}>={least}'")
+    return Finding(name, True, f"{there} (at least {least})")
+
+
+def release(text: str) -> tuple[int, ...]:
+    """'2.15.0+cu130' -> (2, 15), so that 2.15 and 2.15.0 are the same."""
+    numbers = [int(part) for part in re.match(r"\d*(?:\.\d+)*", text)[0].split(".") if part]  # type: ignore[index]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def gpu() -> Finding:
+    """What torch sees; none is no fault."""
+    try:
+        import torch
+    except Exception as error:  # a broken installation raises whatever its libraries stumble over
+        return Finding("GPU", False, f"torch can't be imported: {error}")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not count:
+        return Finding("GPU", None, "torch sees none: models run on the CPU")
+    names = ", ".join(torch.cuda.get_device_name(index) for index in range(count))
+    return Finding("GPU", True, f"{names} (CUDA {torch.version.cuda})")
+
+
+def weights() -> Iterator[Finding]:
+    """Of every published variant: where they lie, or that they are not here, which is no fault."""
+    for one in every():
+        well = True if one.state in HERE else False if one.state == "damaged" else None
+        yield Finding(
+            f"weights {one.entry.name}", well, one.state if well is None else f"{one.state}: {one.path}"
+        )
+
+
+def network(host: tuple[str, int] = HUB, look_s: float = LOOK_S) -> Finding:
+    """Whether the hub answers; none is no fault."""
+    answered = threading.Event()
+
+    def look() -> None:
+        try:
+            socket.create_connection(host, timeout=look_s).close()
+        except OSError:
+            return
+        answered.set()
+
+    looker = threading.Thread(target=look, daemon=True)
+    looker.start()
+    looker.join(look_s)
+    if answered.is_set():
+        return Finding("network", True, f"{host[0]} answers")
+    return Finding("network", None, f"{host[0]} does not answer: weights come from this machine alone")

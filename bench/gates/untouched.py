@@ -1,0 +1,61 @@
+"""What gates use they give back: a training after them equals one without them, bit by bit."""
+
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+
+@contextmanager
+def untouched() -> Iterator[None]:
+    """Random generators, thread counts, the environment and torch's switches are afterwards as before.
+
+    torch is asked only where it is there already: import what the block will import before it begins.
+    """
+    environment = dict(os.environ)
+    python, numpy = random.getstate(), np.random.get_state()
+    torch = sys.modules.get("torch")
+    restore = _torch_state(torch) if torch is not None else _nothing
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        restore()
+        for name in set(os.environ) - set(environment):
+            del os.environ[name]
+        os.environ.update(environment)
+
+
+def _torch_state(torch: Any) -> Callable[[], None]:
+    """A function that puts torch back as it is now."""
+    cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
+    generators = torch.get_rng_state(), torch.cuda.get_rng_state_all() if cuda else None
+    threads = torch.get_num_threads()
+    exact = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = {name: getattr(torch.backends.cudnn, name) for name in ("deterministic", "benchmark")}
+    gradients = torch.is_grad_enabled()
+
+    def restore() -> None:
+        torch.set_rng_state(generators[0])
+        if generators[1] is not None:
+            torch.cuda.set_rng_state_all(generators[1])
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(exact, warn_only=warn_only)
+        for name, value in cudnn.items():
+            setattr(torch.backends.cudnn, name, value)
+        torch.set_grad_enabled(gradients)
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+
+    return restore
+
+
+def _nothing() -> None:
+    pass

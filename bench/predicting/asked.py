@@ -1,0 +1,76 @@
+"""What was asked for: which cell, which pictures."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bench.datasets.names import LINKED_SUFFIXES
+from bench.errors import DataError, RunError
+from bench.store import CellFolder, RunFolder
+
+SUFFIXES = LINKED_SUFFIXES | {".gif", ".jp2", ".pgm", ".ppm", ".avif"}
+"""What is taken for a picture in a folder or by a pattern; a file that is named is always tried."""
+
+
+def open_cell(path: Path) -> CellFolder:
+    """The cell at RUN/cells/CELL, which may also be called RUN/CELL.
+
+    Raises RunError where there is none, or none with a checkpoint.
+    """
+    for root in (path, path.parent / "cells" / path.name):
+        cell = CellFolder(root)
+        if cell.spec_path.is_file():
+            break
+    else:
+        raise RunError("is no cell of a run", file=path, mend=_cells_near(path))
+    if not cell.checkpoint.is_dir():
+        record = cell.record()
+        why = f": it failed in {record.failure.stage}" if record and record.failure else ""
+        raise RunError(
+            f"has no checkpoint{why}", file=cell.root, mend=f"bench run --resume {root.parent.parent}"
+        )
+    return cell
+
+
+def _cells_near(path: Path) -> str:
+    """Names that would do."""
+    for run in (path, path.parent, path.parent.parent):
+        if (run / "run.json").is_file():
+            return "there are: " + ", ".join(str(run / cell.name) for cell in RunFolder.open(run).cells())
+    return "give RUN/CELL; bench run makes a RUN"
+
+
+def find_pictures(asked: Sequence[str], *, besides: Path) -> list[Path]:
+    """Files as they are, pictures below folders, what patterns match (`**` too); each once, in that order.
+
+    Left out is what lies below the folder `besides`: results of an earlier call.
+    Raises DataError for a word that leads to no picture.
+    """
+    found: dict[Path, Path] = {}
+    for word in asked:
+        mine = [path for path in _pictures_of(word) if besides.resolve() not in path.resolve().parents]
+        if not mine:
+            raise DataError(
+                "no picture there",
+                file=word,
+                mend="give files, folders with pictures, or a pattern in quotes",
+            )
+        for path in mine:
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def _pictures_of(word: str) -> list[Path]:
+    path = Path(word).expanduser()
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        return _only_pictures(path.rglob("*"))
+    return _only_pictures(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+
+
+def _only_pictures(paths: Iterable[Path]) -> list[Path]:
+    return sorted(
+        path
+        for path in paths
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )

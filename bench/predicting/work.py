@@ -1,0 +1,226 @@
+"""From pictures to what a cell's model finds in them.
+
+OUT/
+  NAME.jpg, NAME.png    copies of the pictures with what was found in them
+  detections.json       COCO results, with names: see `_row`
+  detections.csv        the same as a table
+"""
+
+import csv
+import io
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from bench import files, registry
+from bench.boxes import xyxy_to_xywh
+from bench.cell import device as devices
+from bench.cell.spec import CellSpec
+from bench.datasets.pictures import inspect, quiet, upright_rgb
+from bench.detector import Detections, Detector
+from bench.errors import RunError
+from bench.layout import CATEGORY_OFFSET
+from bench.predicting.drawing import draw
+from bench.records import CellRecord
+from bench.store import CellFolder, RunFolder
+
+TOGETHER = 8
+"""Pictures that are held at a time, and go through the network together."""
+
+_JPEG_QUALITY = 92
+_COLUMNS = ("file_name", "category_name", "score", "x1", "y1", "x2", "y2")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a call."""
+
+    folder: Path
+    score_threshold: float
+    pictures: int
+    """That could be read."""
+    detections: int
+    empty: int
+    """Pictures in which nothing was found."""
+    unreadable: tuple[tuple[Path, str], ...]
+    """And why."""
+
+
+@dataclass(frozen=True)
+class _Readable:
+    path: Path
+    image: Image.Image
+    """Upright 8-bit RGB."""
+    network: Path
+    """What the network reads: the file itself, or an upright copy of it."""
+
+
+def predict(
+    cell: CellFolder,
+    pictures: Sequence[Path],
+    folder: Path,
+    *,
+    score: float | None = None,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> Outcome:
+    """Draw and write what the cell's checkpoint finds in `pictures`, at least as sure as `score`.
+
+    Args:
+        cell: one with a checkpoint.
+        folder: where the files go; it is made where it is missing.
+        score: None takes the threshold that was chosen on val.
+        tell: hears how many pictures are done, of how many.
+
+    Raises:
+        RunError: the cell has no threshold or can't be read, or the disk is full.
+        WeightsError: the checkpoint can't be read.
+    """
+    record = cell.record()
+    threshold = _threshold(cell, record) if score is None else score
+    classes = _classes(cell, record)
+    detector = _detector(cell)
+    names = _names(pictures)
+    rows: list[dict[str, Any]] = []
+    unreadable: list[tuple[Path, str]] = []
+    empty = 0
+    with files.full_disk_is_an_error(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for begin in range(0, len(pictures), TOGETHER):
+            some = pictures[begin : begin + TOGETHER]
+            for readable, found in _found(detector, some, unreadable):
+                kept = _at_least(found, threshold)
+                number = names[readable.path]
+                _save(draw(readable.image, kept, classes), folder / number.drawn)
+                rows += [_row(readable.path, number.image_id, *one, classes) for one in _each(kept)]
+                empty += not len(kept.scores)
+            tell(begin + len(some), len(pictures))
+        files.write_json(folder / "detections.json", rows)
+        files.write_text(folder / "detections.csv", _table(rows))
+    return Outcome(folder, threshold, len(pictures) - len(unreadable), len(rows), empty, tuple(unreadable))
+
+
+def _threshold(cell: CellFolder, record: CellRecord | None) -> float:
+    if record is None or record.val is None:
+        raise RunError(
+            "no score threshold was chosen on val: the cell was not judged",
+            file=cell.root,
+            mend="say --score",
+        )
+    return record.val.operating_point.score_threshold
+
+
+def _classes(cell: CellFolder, record: CellRecord | None) -> tuple[str, ...]:
+    """In the order of the labels."""
+    if record is not None and record.val is not None:
+        return tuple(figures.name for figures in record.val.classes)
+    return RunFolder.open(cell.root.parent.parent).info().classes
+
+
+def _detector(cell: CellFolder) -> Detector:
+    try:
+        spec = CellSpec.read(cell)
+    except ValueError as error:
+        raise RunError(f"can't be read: {error}", file=cell.spec_path) from None
+    family = registry.family(spec.plan.family)
+    return family.load(cell.checkpoint, device=devices.resolve("auto"))
+
+
+@dataclass(frozen=True)
+class _Name:
+    image_id: int
+    drawn: str
+
+
+def _names(pictures: Sequence[Path]) -> dict[Path, _Name]:
+    """A number from 1 for each, and a file name that no other has, whatever folders they come from."""
+    taken: set[str] = set()
+    names: dict[Path, _Name] = {}
+    for number, path in enumerate(pictures, start=1):
+        suffix = ".jpg" if path.suffix.lower() in (".jpg", ".jpeg") else ".png"
+        drawn, copy = path.stem + suffix, 1
+        while drawn.lower() in taken:
+            copy += 1
+            drawn = f"{path.stem}-{copy}{suffix}"
+        taken.add(drawn.lower())
+        names[path] = _Name(number, drawn)
+    return names
+
+
+def _found(
+    detector: Detector, pictures: Sequence[Path], unreadable: list[tuple[Path, str]]
+) -> Iterator[tuple[_Readable, Detections]]:
+    """Of those that can be read; the others join `unreadable`."""
+    with tempfile.TemporaryDirectory(prefix="bench-predict-") as folder:
+        readable = []
+        for number, path in enumerate(pictures):
+            try:
+                readable.append(_read(path, Path(folder) / f"{number}.png"))
+            except _UnreadableError as error:
+                unreadable.append((path, str(error)))
+        found = detector.predict([one.network for one in readable], batch_size=TOGETHER)
+        yield from zip(readable, found, strict=True)
+
+
+class _UnreadableError(Exception):
+    """Why a file is no picture."""
+
+
+def _read(path: Path, copy: Path) -> _Readable:
+    with quiet():
+        seen = inspect(str(path))
+        if seen.problem:
+            raise _UnreadableError(seen.problem)
+        try:
+            image = upright_rgb(str(path))
+        except (OSError, ValueError, SyntaxError) as error:  # broken where a shrunk reading does not look
+            raise _UnreadableError(str(error)) from None
+    if not seen.copy_because:
+        return _Readable(path, image, path)
+    image.save(copy, compress_level=1)
+    return _Readable(path, image, copy)
+
+
+def _at_least(found: Detections, threshold: float) -> Detections:
+    kept = found.scores >= threshold
+    return Detections(found.boxes_xyxy[kept], found.scores[kept], found.labels[kept])
+
+
+def _each(found: Detections) -> Iterator[tuple[list[float], float, int]]:
+    for box, score, label in zip(found.boxes_xyxy, found.scores, found.labels, strict=True):
+        yield [round(float(value), 3) for value in box], round(float(score), 6), int(label)
+
+
+def _row(
+    path: Path, image_id: int, box: list[float], score: float, label: int, classes: Sequence[str]
+) -> dict[str, Any]:
+    """A COCO result, with names and the box as corners; all in pixels of the upright picture."""
+    (bbox_xywh,) = xyxy_to_xywh([box]).round(3).tolist()  # type: ignore[arg-type]
+    return {
+        "image_id": image_id,
+        "file_name": str(path),
+        "category_id": label + CATEGORY_OFFSET,
+        "category_name": classes[label],
+        "bbox": bbox_xywh,
+        "bbox_xyxy": box,
+        "score": score,
+    }
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for row in rows:
+        writer.writerow([row["file_name"], row["category_name"], row["score"], *row["bbox_xyxy"]])
+    return text.getvalue()
+
+
+def _save(image: Image.Image, path: Path) -> None:
+    """Whole or not at all."""
+    jpeg = path.suffix == ".jpg"
+    with files.replacing(path) as fresh, fresh.open("wb") as file:
+        image.save(file, format="JPEG" if jpeg else "PNG", **({"quality": _JPEG_QUALITY} if jpeg else {}))

@@ -1,0 +1,23 @@
+"""What the gates said of every cell, for the page."""
+
+from dataclasses import dataclass
+
+from bench.records import GateResult
+from bench.reports.comparison import Comparison, Contestant
+
+
+@dataclass(frozen=True)
+class GateRow:
+    contestant: Contestant
+    seed: int
+    gate: GateResult
+
+
+def gate_rows(comparison: Comparison) -> list[GateRow]:
+    """Cell by cell, in the order in which the gates were asked."""
+    return [
+        GateRow(contestant, record.seed, gate)
+        for contestant in comparison.contestants
+        for record in (*contestant.done, *contestant.ranked.apart)
+        for gate in record.gates
+    ]
