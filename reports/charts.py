@@ -17,8 +17,11 @@ MOST_POINTS = 240
 LABEL_GAP = 7.0
 """Percent of the plot's height that two labels need between them."""
 
-LABEL_WIDTH = 45.0
-"""Percent of the plot's width within which two labels may meet."""
+LETTER_WIDTH = 2.4
+"""Percent of the plot's width that a label's letter takes on a phone; on a wide screen it is less."""
+
+POINT_WIDTH = 3.0
+"""Percent of the plot's width for the point itself and the space around it."""
 
 LOWEST_LABEL = 97.0
 """Percent from the top: below it a label would cover the axis."""
@@ -116,7 +119,7 @@ def _scatter(
             top=100 - y_axis.at(max(y.values)) if y.sd else None,
             bottom=100 - y_axis.at(min(y.values)) if y.sd else None,
             tip=f"{contestant.label}: test AP {wording.share(y.mean)}, {write(x.mean)}",
-            left=x_axis.at(x.mean) > 60,
+            left=x_axis.at(x.mean) + _label_width(contestant.label) > 100,
         )
         for contestant, x, y in points
     ]
@@ -141,18 +144,35 @@ def _short(value: float) -> str:
     return f"{wording.short(value / 1e3)} k" if value >= 1e3 else wording.short(value)
 
 
+def _label_width(label: str) -> float:
+    """Of a point with its label, percent of the plot's width."""
+    return POINT_WIDTH + LETTER_WIDTH * len(label)
+
+
+def _meet(one: Mark, other: Mark) -> bool:
+    """Whether two points with their labels share a part of the plot's width."""
+    spans = []
+    for mark in (one, other):
+        width = _label_width(mark.label)
+        spans.append(
+            (mark.x - width, mark.x + POINT_WIDTH) if mark.left else (mark.x - POINT_WIDTH, mark.x + width)
+        )
+    (first, second) = spans
+    return first[0] < second[1] and second[0] < first[1]
+
+
 def _apart(marks: Sequence[Mark]) -> tuple[Mark, ...]:
     """Labels moved apart, down first and up again where the plot ends; points stay where they are."""
     order = sorted(marks, key=lambda mark: mark.y)
     levels = [mark.y for mark in order]
     for index, mark in enumerate(order):
         for above in range(index):
-            if abs(order[above].x - mark.x) < LABEL_WIDTH:
+            if _meet(order[above], mark):
                 levels[index] = max(levels[index], levels[above] + LABEL_GAP)
     for index in reversed(range(len(order))):
         levels[index] = min(levels[index], LOWEST_LABEL)
         for below in range(index + 1, len(order)):
-            if abs(order[below].x - order[index].x) < LABEL_WIDTH:
+            if _meet(order[below], order[index]):
                 levels[index] = min(levels[index], levels[below] - LABEL_GAP)
     return tuple(replace(mark, label_y=round(level, 2)) for mark, level in zip(order, levels, strict=True))
 

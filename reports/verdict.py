@@ -52,8 +52,11 @@ def _answer(best: Contestant, second: Contestant) -> str:
         )
     if lead < 0.0005:
         return f"{best.label} and {second.label} are level on this data: test AP {_ap(best)}, {_over(best)}."
+    # One training each, or seeds that overlap, show who came first and not who is better.
+    proven = min(_spread(best).values) > max(_spread(second).values) and len(_spread(second).values) > 1
+    claim = "is best" if proven and len(_spread(best).values) > 1 else "came first"
     return (
-        f"{best.label} is best on this data: test AP {_ap(best)}, "
+        f"{best.label} {claim} on this data: test AP {_ap(best)}, "
         f"{share(lead)} ahead of {second.label} ({_ap(second)}), {_over(best, second)}."
     )
 

@@ -75,7 +75,7 @@ def test_the_policy_lets_only_our_script_run(page):
 def test_all_parts_are_there(page):
     text = " ".join("".join(Elements(page).text).split())
     for part in (
-        "yolo-n is best on this data",
+        "yolo-n came first on this data",
         "AP against size",
         "AP against latency",
         "AP by class",

@@ -33,12 +33,14 @@ def test_seeds_that_overlap_leave_the_order_open(say, make_record):
         make_record("b", 0, 0.45),
         make_record("b", 1, 0.47),
     )
+    assert found.answer.startswith("a came first")
     assert "may be chance" in found.certainty
     assert "open" in found.certainty
 
 
 def test_one_seed_can_not_tell_chance(say, make_record):
     found = say(make_record("a", 0, 0.5), make_record("b", 0, 0.4))
+    assert found.answer.startswith("a came first on this data: test AP 0.500")
     assert "one seed each" in found.answer
     assert "One seed can't tell" in found.certainty
 
