@@ -18,7 +18,7 @@ from bench.adapters.weights.checkpoints import load_state
 from bench.adapters.weights.download import looks_like
 from bench.adapters.weights.published import KNOWN, Published, entry_of, fingerprint, own_place
 from bench.errors import BenchError, WeightsError
-from bench.files import full_disk_is_an_error, sha256
+from bench.files import sha256, writing
 from bench.recipe import Recipe
 
 _YOLO_WIDTHS = {16: "n", 32: "s", 48: "m", 64: "l", 80: "x"}
@@ -60,7 +60,7 @@ def import_weights(source: Path, name: str | None = None) -> Imported:
             mend=f"give the {'folder with ' if entry.folder else ''}{' and '.join(_files(entry))}",
         )
     target = own_place(entry)
-    with full_disk_is_an_error(target), _staging() as staging:
+    with writing(target), _staging() as staging:
         copy = _copied(source, entry, staging)
         _check(entry, copy, source)
         replaced = target.exists()

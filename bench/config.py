@@ -3,21 +3,42 @@
 Every problem of a file is reported together, each with its key, its value and a guess at what was meant.
 """
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from bench import registry
-from bench.errors import BenchError, ConfigError, together
+from bench import config_tree, registry
+from bench.config_problems import guess, problems
+from bench.errors import BenchError, ConfigError
 from bench.recipe import LENGTH_WORDS, Recipe
 
 CONFIG_NAME = "bench.yaml"
+
+LONGEST_NAME = 64
+"""Characters: with a date, a seed and what frameworks add, a folder's name stays under the usual 255."""
+
+
+def _names_a_folder(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+        raise ValueError("use letters, digits, '.', '_' and '-': it names a folder")
+    if len(value) > LONGEST_NAME:
+        raise ValueError(f"is longer than {LONGEST_NAME} characters: it names a folder")
+    return value
+
+
+FolderName = Annotated[str, AfterValidator(_names_a_folder)]
 
 
 class Words(BaseModel):
@@ -72,8 +93,8 @@ class DataConfig(Words):
     @classmethod
     def _known(cls, value: str) -> str:
         if value not in registry.SOURCES:
-            close = difflib.get_close_matches(value, registry.SOURCES, n=1)
-            raise ValueError(f"there are: {', '.join(registry.SOURCES)}" + _guess(close))
+            known = list(registry.SOURCES)
+            raise ValueError(f"there are: {', '.join(known)}" + guess(value, known))
         return value
 
     @model_validator(mode="after")
@@ -86,7 +107,7 @@ class DataConfig(Words):
 class ModelConfig(Words):
     """One competitor. A plain string, `yolo` or `yolo:tiny`, says family and variant."""
 
-    name: str = Field(description="Unique in a run. Default: the family's name.")
+    name: FolderName = Field(description="Unique in a run. Default: the family's name.")
     family: str = Field(description="detr, yolo, frcnn, or a plug-in's.")
     variant: str | None = Field(None, description="Default: the family's usual one.")
     weights: str | None = Field(
@@ -108,20 +129,12 @@ class ModelConfig(Words):
             value = {**value, "name": value["family"]}
         return value
 
-    @field_validator("name")
-    @classmethod
-    def _plain(cls, value: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
-            raise ValueError("use letters, digits, '.', '_' and '-': it names a folder")
-        return value
-
     @field_validator("family")
     @classmethod
     def _known(cls, value: str) -> str:
         names = registry.detector_names()
         if value not in names:
-            close = difflib.get_close_matches(value, names, n=1)
-            raise ValueError(f"there are: {', '.join(names)}" + _guess(close))
+            raise ValueError(f"there are: {', '.join(names)}" + guess(value, names))
         return value
 
     def recipe(self, common: Recipe) -> Recipe:
@@ -135,7 +148,7 @@ class ModelConfig(Words):
 class BenchConfig(Words):
     """The whole of bench.yaml."""
 
-    name: str = Field("bench", description="Begins the run folder's name.")
+    name: FolderName = Field("bench", description="Begins the run folder's name.")
     data: DataConfig
     models: tuple[ModelConfig, ...] = Field(min_length=1)
     train: Recipe = Recipe()
@@ -155,11 +168,6 @@ class BenchConfig(Words):
             raise ValueError(f"models: each needs a name of its own; used twice: {', '.join(twice)}")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds: the same seed stands there twice")
-        for model in self.models:
-            try:
-                model.recipe(self.train)
-            except ValidationError as error:
-                raise together(_problems(error, Recipe, prefix=f"models.{model.name}.train.")) from None
         return self
 
 
@@ -190,11 +198,14 @@ def read_config(
         path = Path(CONFIG_NAME)
     label = str(path) if path else "the embedded default"
     base = path.resolve().parent if path else Path.cwd()
-    tree = _parse(_text(path), label)
-    for override in overrides:
-        _apply(tree, override)
+    tree = config_tree.parse(_text(path), label)
+    for words in overrides:
+        config_tree.override(tree, words)
+    if overrides:
+        label += f" with --set {', --set '.join(overrides)}"
     if models:
-        tree["models"] = [_select(tree.get("models") or [], name) for name in models]
+        config_tree.select(tree, models, label)
+        label += f" with --models {','.join(models)}"
     if seeds:
         tree["seeds"] = list(seeds)
     return _anchored(check(tree, label), base)
@@ -203,15 +214,27 @@ def read_config(
 def check(tree: Mapping[str, Any], label: str) -> BenchConfig:
     """A config from parsed YAML; `label` is what messages call the file. Raises ConfigError."""
     try:
-        return BenchConfig.model_validate(tree)
+        config = BenchConfig.model_validate(tree)
+        found = _recipe_problems(config)
+        if not found:
+            return config
     except ValidationError as error:
-        problems = _problems(error, BenchConfig)
-    except BenchError as error:
-        problems = [error]
+        found = problems(error, BenchConfig)
     raise ConfigError(
-        f"{len(problems)} problem{'s' * (len(problems) > 1)} in {label}:\n"
-        + "\n".join(f"- {p}" for p in problems)
+        f"{len(found)} problem{'s' * (len(found) > 1)} in {label}:\n"
+        + "\n".join(f"- {problem}" for problem in found)
     )
+
+
+def _recipe_problems(config: BenchConfig) -> list[BenchError]:
+    """What is wrong with the words that a model has otherwise."""
+    found: list[BenchError] = []
+    for model in config.models:
+        try:
+            model.recipe(config.train)
+        except ValidationError as error:
+            found += problems(error, Recipe, prefix=f"models.{model.name}.train.")
+    return found
 
 
 def json_schema() -> dict[str, Any]:
@@ -237,70 +260,6 @@ def _text(path: Path | None) -> str:
         raise ConfigError(f"can't be read: {error}", file=path) from None
 
 
-def _parse(text: str, label: str) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"is no YAML: {error}", file=label) from None
-    if not isinstance(tree, dict):
-        raise ConfigError("should hold keys such as `data` and `models`", file=label, value=tree)
-    return tree
-
-
-def _apply(tree: dict[str, Any], override: str) -> None:
-    """Set one dotted key. Raises ConfigError where a part of it can't be reached."""
-    dotted, equals, text = override.partition("=")
-    if not equals:
-        raise ConfigError("has no `=`", record="--set", value=override, mend="write --set train.epochs=50")
-    *way, last = dotted.split(".")
-    place: Any = tree
-    for part in way:
-        place = _step(place, part, override)
-    if isinstance(place, list):
-        place[_index(place, last, override)] = yaml.safe_load(text)
-    else:
-        place[last] = yaml.safe_load(text)
-
-
-def _step(place: Any, part: str, override: str) -> Any:
-    if isinstance(place, list):
-        index = _index(place, part, override)
-        if isinstance(place[index], str):
-            family, _, variant = place[index].partition(":")
-            place[index] = {"family": family, **({"variant": variant} if variant else {})}
-        return place[index]
-    if place.get(part) is None:
-        place[part] = {}
-    if not isinstance(place[part], (dict, list)):
-        raise ConfigError(f"`{part}` is a value, nothing lies below it", record="--set", value=override)
-    return place[part]
-
-
-def _index(items: list[Any], part: str, override: str) -> int:
-    names = [
-        str(item.get("name", item.get("family"))) if isinstance(item, dict) else str(item) for item in items
-    ]
-    if part in names:
-        return names.index(part)
-    if part.isdigit() and int(part) < len(items):
-        return int(part)
-    raise ConfigError(
-        f"no entry {part!r}", record="--set", value=override, mend=f"there are: {', '.join(names)}"
-    )
-
-
-def _select(entries: Sequence[Any], name: str) -> Any:
-    """The file's entry of that name or family, else the name itself as a family."""
-    for key in ("name", "family"):
-        for entry in entries:
-            if isinstance(entry, dict) and entry.get(key) == name:
-                return entry
-    for entry in entries:
-        if isinstance(entry, str) and name in (entry, entry.partition(":")[0]):
-            return entry
-    return name
-
-
 def _anchored(config: BenchConfig, base: Path) -> BenchConfig:
     """Relative paths start from the file that names them."""
     data = config.data
@@ -323,49 +282,3 @@ def _anchored(config: BenchConfig, base: Path) -> BenchConfig:
             "cache": base / config.cache,
         }
     )
-
-
-def _guess(close: Sequence[str]) -> str:
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _problems(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[BenchError]:
-    """pydantic's findings in our words."""
-    found: list[BenchError] = []
-    items = error.errors()
-    wrong_within = {item["loc"][0] for item in items if len(item["loc"]) > 1}
-    for item in items:
-        if item["type"] == "too_short" and item["loc"][0] in wrong_within:
-            continue  # what is wrong with the entries has been said; they are not missing
-        key = prefix + ".".join(str(part) for part in item["loc"])
-        cause = item.get("ctx", {}).get("error")
-        if item["type"] == "extra_forbidden":
-            known = _known_keys(model, item["loc"][:-1])
-            close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0.5)
-            mend = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
-            found.append(ConfigError("unknown key", record=key, mend=mend))
-        elif item["type"] == "missing":
-            found.append(ConfigError("is missing", record=key))
-        else:
-            text = str(cause) if cause else item["msg"]
-            value = item["input"] if isinstance(item["input"], (str, int, float)) else None
-            found.append(ConfigError(text, record=key or None, value=value))
-    return found
-
-
-def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """Field names of the model that `location` leads to."""
-    current: Any = model
-    for part in location:
-        if isinstance(part, int):
-            continue
-        annotation = current.model_fields[part].annotation if part in current.model_fields else None
-        nested = [t for t in (annotation, *getattr(annotation, "__args__", ())) if _is_model(t)]
-        if not nested:
-            return []
-        current = nested[0]
-    return list(current.model_fields)
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)

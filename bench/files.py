@@ -5,7 +5,9 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,15 +17,64 @@ from bench.errors import BenchError, RunError
 _CHUNK = 1 << 20
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+_REFUSED = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENOENT,
+    errno.ENAMETOOLONG,
+)
+"""What a system answers where nothing may, or can, be written."""
+
+_STALE_S = 24 * 3600.0
+"""Age in seconds from which a temporary belongs to nobody: no write takes a day."""
+
+
 @contextlib.contextmanager
-def full_disk_is_an_error(path: Path) -> Iterator[None]:
-    """Turn `no space left` below into a RunError that names `path`; other errors pass."""
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says against writing `path` into a RunError that names it.
+
+    That is a full disk, or a place where writing is refused or impossible; an error about a file that lies
+    elsewhere, and any other error, passes.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _FULL:
+            raise disk_full(path) from error
+        if error.errno not in _REFUSED or not _concerns(error, path):
             raise
-        raise disk_full(path) from error
+        in_the_way = error.errno in (errno.EEXIST, errno.ENOTDIR)
+        reason = "a file stands where a folder is wanted" if in_the_way else error.strerror
+        raise RunError(
+            f"can't be written: {reason}",
+            file=path,
+            value=None if error.filename in (None, str(path)) else str(error.filename),
+            mend="choose another folder that you may write to (`cache` for data, `runs` for runs), "
+            "or mend this one",
+        ) from error
+
+
+def _concerns(error: OSError, path: Path) -> bool:
+    """Whether the file that the error names is `path`, one beside or below it, or a folder above it."""
+    named = error.filename2 or error.filename
+    if not isinstance(named, (str, os.PathLike)):
+        return True
+    culprit, wanted = Path(named).absolute(), path.absolute()
+    return culprit.is_relative_to(wanted.parent) or wanted.is_relative_to(culprit)
+
+
+def sweep(folder: Path, pattern: str) -> None:
+    """Take away what killed processes left in `folder`: temporary folders of that name, a day old."""
+    for left in folder.glob(pattern):
+        with contextlib.suppress(OSError):
+            if left.stat().st_mtime < time.time() - _STALE_S:
+                shutil.rmtree(left)
 
 
 def disk_full(path: Path) -> BenchError:
@@ -38,7 +89,7 @@ def disk_full(path: Path) -> BenchError:
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A fresh neighbour of `path` to write to: it takes that name if the block ends well, and goes if not."""
-    with full_disk_is_an_error(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(handle)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.boxes import Boxes, xywh_to_xyxy
+from bench.errors import DataError
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
@@ -48,9 +49,15 @@ class Layout:
 
     @classmethod
     def open(cls, root: Path) -> "Layout":
-        """Read a finished layout. Raises FileNotFoundError where none stands."""
-        manifest = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
-        return cls(root=root, classes=tuple(manifest["classes"]))
+        """Read a finished layout. Raises FileNotFoundError where none is, DataError where it is damaged."""
+        path = root / "manifest.json"
+        try:
+            manifest = json.loads(path.read_bytes())
+            return cls(root=root, classes=tuple(manifest["classes"]))
+        except (ValueError, KeyError, TypeError):
+            raise DataError(
+                "the written dataset is damaged", file=path, mend=f"delete {root}: it is made anew"
+            ) from None
 
     @property
     def manifest_path(self) -> Path:

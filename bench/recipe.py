@@ -116,7 +116,11 @@ class Budget(Words):
 
 
 class Stage(Words):
-    """A part of a training with rates and frozen parts of its own. A word left out is the recipe's."""
+    """A part of a training with rates and frozen parts of its own. A word left out is the recipe's.
+
+    But where `lr` is named and `backbone_lr` is not, the backbone's rate changes in the same proportion: the
+    recipe's relation of the two is kept, in every family.
+    """
 
     epochs: int = Field(ge=1)
     lr: Positive | None = None

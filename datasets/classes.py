@@ -61,7 +61,7 @@ def read_table(given: str | Mapping[str, Any] | None) -> ClassTable | None:
             value=given,
             mend=f"shipped tables: {', '.join(shipped())}",
         ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"can't be read as YAML: {error}", file=given) from None
     return parse(tree, given)
 
@@ -107,7 +107,9 @@ def apply(dataset: Dataset, table: ClassTable | None) -> tuple[Dataset, dict[str
     if not len(boxes):
         raise DataError("the class table leaves no box", file=table.name)
     renamed = Dataset(tuple(classes), dataset.images, boxes)
-    return renamed, _account(dataset, boxes_of, targets, table.name)
+    account = _account(dataset, boxes_of, targets, table.name)
+    absent = [name for name in table.targets if name not in dataset.classes]
+    return renamed, account | ({"absent": absent} if absent else {})
 
 
 def _account(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bench.config import DataConfig
 from bench.datasets.findings import Finding
+from bench.layout import SplitName
 
 NO_SPLIT = -1
 """In `Images.splits`: the source does not say."""
@@ -129,6 +130,8 @@ class Source:
     """The pictures are ours: 8-bit RGB, upright, whole, of the stated sizes; none needs to be opened."""
     record_word: str = "annotation"
     """What `boxes.record` counts, for messages: 'annotation', 'line'."""
+    named: Mapping[SplitName, str] = field(default_factory=dict)
+    """The splits that the source speaks of, and where it says their pictures are."""
     findings: tuple[Finding, ...] = ()
     """What had to be mended or left out while reading."""
     account: Mapping[str, Any] = field(default_factory=dict)

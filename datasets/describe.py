@@ -7,6 +7,7 @@ For a class with n of a split's N boxes, C classes of the split having any:
 """
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,7 +127,9 @@ def draw(distribution: Distribution, path: Path) -> None:
     counts = ", ".join(f"{row.split} {row.boxes:,} boxes" for row in distribution.splits)
     axes.set(xlabel="share of the split's boxes, %", ylabel="", title=f"Classes by split ({counts})")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)  # beside the bars, never on them
-    with files.replacing(path) as target:
+    with files.replacing(path) as target, warnings.catch_warnings():
+        # A letter that no font here has is drawn as a box: a picture of it, and no news for the terminal.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(target, format=path.suffix[1:].lower(), dpi=150)
 
 

@@ -25,6 +25,7 @@ from bench.datasets.names import layout_names
 from bench.datasets.pictures import Picture
 from bench.datasets.progress import Progress, nothing
 from bench.datasets.split_files import SplitFiles
+from bench.errors import DataError
 from bench.layout import SPLITS, Layout, SplitName
 
 FORMAT_VERSION = 1
@@ -49,14 +50,17 @@ class Prepared:
 
 
 def finished(root: Path) -> Layout | None:
-    """The layout that stands there, or None."""
-    return Layout.open(root) if (root / "manifest.json").is_file() else None
+    """The layout that stands there whole, or None."""
+    try:
+        return Layout.open(root)
+    except (OSError, DataError):
+        return None
 
 
 def write(root: Path, prepared: Prepared, manifest: dict[str, Any], progress: Progress = nothing) -> Layout:
     """Write all of it beside `root`, then rename. Where another process was faster, its layout is taken.
 
-    Raises RunError for a full disk; nothing is left behind then.
+    Raises RunError where it can't be written (a full disk, a closed folder); nothing is left behind then.
     """
     with _whole_folder(root) as folder:
         file_names = prepared.file_names()
@@ -76,8 +80,9 @@ def write(root: Path, prepared: Prepared, manifest: dict[str, Any], progress: Pr
 @contextmanager
 def _whole_folder(root: Path) -> Iterator[Path]:
     """A temporary neighbour that becomes `root` when the block ends well, and is gone otherwise."""
-    with files.full_disk_is_an_error(root):
+    with files.writing(root):
         root.parent.mkdir(parents=True, exist_ok=True)
+        files.sweep(root.parent, ".*-*.????????")
         folder = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
         try:
             folder.chmod(0o755)

@@ -17,12 +17,19 @@ _LONGEST = 120
 """Characters of a stem; file systems take 255 bytes a name, and suffixes and prefixes come on top."""
 
 
+_LONGEST_PATH = 4096
+"""Bytes; Linux' PATH_MAX."""
+
+
 def clean(file_name: str) -> str:
     """A relative posix name from what an annotation file says; Windows' separators are turned.
 
+    The name's letters are left as they are spelt: `composed` gives the one spelling that names it here.
     Raises ValueError with the reason where the name is empty, absolute or climbs out of its folder.
     """
-    name = unicodedata.normalize("NFC", file_name.replace("\\", "/"))
+    name = file_name.replace("\\", "/")
+    if not is_text(name):
+        raise ValueError("is no Unicode text: it holds half of a surrogate pair")
     if not name.strip() or "\0" in name:
         raise ValueError("is no file name")
     parts = PurePosixPath(name).parts
@@ -30,7 +37,23 @@ def clean(file_name: str) -> str:
         raise ValueError("is an absolute path")
     if ".." in parts:
         raise ValueError("climbs out of the dataset's folder")
+    if len(name.encode()) > _LONGEST_PATH:
+        raise ValueError("is longer than any file's")
     return "/".join(parts)
+
+
+def composed(name: str) -> str:
+    """In Unicode's NFC: the same name on every system, however a file's accents are spelt there."""
+    return unicodedata.normalize("NFC", name)
+
+
+def is_text(name: str) -> bool:
+    """Whether it can be written as UTF-8; a lone surrogate, from an escape in json or YAML, can't."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def layout_names(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:

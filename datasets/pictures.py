@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from bench.boxes import Boxes
 from bench.datasets.names import LINKED_SUFFIXES
@@ -99,6 +99,8 @@ def inspect(path: str) -> Picture:
             image.load()
     except MemoryError:
         raise
+    except UnidentifiedImageError:
+        return Picture(problem="is no picture that can be read")
     except Exception as error:  # PIL answers a broken file with whatever its parsers stumble over
         return Picture(problem=str(error).replace(repr(path), "the file") or type(error).__name__)
     if min(size) < LEAST_SIDE:

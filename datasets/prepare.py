@@ -8,6 +8,7 @@ from bench.config import DataConfig
 from bench.datasets import classes, findings, fingerprint, layout, pictures, repairs, splits, statistics
 from bench.datasets.dataset import Reader, Source
 from bench.datasets.progress import Progress, nothing
+from bench.datasets.sources import folders
 from bench.layout import SPLITS, Layout
 
 
@@ -17,13 +18,15 @@ def prepare(config: DataConfig, cache: Path, progress: Progress = nothing) -> La
     `progress` hears of long work: what, how much is done, of how much.
 
     Raises:
-        DataError: the source is not what it claims to be, or a split would be empty; nothing is written.
-        RunError: the disk is full; nothing is left behind.
+        DataError: the source is not what it claims to be, or a split would be empty or without a box;
+            nothing is written.
+        RunError: the cache can't be written (a full disk, a closed folder); nothing is left behind.
     """
     classes.read_table(config.classes)  # a table that is wrong is told of before the long reading
     read: Reader = registry.load(registry.SOURCES[config.source])
     progress("reading annotations", 0, 1)
-    source = read(config, cache.resolve() / "sources")
+    with folders.reading(config.path):
+        source = read(config, cache.resolve() / "sources")
     progress("reading annotations", 1, 1)
     return convert(source, config, cache, progress)
 
@@ -43,7 +46,7 @@ def _make(
     looked_at = [] if source.known_good else pictures.inspect_all(paths, progress)
     settled, found, kept = repairs.settle(source, looked_at)
     dataset, class_account = classes.apply(settled, table)
-    split, split_account = splits.assign(dataset, config.split, config.limit)
+    split, split_account = splits.assign(dataset, config.split, config.limit, source.named)
     left = [looked_at[row] for row in kept] if looked_at else []
     prepared = layout.Prepared(dataset, split, left, found)
     taken = int((split >= 0).sum())

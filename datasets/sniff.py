@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from bench import registry
-from bench.config import DataConfig
-from bench.datasets import classes, names
+from bench.config import LONGEST_NAME, DataConfig
+from bench.datasets import classes, names, splits
 from bench.datasets.dataset import NO_SPLIT, Dataset, Reader, Source
 from bench.datasets.findings import KINDS
 from bench.datasets.sources import coco, folders, yolo_yaml
@@ -45,17 +45,25 @@ def sniff(folder: Path, base: Path | None = None) -> str:
     The annotations are read and checked, pictures are not opened but for a few sizes.
     Raises DataError where nothing known lies there, or where the data is broken.
     """
-    root = folders.existing(folder)
-    guess = _guess(root)
-    config = DataConfig.model_validate({"source": guess.source, "path": root, **guess.data})
-    read: Reader = registry.load(registry.SOURCES[guess.source])
-    source = read(config, root)
+    with folders.reading(folder):
+        root = folders.existing(folder)
+        guess = _guess(root)
+        config = DataConfig.model_validate({"source": guess.source, "path": root, **guess.data})
+        read: Reader = registry.load(registry.SOURCES[guess.source])
+        source = read(config, root)
+    splits.check_named(source.dataset.images.splits, source.named)
     if not len(source.dataset.images) or not len(source.dataset.boxes):
         raise DataError("holds no boxes" if len(source.dataset.images) else "holds no pictures", file=root)
     path = str(root)
     if base is not None and root.is_relative_to(base.resolve()):
         path = root.relative_to(base.resolve()).as_posix()
-    lines = [*_found(guess, source), "", *_data_lines(guess, path, source.dataset), "", *_rest(source)]
+    lines = [
+        *_found(guess, source),
+        "",
+        *_data_lines(guess, root.resolve().name, path, source.dataset),
+        "",
+        *_rest(source),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -82,16 +90,16 @@ def _yolo(entry: yolo_yaml.Entry) -> Guess:
 
 
 def _coco(root: Path, jsons: list[tuple[SplitName | None, Path]]) -> Guess:
-    splits = [split for split, _ in jsons]
+    parts = [split for split, _ in jsons]
     relative = [path.relative_to(root).as_posix() for _, path in jsons]
     data: dict[str, object] = {"annotations": relative[0]}
-    if None not in splits:
-        data["annotations"] = dict(zip([str(split) for split in splits], relative, strict=True))
+    if None not in parts:
+        data["annotations"] = dict(zip([str(split) for split in parts], relative, strict=True))
     reason = f"COCO json: {', '.join(relative)}"
     try:
         tree = json.loads(jsons[0][1].read_bytes())
         named = {category["name"] for category in tree["categories"]}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         named = set()  # the reader tells what is wrong with it
     taco = classes.read_table("taco-7")
     if taco is not None and named and named <= set(taco.targets):
@@ -139,8 +147,8 @@ def _found(guess: Guess, source: Source) -> Iterator[str]:
         yield f"#   {boxes_of[label]:>8,} {pictures_of[label]:>8,}  {_plain(dataset.classes[label])}{few}"
 
 
-def _data_lines(guess: Guess, path: str, dataset: Dataset) -> Iterator[str]:
-    yield f"name: {json.dumps(_slug(path))}"
+def _data_lines(guess: Guess, name: str, path: str, dataset: Dataset) -> Iterator[str]:
+    yield f"name: {json.dumps(_slug(name))}"
     yield ""
     yield "data:"
     yield f"  source: {guess.source}"
@@ -155,10 +163,10 @@ def _data_lines(guess: Guess, path: str, dataset: Dataset) -> Iterator[str]:
 
 def _split_lines(dataset: Dataset) -> Iterator[str]:
     """The published split where there is one, and a warning where it leaks."""
-    splits = dataset.images.splits
+    published = dataset.images.splits
     groups = names.groups(dataset.images.names.tolist(), "roboflow")
     copies = len(groups) - len(set(groups))
-    if (splits == NO_SPLIT).all():
+    if (published == NO_SPLIT).all():
         kind = "grouped" if copies else "random"
         why = "copies of one picture stay in one split" if copies else "seeded, stratified over the classes"
         yield f"    kind: {kind}  # {why}"
@@ -167,7 +175,7 @@ def _split_lines(dataset: Dataset) -> Iterator[str]:
         yield "    seed: 0"
         return
     seen: dict[str, set[int]] = {}
-    for group, split in zip(groups, splits.tolist(), strict=True):
+    for group, split in zip(groups, published.tolist(), strict=True):
         seen.setdefault(group, set()).add(split)
     shared = sum(len(found) > 1 for found in seen.values())
     if shared:
@@ -175,7 +183,7 @@ def _split_lines(dataset: Dataset) -> Iterator[str]:
         yield "    # `.rf.`) have copies in several splits, so test figures come out too good."
         yield "    # Advice: kind: grouped"
     yield "    kind: published"
-    missing = [name for number, name in enumerate(SPLITS) if not (splits == number).any()]
+    missing = [name for number, name in enumerate(SPLITS) if not (published == number).any()]
     for name in missing:
         yield f"    {name}: 0.15  # none is published: this share of train, stratified, is taken for it"
 
@@ -213,10 +221,10 @@ def _input_size(dataset: Dataset) -> int:
     return int(min(_USUAL_INPUT, max(_STRIDE, -(-int(median(sides)) // _STRIDE) * _STRIDE)))
 
 
-def _slug(path: str) -> str:
-    """A name for run folders, from the data's."""
-    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in Path(path).name)
-    return kept.strip("-") or "bench"
+def _slug(name: str) -> str:
+    """A name for run folders, from that of the data's folder."""
+    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)
+    return kept.strip("-")[:LONGEST_NAME] or "bench"
 
 
 def _plain(text: str) -> str:

@@ -5,7 +5,7 @@ neither the order in which a folder is listed nor a generator's version has a sa
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,29 +16,35 @@ from bench.datasets import names
 from bench.datasets.dataset import NO_SPLIT, Dataset
 from bench.datasets.stratify import stratify, whole
 from bench.errors import DataError
-from bench.layout import SPLITS
+from bench.layout import SPLITS, SplitName
 
 TRAIN, VAL, TEST = range(3)
 
 LEFT_OUT = -2
 """A picture that `limit` leaves out."""
 
+NOTHING_NAMED: Mapping[SplitName, str] = {}
+
 _FIRST_SERVED = (TRAIN, TEST, VAL)
 """A class of one picture is for training, one of two for training and judging."""
 
 
 def assign(
-    dataset: Dataset, config: SplitConfig, limit: int | None
+    dataset: Dataset, config: SplitConfig, limit: int | None, named: Mapping[SplitName, str] = NOTHING_NAMED
 ) -> tuple[NDArray[np.int8], dict[str, Any]]:
     """The split of each picture (index into SPLITS, or LEFT_OUT), and the manifest's account of it.
 
-    Raises DataError where a split would be empty, or where nothing is published and that is asked for.
+    `named`: the splits that the source speaks of, and where it says their pictures are.
+
+    Raises DataError where a split would be empty or without a box, where nothing is published and that is
+    asked for, or where a split that the source names has no picture.
     """
     published = dataset.images.splits
     kind = config.kind or ("published" if (published != NO_SPLIT).any() else "random")
     chance = _Chance(dataset, config)
     account: dict[str, Any] = {"kind": kind, "seed": config.seed}
     if kind == "published":
+        check_named(published, named)
         split, notes = _published(published, chance, config)
         account["notes"] = notes
     else:
@@ -46,11 +52,11 @@ def assign(
         account |= {"val_share": config.val, "test_share": config.test}
     if kind == "grouped":
         account["group"] = config.group
-    _check_filled(split, kind)
+    _check_filled(split, kind, chance.peopled)
     account["shared_groups"] = _shared_groups(chance.groups, split)
     if limit is not None and limit < len(split):
         split = chance.limited(split, limit)
-        _check_filled(split, "limit")
+        _check_filled(split, "limit", chance.peopled)
     return split, account
 
 
@@ -61,6 +67,7 @@ class _Chance:
         self.seed = config.seed
         self.names: list[str] = dataset.images.names.tolist()
         self.present = dataset.class_counts() > 0
+        self.peopled: NDArray[np.bool_] = np.asarray(self.present.any(axis=1))  # (N,) holds a box
         try:
             self.groups = names.groups(self.names, config.group)
         except ValueError as error:
@@ -89,17 +96,44 @@ class _Chance:
         result = np.full_like(split, LEFT_OUT)
         for part, target in enumerate(whole(limit, sizes)):
             rows = np.flatnonzero(split == part)
-            order = self._order([self.names[row] for row in rows])
-            ones = np.ones(len(rows), dtype=np.int64)
-            taken = stratify(self.present[rows], ones, (target, len(rows) - target), order, floor=False)
-            result[rows[taken == 0]] = part
+            result[rows[self._share_of(rows, target)]] = part
         return result
+
+    def _share_of(self, rows: NDArray[np.intp], target: int) -> NDArray[np.bool_]:
+        """Which `target` of a split's `rows` stay: those with boxes by their share, at least one."""
+        taken = self._taken(rows, target)
+        peopled = self.peopled[rows]
+        held = int(peopled.sum())
+        least = min(held, target, max(1, target * held // max(1, len(rows))))
+        if int(taken[peopled].sum()) < least:
+            taken[peopled] = self._taken(rows[peopled], least)
+            taken[~peopled] = self._taken(rows[~peopled], target - least)
+        return taken
+
+    def _taken(self, rows: NDArray[np.intp], target: int) -> NDArray[np.bool_]:
+        order = self._order([self.names[row] for row in rows])
+        ones = np.ones(len(rows), dtype=np.int64)
+        parts = stratify(self.present[rows], ones, (target, len(rows) - target), order, floor=False)
+        return np.asarray(parts == 0)
 
     def _order(self, keys: Sequence[str]) -> NDArray[np.intp]:
         digests = [
             hashlib.sha256(f"{self.seed}\0{key}".encode("utf-8", "surrogatepass")).digest() for key in keys
         ]
         return np.array(sorted(range(len(keys)), key=digests.__getitem__), dtype=np.intp)
+
+
+def check_named(published: NDArray[np.int8], named: Mapping[SplitName, str]) -> None:
+    """Raises DataError for a split that the source names and that has no picture (any more)."""
+    for part, split in enumerate(SPLITS):
+        if split in named and not (published == part).any():
+            raise DataError(
+                f"the source names a {split} split, and not one picture of it is there and can be read",
+                record=split,
+                value=named[split],
+                mend="correct the path, or delete the line: a val or test that the source does not name is "
+                "taken from train",
+            )
 
 
 def _published(
@@ -129,15 +163,25 @@ def _published(
     return split, notes
 
 
-def _check_filled(split: NDArray[np.int8], how: str) -> None:
+def _check_filled(split: NDArray[np.int8], how: str, peopled: NDArray[np.bool_]) -> None:
+    record = "data.limit" if how == "limit" else "data.split"
     empty = [SPLITS[part] for part in (TRAIN, VAL, TEST) if not (split == part).any()]
     if empty:
         raise DataError(
             f"{' and '.join(empty)} would be empty",
-            record="data.limit" if how == "limit" else "data.split",
+            record=record,
             value=f"{len(split)} pictures, {how}",
             mend="give more pictures or groups, or other shares; bench needs train, val and test",
         )
+    for part, name in enumerate(SPLITS):
+        if not peopled[split == part].any():
+            raise DataError(
+                f"{name} has no box: its pictures are all background, nothing to learn from or judge by",
+                record=record,
+                value=f"{int((split == part).sum())} pictures, 0 boxes",
+                mend=f"annotate pictures of {name}, keep more classes or a higher `limit`, or share the "
+                "pictures out anew: `data.split.kind: random`",
+            )
 
 
 def _shared_groups(groups: Sequence[str], split: NDArray[np.int8]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bench.records import CellRecord
 from bench.reports.comparison import Comparison, Contestant
 from bench.reports.ranking import Spread
-from bench.reports.wording import count, listed, number, share
+from bench.reports.wording import count, leak_of, listed, number, share
 
 NEAR_ZERO_AP = 0.05
 """Below this hardly anything is found where it is, and the order of models says little."""
@@ -34,13 +34,24 @@ def verdict(comparison: Comparison) -> Verdict:
     ranked = [c for c in comparison.contestants if c.ranked.ap]
     cautions = tuple(_cautions(comparison))
     if not ranked:
-        return Verdict("No model has a test AP: see below for what went wrong.", "", "", cautions)
+        return Verdict(_nobody(comparison), "", "", cautions)
     best = ranked[0]
     if len(ranked) == 1:
         answer = f"{best.label} reached a test AP of {_ap(best)}, {_over(best)}; nothing stands beside it."
         return Verdict(answer, _alone(best), "", cautions)
     second = ranked[1]
     return Verdict(_answer(best, second), _certainty(best, second), _trade_off(best, ranked), cautions)
+
+
+def _nobody(comparison: Comparison) -> str:
+    """Why there is no answer: a test split without boxes has no AP, whatever the models do."""
+    tests = [record.test for record in comparison.records if record.test]
+    if tests and not any(test.boxes for test in tests):
+        return (
+            f"No model has a test AP: the test split ({count(tests[0].pictures, 'picture')}) has no boxes, "
+            "so there is nothing to find in it. Give test pictures with boxes, or another split."
+        )
+    return "No model has a test AP: see below for what went wrong."
 
 
 def _answer(best: Contestant, second: Contestant) -> str:
@@ -138,6 +149,8 @@ def _least(
 def _cautions(comparison: Comparison) -> list[str]:
     """What a sceptic would ask first."""
     found = []
+    if leak := leak_of(comparison.manifest):
+        found.append(f"{leak}.")
     records = comparison.records
     best = max((c.ranked.ap.mean for c in comparison.contestants if c.ranked.ap), default=None)
     if best is not None and best < NEAR_ZERO_AP:

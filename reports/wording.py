@@ -1,5 +1,8 @@
 """Numbers as people read them; every function takes None for a figure that is not defined."""
 
+from collections.abc import Mapping
+from typing import Any
+
 NOTHING = "\N{EN DASH}"
 
 
@@ -64,6 +67,18 @@ def bytes_(value: float | None) -> str:
 def count(amount: int, one: str, many: str | None = None) -> str:
     """'1 seed', '3 seeds'."""
     return f"{amount:,} {one if amount == 1 else many or one + 's'}"
+
+
+def leak_of(manifest: Mapping[str, Any]) -> str | None:
+    """Copies of one picture in several splits, of a dataset's manifest; None where there are none."""
+    split = manifest.get("split")
+    shared = split.get("shared_groups") if isinstance(split, Mapping) else None
+    if not shared:
+        return None
+    return (
+        f"{count(shared, 'group')} of pictures stand{'s' * (shared == 1)} in more than one split: "
+        "test figures come out too good; say split.kind: grouped"
+    )
 
 
 def listed(items: list[str], last: str = "and") -> str:

@@ -9,6 +9,8 @@ import yaml
 from bench.config import check, json_schema, read_config
 from bench.errors import ConfigError
 
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
 MINIMAL = {"data": {"source": "synthetic"}, "models": ["fake"]}
 
 
@@ -87,6 +89,12 @@ def test_overrides_reach_words_and_models_by_name(tmp_path: Path) -> None:
         ("data.source.more=1", "nothing lies below it"),
         ("models.detr.weights=none", "no entry 'detr'"),
         ("train.epoch=3", "did you mean `epochs`?"),
+        ("train.epochs=[", "--set: the value is no YAML"),
+        ("name=!!python/object:os.system {}", "--set: the value is no YAML"),
+        ("name=2024-99-99", "--set: the value is no YAML"),
+        ("=5", "--set: names no key"),
+        ("train..epochs=5", "--set: names no key"),
+        ("train.epochs=0.5", "with --set train.epochs=0.5:"),
     ],
 )
 def test_a_wrong_override_is_said(tmp_path: Path, override: str, words: str) -> None:
@@ -130,12 +138,60 @@ def test_all_problems_are_reported_together_with_guesses() -> None:
         ({**MINIMAL, "models": [{"family": "fake", "name": "../x"}]}, "it names a folder"),
         ({**MINIMAL, "models": [{"family": "fake", "train": {"epoch": 2}}]}, "models.fake.train.epoch"),
         ({**MINIMAL, "data": {"source": "coco"}}, "needs `path`"),
-        ({**MINIMAL, "device": "gpu"}, "device"),
+        ({**MINIMAL, "device": "gpu"}, "device: can be: auto, cpu, cuda or cuda:N (found: 'gpu')"),
+        *(
+            ({**MINIMAL, "name": name}, "it names a folder")
+            for name in ("../../esc", "a/b", "a\nb", "", "n" * 65)
+        ),
+        ({**MINIMAL, "name": 5}, "name: should be text (found: 5)"),
+        ({**MINIMAL, "models": 5}, "models: should be a list (found: 5)"),
+        ({**MINIMAL, "seeds": 5}, "seeds: should be a list (found: 5)"),
+        ({**MINIMAL, "data": 5}, "data: should hold keys (found: 5)"),
+        ({**MINIMAL, "data": {"source": "synthetic", "path": 5}}, "data.path: should be a path (found: 5)"),
         ({"models": ["fake"]}, "data: is missing"),
     ],
 )
 def test_what_can_t_be_is_refused(tree: object, words: str) -> None:
     assert words in message(tree)
+
+
+@pytest.mark.parametrize(
+    ("tree", "key"),
+    [
+        ({**MINIMAL, "data": {"source": "synthetic", "classes": 5}}, "data.classes"),
+        ({**MINIMAL, "data": {"source": "synthetic", "annotations": 5}}, "data.annotations"),
+        ({**MINIMAL, "train": {"amp": "half"}}, "train.amp"),
+        ({**MINIMAL, "train": {"stages": [{"epochs": 0}]}}, "train.stages.0.epochs"),
+        ({**MINIMAL, "models": [{"family": "fake", "train": {"amp": "half"}}]}, "models.fake.train.amp"),
+    ],
+)
+def test_one_fault_is_told_once_and_not_in_the_words_of_python(tree: object, key: str) -> None:
+    text = message(tree)
+    head, line = text.split("\n")
+    assert head == "1 problem in my.yaml:"
+    assert line.startswith(f"- {key}: ")
+    assert not any(word in text for word in ("Input", "tuple", "dict[", "<class"))
+
+
+def test_faults_of_several_models_stand_in_one_list() -> None:
+    wrong = {"family": "fake", "train": {"epoch": 2, "lr": -1}}
+    text = message({**MINIMAL, "models": [wrong, {**wrong, "name": "b"}]})
+    assert text.startswith("4 problems in my.yaml")
+    assert text.count("problems") == 1
+
+
+def test_models_of_the_command_line_are_not_looked_for_in_what_is_no_list(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="models: should be a list"):
+        read_config(write(tmp_path, {**MINIMAL, "models": 5}), models=["fake"])
+    with pytest.raises(ConfigError, match=r"1 problem in .*bench.yaml with --models yollo:"):
+        read_config(write(tmp_path, MINIMAL), models=["yollo"])
+
+
+def test_a_key_that_stands_there_twice_is_refused_with_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("base: &b {lr: 1}\ntrain:\n  <<: *b\n  lr: 2\n  epochs: 3\n  epochs: 4\n")
+    with pytest.raises(ConfigError, match=r"x.yaml, key `epochs`: stands there twice, in lines 5 and 6"):
+        read_config(path)
 
 
 @pytest.mark.parametrize(
@@ -162,3 +218,10 @@ def test_the_schema_accepts_the_default_and_refuses_a_wrong_key(tmp_path: Path) 
     for wrong in ({**tree, "trian": {}}, {**tree, "models": [{"family": "yolo", "train": {"epoch": 1}}]}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, schema)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_is_read(path: Path) -> None:
+    config = read_config(path)
+    assert config.name
+    assert all(model.recipe(config.train).epochs for model in config.models)

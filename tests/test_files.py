@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,37 @@ def test_a_full_disk_is_a_user_s_error_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_other_errors_of_the_system_pass(tmp_path: Path) -> None:
+@pytest.mark.parametrize("below", ["file/a", "file/deep/a", "n" * 300, "folder"])
+def test_a_place_that_can_t_be_written_is_named(below: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileExistsError):
-        files.write_text(tmp_path / "file" / "a", "b")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(RunError, match=r"(?s)can't be written: .*Mend: choose another folder") as caught:
+        files.write_text(tmp_path / below, "b")
+    assert str(tmp_path / below) in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT])
+def test_a_refusal_is_a_user_s_error(number: int, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=os.strerror(number)), files.writing(tmp_path / "a"):
+        raise OSError(number, os.strerror(number), str(tmp_path / ".a.123"))
+
+
+def test_other_errors_of_the_system_pass(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "data/picture.png"
+    with pytest.raises(FileNotFoundError), files.writing(tmp_path / "runs/a"):
+        elsewhere.read_bytes()
+    with pytest.raises(OSError, match="Input"), files.writing(tmp_path / "a"):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_old_temporaries_are_swept_and_young_ones_are_not(tmp_path: Path) -> None:
+    for name, age_s in ((".data-1.aaaaaaaa", 90_000), (".data-2.bbbbbbbb", 10), ("data-3", 90_000)):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        then = time.time() - age_s
+        os.utime(tmp_path / name, (then, then))
+    files.sweep(tmp_path, ".*-*.????????")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".data-2.bbbbbbbb", "data-3"]
 
 
 def test_hash_of_a_known_content(tmp_path: Path) -> None:

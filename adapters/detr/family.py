@@ -92,7 +92,7 @@ class DetrFamily:
         resolved = _checked(resolved, start.weights)
         full = _recipe(recipe, tiny=name == "tiny", random=start.weights == "none")
         _check_recipe(full, resolved)
-        return Plan(
+        plan = Plan(
             family=self.name,
             variant=name,
             weights=start.weights,
@@ -101,6 +101,9 @@ class DetrFamily:
             pretrained_on=start.pretrained_on,
             ledger=_ledger(recipe, full, start.weights) + augment.ledger(resolved.augment, full),
         )
+        if asked not in (None, "none", "pretrained", BACKBONE):  # a folder that no publisher vouches for
+            _check_fit(plan)
+        return plan
 
     def build(self, plan: Plan, *, classes: Sequence[str], seed: int, device: str) -> Detector:
         import torch
@@ -154,6 +157,12 @@ def _start(variant: str, asked: str | None) -> weights.Start:
     return weights.start(
         asked or ("pretrained" if published else "none"), published=published, variant=f"detr:{variant}"
     )
+
+
+def _check_fit(plan: Plan) -> None:
+    from bench.adapters.detr.weights import check_fit
+
+    check_fit(plan)
 
 
 def _asked(asked: str | None, options: DetrOptions) -> str | None:

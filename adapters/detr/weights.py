@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bench.adapters.class_map import NEVER, ClassMap, match
 from bench.adapters.detr import checkpoint as detr_checkpoint
+from bench.adapters.detr.model import make
 from bench.adapters.loop.trainable import Trainable
 from bench.adapters.weights.checkpoints import load_state, misfits
 from bench.detector import Plan
@@ -74,10 +75,39 @@ def start_from(
     elif detr_checkpoint.classes(folder) != tuple(classes):
         kept |= {name: tensor for name, tensor in wanted.items() if name.startswith(_CLASS_HEAD)}
     offered = {name: tensor for name, tensor in offered.items() if not name.endswith(_COUNTER)} | kept
+    _check(wanted, offered, file)
+    detr.load_state_dict(offered)
+
+
+def check_fit(plan: Plan) -> None:
+    """Raises WeightsError if the plan's weights can't fill its network below the class head.
+
+    Builds it without any memory.
+    """
+    with torch.device("meta"):
+        wanted = _checked_early(make(plan, ("any",)).state_dict())
+    file = detr_checkpoint.tensors_file(Path(plan.weights))
+    _check(wanted, _checked_early(renamed(load_state(file), wanted)), file)
+
+
+def _checked_early(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without the class head, which depends on the dataset."""
+    return {
+        name: tensor
+        for name, tensor in state.items()
+        if not name.endswith(_COUNTER) and not name.startswith(_CLASS_HEAD)
+    }
+
+
+def _check(wanted: Mapping[str, Tensor], offered: Mapping[str, Tensor], file: Path) -> None:
+    """Raises WeightsError naming the tensors that are not alike."""
     problems = misfits(wanted, offered)
     if problems:
-        raise WeightsError(f"does not fit: {'; '.join(problems)}", file=file)
-    detr.load_state_dict(offered)
+        raise WeightsError(
+            f"does not fit: {'; '.join(problems)}",
+            file=file,
+            mend="give the tensors that its config.json was saved with, or say weights: none",
+        )
 
 
 def known_classes(plan: Plan, classes: Sequence[str]) -> ClassMap | None:

@@ -9,18 +9,16 @@
 No state of random generators: every epoch draws its numbers from (seed, epoch).
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from torch import Tensor, nn
 
 from bench import files
+from bench.adapters import training_state
 from bench.adapters.loop.budget import Spent
-from bench.errors import RunError
 from bench.records import EpochRecord, TrainingRecord
 
 _VERSION = 2
@@ -29,21 +27,8 @@ CHOSEN_BY = "AP on val, the harness's judge"
 
 
 @dataclass
-class Progress:
-    """How far a training is. `train_s` leaves out validation, which `duration_s` holds too.
-
-    `last_epoch` is its EpochRecord as plain JSON values.
-    """
-
-    epoch: int = 0
-    optimizer_steps: int = 0
-    pictures_seen: int = 0
-    duration_s: float = 0.0
-    train_s: float = 0.0
-    best_epoch: int = 0
-    best_ap: float = -1.0
-    stopped: bool = False
-    last_epoch: dict[str, Any] | None = None
+class Progress(training_state.Progress):
+    """How far a training of the loop is."""
 
     @property
     def spent(self) -> Spent:
@@ -75,9 +60,7 @@ class Progress:
 
 def write(workdir: Path, terms: dict[str, Any], progress: Progress, parts: dict[str, Any]) -> None:
     """Replace the state. `terms` (recipe, seed ...) must be the same for whoever takes it up."""
-    content = {"version": _VERSION, "terms": terms, "progress": asdict(progress), "parts": parts}
-    with files.replacing(workdir / "state.pt") as fresh:
-        torch.save(content, fresh)
+    training_state.write(workdir, _VERSION, terms, progress, parts)
     for old in workdir.glob("best-*.safetensors"):
         if old != best_path(workdir, progress.best_epoch):
             old.unlink()
@@ -86,34 +69,10 @@ def write(workdir: Path, terms: dict[str, Any], progress: Progress, parts: dict[
 def read(workdir: Path, terms: dict[str, Any]) -> tuple[Progress, dict[str, Any]] | None:
     """Progress and parts, or None where no training stands.
 
-    Raises RunError for one that was begun under other terms.
+    Raises RunError for one that was begun by another version or under other terms.
     """
-    path = workdir / "state.pt"
-    if not path.is_file():
-        return None
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    if content.get("version") != _VERSION:
-        raise RunError("holds a training of another version of bench", file=path, mend="take the folder away")
-    if content["terms"] != terms:
-        raise RunError(
-            "holds a training that was begun under other terms: "
-            + "; ".join(_changes(content["terms"], terms)),
-            file=path,
-            mend="take the folder away, or ask for the same training",
-        )
-    return Progress(**content["progress"]), content["parts"]
-
-
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[str]:
-    """Each word that differs, one line a word."""
-    lines = []
-    for word in dict.fromkeys([*before, *now]):
-        old, new = before.get(word), now.get(word)
-        if isinstance(old, dict) and isinstance(new, dict):
-            lines += _changes(old, new, f"{within}{word}.")
-        elif old != new:
-            lines.append(f"{within}{word} was {old!r}, now {new!r}")
-    return lines
+    found = training_state.read(workdir, _VERSION, terms)
+    return None if found is None else (Progress(**found[0]), found[1])
 
 
 def best_path(workdir: Path, epoch: int) -> Path:

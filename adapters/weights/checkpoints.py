@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.adapters.weights.download import looks_like
 from bench.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -53,17 +54,31 @@ def _content(path: Path) -> Any:
     from safetensors.torch import load_file
 
     try:
+        if not looks_like(path, ".safetensors" if path.suffix == ".safetensors" else ".pth"):
+            raise _none_at_all(path)
         if path.suffix == ".safetensors":
             return load_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle protocols
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, OSError) as error:
+    except EOFError:  # has no words
+        raise _none_at_all(path) from None
+    except (SafetensorError, RuntimeError, OSError) as error:
         raise damaged(path, error) from None
     except pickle.UnpicklingError as error:
         raise foreign(path, _refusal(error)) from None
-    except Exception as error:  # bytes that are no pickle fail in as many ways as there are opcodes
-        raise foreign(path, f"{type(error).__name__}: {first_line(error)}") from None
+    except WeightsError:
+        raise
+    except Exception:  # bytes that are no pickle fail in as many ways as there are opcodes
+        raise foreign(path, "its pickle is no plain record of tensors") from None
+
+
+def _none_at_all(path: Path) -> WeightsError:
+    return WeightsError(
+        "is no torch or safetensors checkpoint",
+        file=path,
+        mend="give the path of a .pth, .pt or .safetensors file, or copy it anew from where it came from",
+    )
 
 
 def _refusal(error: Exception) -> str:

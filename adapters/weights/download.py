@@ -22,7 +22,7 @@ from typing import IO, Any
 from bench import files
 from bench.adapters.weights.part import Part
 from bench.errors import WeightsError
-from bench.files import full_disk_is_an_error
+from bench.files import writing
 
 CONNECT_S = 6.0
 """Longest wait for an answer's first line: name look-up, proxies and redirects included."""
@@ -69,7 +69,7 @@ def fetch(url: str, target: Path, *, sha256_prefix: str = "", mend: str | None =
     """
     _log.info("fetching %s -> %s", url, target)
     before = target.stat().st_mtime_ns if target.is_file() else None
-    with full_disk_is_an_error(target), _writable(target), Part(target).held() as part:
+    with writing(target), _writable(target), Part(target).held() as part:
         if target.is_file() and target.stat().st_mtime_ns != before:  # whoever held it has brought it
             return files.sha256(target)
         transfer = _Transfer(url, target, part, mend)

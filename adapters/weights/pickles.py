@@ -128,11 +128,24 @@ def check_pickle(
         WeightsError: a foreign name or call, a TorchScript archive, a damaged file, or no checkpoint.
     """
     content = _pickle_by_torch(path) if read_by_torch else _pickle_by_zipfile(path)
+    return _audited(path, content, allowed)[0]
+
+
+def read_pickle(path: Path, allowed: Allowed = ULTRALYTICS) -> Any:
+    """What a torch checkpoint holds: plain values, and a StandIn for every object that is none.
+
+    Neither torch nor anything of the file is run. Raises WeightsError as `check_pickle`.
+    """
+    return _audited(path, _pickle_by_zipfile(path), allowed)[1]
+
+
+def _audited(path: Path, content: bytes, allowed: Allowed) -> tuple[frozenset[str], Any]:
+    """Names and content of a pickle. Raises WeightsError."""
     if len(content) > PICKLE_LIMIT:
         raise foreign(path, f"its pickle is larger than {PICKLE_LIMIT >> 20} MiB")
     auditor = _Auditor(content, allowed)
     try:
-        auditor.load()
+        told = auditor.load()
     except _ForeignError as error:
         raise WeightsError(
             f"is not loaded, because its pickle {error}: that could run foreign code",
@@ -141,7 +154,7 @@ def check_pickle(
         ) from None
     except Exception as error:  # whatever a crooked pickle makes of the stand-ins is a refusal
         raise foreign(path, f"{type(error).__name__}: {first_line(error)}") from None
-    return frozenset(auditor.names)
+    return frozenset(auditor.names), told
 
 
 class _ForeignError(Exception):
@@ -159,17 +172,24 @@ class _Kind(type):
         return super().__call__()
 
 
-class _Inert(metaclass=_Kind):
-    """Stands for an object of a name in the pickle: takes a state, does nothing, can do nothing."""
+class StandIn(metaclass=_Kind):
+    """Stands for an object of a name in the pickle: keeps its state, does nothing, can do nothing."""
 
-    def __new__(cls) -> "_Inert":  # a pickle's `cls.__new__(cls, *args)` comes here: no arguments pass
+    state: object = None
+
+    def __new__(cls) -> "StandIn":  # a pickle's `cls.__new__(cls, *args)` comes here: no arguments pass
         return object.__new__(cls)
 
     def __setstate__(self, state: object) -> None:
-        pass
+        self.state = state
+
+    @property
+    def name(self) -> str:
+        """Of the object's class, as 'module.name'."""
+        return type(self).__name__
 
 
-class _Tensor(_Inert):
+class _Tensor(StandIn):
     """Stands for the bytes of a tensor."""
 
     may_be_called = True
@@ -200,7 +220,7 @@ class _Auditor(pickle.Unpickler):
             raise _ForeignError(f"names {full}")
         if called and full in _PLAIN:
             return _PLAIN[full]
-        return _Kind(full, (_Inert,), {"may_be_called": called})
+        return _Kind(full, (StandIn,), {"may_be_called": called})
 
     def persistent_load(self, pid: Any, /) -> Any:
         """torch keeps tensors' bytes outside of the pickle, under ids that begin with 'storage'."""

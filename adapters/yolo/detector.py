@@ -86,7 +86,7 @@ class YoloDetector:
             optimizer_steps=progress.optimizer_steps,
             pictures_seen=progress.pictures_seen,
             duration_s=progress.duration_s,
-            training_s=progress.trained_s,
+            training_s=progress.train_s,
             stopped_early=progress.stopped,
             chosen_by=CHOSEN_BY if progress.best_epoch else UNTRAINED,
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.adapters import options as words
 from bench.adapters.weights import published
-from bench.adapters.weights.pickles import check_pickle
+from bench.adapters.yolo.checkpoint import check_checkpoint, check_file
 from bench.adapters.yolo.ledger import ledger
 from bench.adapters.yolo.options import YoloOptions
 from bench.adapters.yolo.variants import VARIANTS, habits
@@ -40,7 +40,7 @@ class YoloFamily:
         published_name = f"yolov8{variant}.pt" if variant in VARIANTS and variant != "tiny" else None
         start = published.start(weights, published=published_name, variant=f"{self.name} {variant}")
         if start.weights != "none":
-            check_pickle(Path(start.weights))
+            check_checkpoint(Path(start.weights))
         used = resolve(recipe, own, chosen)
         return Plan(
             family=self.name,
@@ -79,8 +79,9 @@ def _chosen(variant: str | None, weights: str | None) -> tuple[str, str]:
         mend = f"give an existing path, or one of {', '.join(VARIANTS)}"
         raise ConfigError("no such file", file=variant, mend=mend)
     if path.suffix == ".pt":
-        check_pickle(path)
+        check_checkpoint(path)
         return str(path.resolve()), weights or str(path)
+    check_file(path)
     return str(path.resolve()), weights or "none"
 
 

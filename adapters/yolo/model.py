@@ -13,6 +13,7 @@ from ultralytics.nn.tasks import DetectionModel, load_checkpoint, yaml_model_loa
 from bench.adapters.class_map import NEVER, ClassMap, match
 from bench.adapters.weights.checkpoints import misfits
 from bench.adapters.weights.pickles import check_pickle
+from bench.adapters.yolo.checkpoint import check_yaml
 from bench.adapters.yolo.variants import TINY, VARIANTS
 from bench.detector import Plan
 from bench.errors import ConfigError, WeightsError
@@ -130,8 +131,11 @@ def _architecture(variant: str) -> dict[str, Any]:
         return dict(yaml_model_load(f"yolov8{variant}.yaml"))
     path = Path(variant)
     if path.suffix == ".pt":
-        return deepcopy(dict(read(path).yaml))
-    try:
-        return dict(yaml_model_load(path))
-    except Exception as error:
-        raise ConfigError(f"is no model yaml: {error}", file=path) from None
+        told = deepcopy(dict(read(path).yaml))
+    else:
+        try:
+            told = dict(yaml_model_load(path))
+        except Exception as error:
+            raise ConfigError(f"is no model yaml: {error}", file=path) from None
+    check_yaml(told, path)  # once more: two readers may find different things in a file
+    return told

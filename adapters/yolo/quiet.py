@@ -21,7 +21,7 @@ ENVIRONMENT = {
     "YOLO_OFFLINE": "1",  # no look-ups at import (utils.is_online), no release check
     "YOLO_AUTOINSTALL": "0",  # never run pip
     "YOLO_VERBOSE": "0",  # at import: a logger that is silent until we have redirected it, no progress bars
-    "ULTRALYTICS_SAFE_LOAD": "1",  # weights_only with an allow-list, and no eval() of a model's yaml
+    "ULTRALYTICS_SAFE_LOAD": "true",  # weights_only with an allow-list, and no eval() of a model's yaml
 }
 UPLOAD_KEY = "ULTRALYTICS_API_KEY"
 """With this variable set, ultralytics would upload every training to its platform."""

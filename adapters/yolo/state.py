@@ -15,7 +15,7 @@ pictures draw numbers of their own, so with `workers` a resumed training sees ot
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,34 +23,22 @@ import numpy as np
 import torch
 
 from bench import files
-from bench.errors import RunError
+from bench.adapters import training_state
 
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass
-class Progress:
-    """How far a training is. `last_epoch` is its EpochRecord as plain JSON values; `trained_s` leaves
-    validation out. It is `finished` when all was trained, and `stopped` when the harness said so."""
+class Progress(training_state.Progress):
+    """How far a training of ultralytics is; `finished` when all was trained."""
 
-    epoch: int = 0
-    optimizer_steps: int = 0
-    pictures_seen: int = 0
-    duration_s: float = 0.0
-    trained_s: float = 0.0
-    best_epoch: int = 0
-    best_ap: float = -1.0
-    stopped: bool = False
     finished: bool = False
     mosaic_closed: bool = False
-    last_epoch: dict[str, Any] | None = None
 
 
 def write(workdir: Path, terms: dict[str, Any], progress: Progress, parts: dict[str, Any]) -> None:
     """Replace the state, then drop checkpoints that it no longer names."""
-    content = {"version": _VERSION, "terms": terms, "progress": asdict(progress), "parts": parts}
-    with files.replacing(workdir / "state.pt") as fresh:
-        torch.save(content, fresh)
+    training_state.write(workdir, _VERSION, terms, progress, parts)
     for old in workdir.glob("best-*.pt"):
         if old != best_path(workdir, progress.best_epoch):
             old.unlink()
@@ -67,30 +55,10 @@ def close(workdir: Path, terms: dict[str, Any], progress: Progress, best: dict[s
 def read(workdir: Path, terms: dict[str, Any]) -> tuple[Progress, dict[str, Any]]:
     """Progress and parts; those of a beginning where no training stands.
 
-    Raises RunError for one that was begun under other terms.
+    Raises RunError for one that was begun by another version or under other terms.
     """
-    path = workdir / "state.pt"
-    if not path.is_file():
-        return Progress(), {}
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    if content.get("version") != _VERSION:
-        raise RunError("was written by another version", file=path, mend="take the folder away")
-    if differences := list(_differences(content["terms"], terms)):
-        raise RunError(
-            "holds a training that was begun under other terms: " + "; ".join(differences),
-            file=path,
-            mend="take the folder away, or ask for the same training",
-        )
-    return Progress(**content["progress"]), content["parts"]
-
-
-def _differences(there: Any, asked: Any, place: str = "") -> Iterator[str]:
-    """'recipe.lr is 0.01 there, 0.1 is asked for', for everything that differs."""
-    if isinstance(there, dict) and isinstance(asked, dict):
-        for key in sorted(there.keys() | asked.keys()):
-            yield from _differences(there.get(key), asked.get(key), f"{place}.{key}" if place else key)
-    elif there != asked:
-        yield f"{place} is {there!r} there, {asked!r} is asked for"
+    found = training_state.read(workdir, _VERSION, terms)
+    return (Progress(), {}) if found is None else (Progress(**found[0]), found[1])
 
 
 def last_path(workdir: Path) -> Path:

@@ -37,7 +37,7 @@ class Trainer(SteppedTrainer):
         self.progress = progress
         self.optimizer_steps = progress.optimizer_steps
         self.pictures_seen = progress.pictures_seen
-        self.trained_s = progress.trained_s
+        self.trained_s = progress.train_s
         self.mosaic_closed = progress.mosaic_closed
         self.resumed = parts
 
@@ -125,7 +125,7 @@ class Trainer(SteppedTrainer):
         progress.optimizer_steps = record.optimizer_steps
         progress.pictures_seen = record.pictures_seen
         progress.duration_s += record.duration_s
-        progress.trained_s = self.trained_s
+        progress.train_s = self.trained_s
         progress.mosaic_closed = self.mosaic_closed
         progress.finished = bool(
             self.stop

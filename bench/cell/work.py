@@ -223,6 +223,6 @@ def _save(detector: Detector, target: Path) -> None:
     partial = target.with_name(target.name + ".partial")
     for stale in (partial, target):
         shutil.rmtree(stale, ignore_errors=True)
-    with files.full_disk_is_an_error(target):
+    with files.writing(target):
         detector.save(partial)
     partial.replace(target)

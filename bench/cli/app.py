@@ -1,5 +1,7 @@
 """The command line: every command, its words, and what a person is told when something is wrong."""
 
+import io
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -214,6 +216,8 @@ def schema() -> None:
 
 def main() -> int:
     """Run a command; a user's mistake is a message and exit code 2, never a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of classes in a terminal without Unicode
     try:
         app()
     except BenchError as error:

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import files
+from bench.cli import data_notes
 from bench.cli.console import console
 from bench.cli.progress import watch_data
 from bench.config import read_config
@@ -25,6 +26,7 @@ def convert(config_path: Path | None, overrides: list[str]) -> None:
     console().print(f"YOLO      {layout.data_yaml}")
     console().print(f"COCO      {layout.root / 'annotations'}")
     console().print(f"manifest  {layout.manifest_path}")
+    data_notes.tell(console(), layout.manifest_path, layout.root)
 
 
 def describe(config_path: Path | None, overrides: list[str], figure: Path | None) -> None:
@@ -34,6 +36,7 @@ def describe(config_path: Path | None, overrides: list[str], figure: Path | None
     target = figure or layout.root.with_name(layout.root.name + "-classes.svg")
     draw(distribution, target)
     console().print(f"drawn     {target}")
+    data_notes.tell(console(), layout.manifest_path, layout.root)
 
 
 def init(folder: Path, output: Path, force: bool) -> None:

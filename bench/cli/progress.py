@@ -3,12 +3,14 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from bench.cli import data_notes
 from bench.cli.console import console
 from bench.records import CellRecord
 from bench.reports import wording
@@ -83,6 +85,7 @@ class RunView:
         self._say(f"run      {run.root}")
         rest = "" if left == total else f", {total - left} done before"
         self._say(f"cells    {total}{rest}")
+        data_notes.tell(self._console, run.manifest_path, Path(run.info().layout))
 
     def cell(self, number: int, cell: CellFolder, *, done: bool) -> None:
         self._cells = f"[{number}/{self._total}]"

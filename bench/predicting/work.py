@@ -87,7 +87,7 @@ def predict(
     rows: list[dict[str, Any]] = []
     unreadable: list[tuple[Path, str]] = []
     empty = 0
-    with files.full_disk_is_an_error(folder):
+    with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for begin in range(0, len(pictures), TOGETHER):
             some = pictures[begin : begin + TOGETHER]

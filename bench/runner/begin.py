@@ -1,6 +1,5 @@
 """Make a run folder, whole or not at all."""
 
-import contextlib
 import datetime
 import json
 import shutil
@@ -26,7 +25,7 @@ def begin(config: BenchConfig, cells: Sequence[PlannedCell], layout: Layout, *, 
     Raises:
         RunError: the disk is full; nothing is left behind.
     """
-    with files.full_disk_is_an_error(config.runs):
+    with files.writing(config.runs):
         config.runs.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".new-", dir=config.runs))
         try:
@@ -92,7 +91,9 @@ def _place(draft: Path, config: BenchConfig) -> Path:
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     for number in range(1000):
         target = config.runs / (f"{config.name}-{stamp}" + (f"-{number}" if number else ""))
-        with contextlib.suppress(FileExistsError, OSError):
+        try:
             target.mkdir()
-            return draft.replace(target)
+        except FileExistsError:
+            continue
+        return draft.replace(target)
     raise RuntimeError(f"no free name for a run below {config.runs}")

@@ -1,9 +1,12 @@
 """What a run will do, settled before anything is written."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench import registry
+from bench.cell.device import check_gpu
 from bench.config import BenchConfig, ModelConfig
 from bench.detector import Plan
 from bench.errors import BenchError, ConfigError, RecipeError
@@ -23,7 +26,7 @@ def plan_cells(config: BenchConfig) -> list[PlannedCell]:
     """Every model x seed, seeds outermost: after the first seed, all models can be compared.
 
     Raises:
-        BenchError: every model that can't be planned, together.
+        BenchError: every model that can't be planned, together; or the GPU that is asked for is not there.
     """
     plans: list[tuple[str, Plan]] = []
     problems: list[BenchError] = []
@@ -34,11 +37,24 @@ def plan_cells(config: BenchConfig) -> list[PlannedCell]:
             problems.append(error)
     if problems:
         raise _all(problems)
+    if config.device.startswith("cuda"):
+        check_gpu(config.device, _count_gpus())
     return [
         PlannedCell(name=f"{name}-seed{seed}", model=name, seed=seed, plan=plan)
         for seed in config.seeds
         for name, plan in plans
     ]
+
+
+def _count_gpus() -> int:
+    """Asked of another process: torch takes seconds and hundreds of MiB, and the runner needs none of it."""
+    code = "from bench.cell.device import count_gpus; print(count_gpus())"
+    asked = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
+    words = asked.stdout.split()
+    if asked.returncode or not words:
+        last = (asked.stderr.strip().splitlines() or ["(no words)"])[-1]
+        raise ConfigError(f"torch can't be asked for GPUs: {last}", record="device", mend="see bench doctor")
+    return int(words[-1])
 
 
 def _plan(model: ModelConfig, config: BenchConfig) -> Plan:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bench import evaluation, reports
+from bench import evaluation, files, reports
 from bench.config import BenchConfig
 from bench.datasets import prepare
 from bench.errors import RunError
-from bench.layout import Layout
+from bench.layout import SPLITS, Layout
 from bench.records import CellRecord
 from bench.runner.begin import begin
 from bench.runner.launch import Event, launch
@@ -75,7 +75,7 @@ def resume(run: RunFolder, watcher: Watcher) -> Outcome:
     """Do what a killed or partly failed run has left; cells that are done are not touched.
 
     Raises:
-        RunError: somebody else works on the run, or its data is gone.
+        RunError: somebody else works on the run, or its data or the pictures behind it are gone.
     """
     layout = Path(run.info().layout)
     if not (layout / "manifest.json").is_file():
@@ -84,8 +84,21 @@ def resume(run: RunFolder, watcher: Watcher) -> Outcome:
             file=layout,
             mend=f"begin anew: bench run -c {run.config_path}",
         )
-    Layout.open(layout)
+    _check_pictures(Layout.open(layout))
     return _finish(run, watcher)
+
+
+def _check_pictures(layout: Layout) -> None:
+    """Pictures of a layout are links where the original could stay: it may have been moved since."""
+    for split in SPLITS:
+        for example in layout.examples(split):
+            if not example.path.exists():
+                link = example.path.is_symlink()
+                raise RunError(
+                    "a picture of this run is gone",
+                    file=example.path.readlink() if link else example.path,
+                    mend="put the pictures back, or begin anew with data.path where they are",
+                )
 
 
 def _finish(run: RunFolder, watcher: Watcher) -> Outcome:
@@ -113,7 +126,10 @@ def conclude(run: RunFolder) -> Outcome:
 @contextlib.contextmanager
 def _alone(run: RunFolder) -> Iterator[None]:
     """One runner a run. The lock goes with its process, however that ends."""
-    with (run.root / ".lock").open("w") as lock:
+    path = run.root / ".lock"
+    with files.writing(path):
+        opened = path.open("w")
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

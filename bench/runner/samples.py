@@ -24,7 +24,7 @@ def keep_samples(layout: Layout, run: RunFolder) -> list[Sample]:
         with Image.open(example.path) as picture:
             shrunk = picture.convert("RGB")
         shrunk.thumbnail((SAMPLE_SIDE, SAMPLE_SIDE))
-        with files.full_disk_is_an_error(run.samples_dir / name):
+        with files.writing(run.samples_dir / name):
             shrunk.save(run.samples_dir / name, quality=88)
         samples.append(
             Sample(

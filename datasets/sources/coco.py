@@ -44,7 +44,8 @@ def read(config: DataConfig, workroom: Path, *, format_name: str = "coco") -> So
         ],
         "images": sorted({str(base) for base in bases}),
     }
-    return Source(dataset=source[0], findings=tuple(source[1]), account=account)
+    named = {part.split: str(part.path) for part in parts if part.split}
+    return Source(dataset=source[0], named=named, findings=tuple(source[1]), account=account)
 
 
 def find(root: Path) -> list[tuple[SplitName | None, Path]]:
@@ -89,8 +90,8 @@ def _base(root: Path, part: coco_json.CocoFile) -> Path:
     candidates += [folder / word for word in words for folder in (root / "images", root)]
     if part.split:
         candidates += [root / "images" / part.path.stem, root / part.path.stem.removeprefix("instances_")]
-    probe = part.names[:: max(1, len(part.names) // 50)]
-    hits = [sum((folder / name).is_file() for name in probe) for folder in candidates]
+    probe = part.spelt[:: max(1, len(part.spelt) // 50)]
+    hits = [sum(name is not None for name in folders.found(folder, probe)) for folder in candidates]
     return candidates[int(np.argmax(hits))]
 
 
@@ -151,12 +152,12 @@ class _Rows:
         split = SPLITS.index(part.split) if part.split else NO_SPLIT
         held = np.bincount(part.boxes.image, minlength=len(part.names))
         prefix = folders.below(base, root)
-        there = folders.present(base, part.names)
+        found = folders.found(base, part.spelt)
         for row, name in enumerate(part.names):
-            path = f"{base}/{name}"
+            path = f"{base}/{found[row]}"
             known = self._row_of_path.get(path)
             lost = f"with {held[row]} boxes" if held[row] else "without boxes"
-            if not there[row]:
+            if found[row] is None:
                 findings.append(Finding("no_file", name, detail=lost))
             elif known is None:
                 new_row[row] = self._row_of_path[path] = len(self.names)

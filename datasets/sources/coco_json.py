@@ -26,7 +26,8 @@ class CocoFile:
     sha256: str
     licences: list[str]
     classes: tuple[str, ...]
-    names: list[str]
+    names: list[str]  # composed (NFC): the same ones on every system
+    spelt: list[str]  # as the file spells them, to be looked up
     sizes: list[tuple[int, int]]  # (width, height), 0 where the file does not say
     boxes: BoxTable
     findings: list[Finding]
@@ -40,10 +41,24 @@ def parse(path: Path, split: SplitName | None, problems: Problems) -> CocoFile:
         reader.categories(tree["categories"])
         reader.pictures(tree["images"])
         boxes = reader.annotations(tree["annotations"])
-    licences = [str(row.get("name")) for row in tree.get("licenses") or [] if isinstance(row, dict)]
     return CocoFile(
-        path, split, digest, licences, reader.classes, reader.names, reader.sizes, boxes, reader.findings
+        path=path,
+        split=split,
+        sha256=digest,
+        licences=_licences(tree.get("licenses")),
+        classes=reader.classes,
+        names=reader.names,
+        spelt=reader.spelt,
+        sizes=reader.sizes,
+        boxes=boxes,
+        findings=reader.findings,
     )
+
+
+def _licences(rows: Any) -> list[str]:
+    """Their names; what is no list of licences names none."""
+    named = [str(row.get("name")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return [name.encode("utf-8", "replace").decode("utf-8") for name in named]
 
 
 @contextmanager
@@ -64,7 +79,9 @@ def _load(path: Path) -> tuple[dict[str, Any], str]:
     except FileNotFoundError:
         raise DataError("no such file", file=path, mend="mend `data.annotations`") from None
     except OSError as error:
-        raise DataError(f"can't be read: {error.strerror}", file=path) from None
+        raise DataError(
+            f"can't be read: {error.strerror}", file=path, mend="let yourself read it (chmod)"
+        ) from None
     try:
         tree = json.loads(content)
     except UnicodeDecodeError:
@@ -73,6 +90,8 @@ def _load(path: Path) -> tuple[dict[str, Any], str]:
         raise DataError(
             f"is no json: {error.msg}", file=path, record=f"line {error.lineno}, column {error.colno}"
         ) from None
+    except ValueError as error:  # a number of thousands of digits
+        raise DataError(f"is no json that can be read: {error}", file=path) from None
     except RecursionError:
         raise DataError("is not COCO: it is nested too deeply", file=path) from None
     keys = ("images", "annotations", "categories")

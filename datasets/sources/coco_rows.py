@@ -1,6 +1,5 @@
 """The rows of a COCO json, each of them checked."""
 
-import math
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -12,6 +11,14 @@ from bench.datasets.dataset import BoxTable
 from bench.datasets.findings import Finding
 from bench.datasets.problems import Problems
 
+_FARTHEST = 1e12
+"""Pixels: no picture is so large, and sums and products of such numbers stay finite."""
+
+_INT64 = 1 << 63
+
+_SHOWN = 200
+"""Letters of a bad value that a message shows."""
+
 
 class Reader:
     """One file's rows on their way into columns; bad ones go to `problems`, mended ones to `findings`."""
@@ -21,7 +28,8 @@ class Reader:
         self.problems = problems
         self.findings: list[Finding] = []
         self.classes: tuple[str, ...] = ()
-        self.names: list[str] = []
+        self.names: list[str] = []  # composed (NFC)
+        self.spelt: list[str] = []  # as the file spells them
         self.sizes: list[tuple[int, int]] = []
         self._label_of: dict[Any, int] = {}
         self._row_of: dict[Any, int] = {}
@@ -29,7 +37,7 @@ class Reader:
         self._seen: dict[Any, tuple[Any, ...]] = {}
 
     def _bad(self, record: str, message: str, value: object = None, mend: str | None = None) -> None:
-        self.problems.add(message, file=self.path, record=record, value=value, mend=mend)
+        self.problems.add(message, file=self.path, record=record, value=_short(value), mend=mend)
 
     def _find(self, kind: str, picture: str, record: str = "", detail: str = "") -> None:
         self.findings.append(Finding(kind, picture, record, detail))
@@ -43,6 +51,8 @@ class Reader:
                 self._bad(record, "has no id", row)
             elif not isinstance(row.get("name"), str) or not row["name"].strip():
                 self._bad(record, "has no name", row.get("name"))
+            elif not picture_names.is_text(row["name"]):
+                self._bad(record, "the name is no Unicode text: half of a surrogate pair", row["name"])
             elif row["id"] in named:
                 self._bad(record, "has the id of an earlier category", row["id"])
             else:
@@ -68,9 +78,10 @@ class Reader:
                 except ValueError as error:
                     mend = "file names are relative to `data.images`"
                     self._bad(record, f"the file_name {error}", row["file_name"], mend)
-        first = {key: name for key, name, _ in reversed(named)}
-        self._ambiguous = {key for key, name, _ in named if first[key] != name}
-        for key, name, size in named:
+        first = {key: spelt for key, spelt, _ in reversed(named)}
+        self._ambiguous = {key for key, spelt, _ in named if first[key] != spelt}
+        for key, spelt, size in named:
+            name = picture_names.composed(spelt)
             if key in self._ambiguous:
                 self._find("ambiguous_picture", name, detail=f"shares the id {key} with another")
             elif key in self._row_of:
@@ -78,6 +89,7 @@ class Reader:
             else:
                 self._row_of[key] = len(self.names)
                 self.names.append(name)
+                self.spelt.append(spelt)
                 self.sizes.append(size)
 
     def _size(self, row: dict[str, Any], record: str) -> tuple[int, int]:
@@ -107,7 +119,7 @@ class Reader:
         sound = (
             bbox_xywh.shape == (len(rows), 4)
             and bbox_xywh.dtype.kind in "if"
-            and bool(np.isfinite(bbox_xywh).all())
+            and bool((np.abs(bbox_xywh) <= _FARTHEST).all())
             and record.shape == (len(rows),)
             and record.dtype.kind == "i"
             and len(np.unique(record)) == len(rows)
@@ -148,7 +160,7 @@ class Reader:
             self._find("polygon", name, record)
         if _is_id(key) and self._is_copy(key, (picture, category, tuple(bbox_xywh)), name, record):
             return None
-        box_record = key if isinstance(key, int) else number
+        box_record = key if isinstance(key, int) and abs(key) < _INT64 else number
         return (
             self._row_of[picture],
             self._label_of[category],
@@ -183,8 +195,15 @@ class Reader:
         return [float(left), float(top), float(right - left), float(bottom - top)]
 
 
+def _short(value: object) -> object:
+    text = repr(value)
+    return value if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
 def _is_id(value: object) -> bool:
-    return isinstance(value, (int, str)) and not isinstance(value, bool)
+    if isinstance(value, str):
+        return picture_names.is_text(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _sort_key(value: Any) -> tuple[bool, Any]:
@@ -192,7 +211,7 @@ def _sort_key(value: Any) -> tuple[bool, Any]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _FARTHEST
 
 
 def _is_length(value: Any) -> bool:

@@ -1,9 +1,12 @@
 """Folders of a source: that they are there, and what lies in them."""
 
 import os
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from bench.datasets.names import is_text
 from bench.errors import DataError
 
 PICTURE_SUFFIXES = frozenset(
@@ -31,6 +34,9 @@ def existing(path: Path | None) -> Path:
     if path is None:
         raise DataError("no folder is named", record="data.path", mend="say where the dataset lies")
     if path.is_dir():
+        os.scandir(
+            path
+        ).close()  # raises where it may not be listed: globs would find nothing and not say why
         return path.resolve()
     if path.exists():
         raise DataError(
@@ -49,23 +55,50 @@ def below(folder: Path, root: Path) -> str:
     return folder.relative_to(root).as_posix() + "/"
 
 
-def present(base: Path, names: Sequence[str]) -> list[bool]:
-    """Which of the files are there; listing a folder once is much faster than asking for each file."""
+@contextmanager
+def reading(root: Path | None) -> Iterator[None]:
+    """Turn what the system says against reading a source, a folder that is closed, say, into a DataError."""
+    try:
+        yield
+    except OSError as error:
+        closed = isinstance(error, PermissionError)
+        raise DataError(
+            f"can't be read: {error.strerror or error}",
+            file=str(error.filename or root),
+            mend="let yourself read it (chmod), or name other data in `data.path`" if closed else None,
+        ) from error
+
+
+def found(base: Path, names: Sequence[str]) -> list[str | None]:
+    """How each file is spelt on the disk, None where it isn't there.
+
+    An accented letter has two spellings in Unicode, and a file may have been copied from a system that
+    rewrites them: a name is looked up as it is, then composed (NFC), then decomposed (NFD).
+    Listing a folder once is much faster than asking for each file.
+    """
     listed: dict[str, frozenset[str]] = {}
-    found = []
+    spelt: list[str | None] = []
     for name in names:
-        folder, _, file = name.rpartition("/")
-        if folder not in listed:
-            listed[folder] = _files(base / folder)
-        found.append(file in listed[folder])
-    return found
+        for option in dict.fromkeys([name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]):
+            folder, _, file = option.rpartition("/")
+            if folder not in listed:
+                listed[folder] = _files(base / folder)
+            if file in listed[folder]:
+                spelt.append(option)
+                break
+        else:
+            spelt.append(None)
+    return spelt
 
 
 def pictures(folder: Path) -> list[str]:
-    """Names of all pictures in and below `folder`, relative, posix, sorted."""
+    """Names of all pictures in and below `folder`, relative, posix, sorted.
+
+    Raises DataError for a name that no json can hold.
+    """
     found: list[str] = []
     walked: set[str] = set()
-    for place, inner, files in os.walk(folder, followlinks=True):
+    for place, inner, files in os.walk(folder, onerror=_refuse, followlinks=True):
         true_place = os.path.realpath(place)
         if true_place in walked:  # a link that leads back up
             inner.clear()
@@ -78,6 +111,9 @@ def pictures(folder: Path) -> list[str]:
             for name in files
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES  # noqa: PTH122 -- 100,000 times
         ]
+    odd = next((name for name in found if not is_text(name)), None)
+    if odd is not None:
+        raise DataError("a picture's name is no UTF-8 text", file=folder, value=odd, mend="rename it")
     return sorted(found)
 
 
@@ -85,5 +121,12 @@ def _files(folder: Path) -> frozenset[str]:
     try:
         with os.scandir(folder) as entries:
             return frozenset(entry.name for entry in entries if entry.is_file())
-    except (FileNotFoundError, NotADirectoryError):
+    except PermissionError:
+        raise
+    except OSError:  # not there, no folder, or a name that no file system has
         return frozenset()
+
+
+def _refuse(error: OSError) -> None:
+    """A folder that can't be listed would take its pictures away unseen."""
+    raise error

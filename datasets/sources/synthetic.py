@@ -46,8 +46,9 @@ def read(config: DataConfig, workroom: Path) -> Source:
 
 def _write(folder: Path, names: list[str], drawn: list[scenes.Scene]) -> None:
     """All pictures or none: drawn into a neighbour that takes its name when it is complete."""
-    with files.full_disk_is_an_error(folder):
+    with files.writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
+        files.sweep(folder.parent, ".synthetic-*.????????")
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
             for name, scene in zip(names, drawn, strict=True):

@@ -52,6 +52,7 @@ def read(config: DataConfig, workroom: Path, *, format_name: str = "yolo") -> So
         dataset=Dataset(entry.classes, images, labels.table()),
         shares=True,
         record_word="line",
+        named={split: f"{given}, in {entry.path}" for split, given in entry.named.items()},
         findings=(*findings, *labels.findings),
         account=account,
     )

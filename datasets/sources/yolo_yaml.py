@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from bench.datasets.findings import Finding
+from bench.datasets.names import is_text
 from bench.datasets.sources import folders
 from bench.errors import DataError
 from bench.layout import SPLITS, SplitName
@@ -31,6 +32,7 @@ class Entry:
     root: Path
     classes: tuple[str, ...]
     places: Mapping[SplitName, list[Path]]  # folders, or txt files that list pictures
+    named: Mapping[SplitName, str]  # what the file says of the splits that it speaks of
     absent: dict[str, str]  # what the file lists and nobody has: split -> place
     licences: list[str]
 
@@ -68,7 +70,7 @@ def parse(path: Path) -> Entry:
         tree = yaml.safe_load(content)
     except FileNotFoundError:
         raise DataError("no such file", file=path, mend="mend `data.annotations`") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
         raise DataError(f"can't be read as YAML: {error}", file=path) from None
     if not isinstance(tree, dict):
         raise DataError("is no data.yaml: it should hold `names` and `train`", file=path)
@@ -76,6 +78,7 @@ def parse(path: Path) -> Entry:
     root = _root(tree, path)
     places: dict[SplitName, list[Path]] = {}
     absent: dict[str, str] = {}
+    named = {split: str(value) for split in SPLITS if (value := _said(tree, split)) is not None}
     for split in SPLITS:
         for given in _given(tree, split, path):
             place = _place(given, root, path)
@@ -93,8 +96,8 @@ def parse(path: Path) -> Entry:
         )
     about = tree.get("roboflow")
     licence = about.get("license") if isinstance(about, dict) else tree.get("license")
-    licences = [str(licence)] if licence else []
-    return Entry(path, hashlib.sha256(content).hexdigest(), root, classes, places, absent, licences)
+    licences = [str(licence).encode("utf-8", "replace").decode("utf-8")] if licence else []
+    return Entry(path, hashlib.sha256(content).hexdigest(), root, classes, places, named, absent, licences)
 
 
 def _classes(tree: Mapping[Any, Any], path: Path) -> tuple[str, ...]:
@@ -106,6 +109,11 @@ def _classes(tree: Mapping[Any, Any], path: Path) -> tuple[str, ...]:
     if not isinstance(names, list) or not names or not all(isinstance(n, (str, int, float)) for n in names):
         raise DataError("has no `names`: a list of class names, or number: name", file=path, value=names)
     classes = tuple(str(name) for name in names)
+    for name in classes:
+        if not is_text(name):
+            raise DataError(
+                "a class's name is no Unicode text: half of a surrogate pair", file=path, value=name
+            )
     twice = sorted({name for name in classes if classes.count(name) > 1})
     if twice:
         raise DataError("a class stands in `names` twice", file=path, value=twice[0])
@@ -125,7 +133,7 @@ def _root(tree: Mapping[Any, Any], path: Path) -> Path:
 
 def _given(tree: Mapping[Any, Any], split: SplitName, path: Path) -> list[str]:
     """What the file says of a split; for one that it leaves out, the usual folder, if there is one."""
-    value = next((tree[key] for key in KEYS[split] if tree.get(key)), None)
+    value = _said(tree, split)
     if value is None:
         usual = [form.format(key) for key in KEYS[split] for form in ("{}/images", "images/{}")]
         return [place for place in usual if (path.parent / place).is_dir()][:1]
@@ -135,6 +143,11 @@ def _given(tree: Mapping[Any, Any], split: SplitName, path: Path) -> list[str]:
             "should be a folder, a list of folders, or a txt", file=path, record=split, value=value
         )
     return items
+
+
+def _said(tree: Mapping[Any, Any], split: SplitName) -> Any:
+    """The value of the split's key; None where it has none."""
+    return next((tree[key] for key in KEYS[split] if tree.get(key)), None)
 
 
 def _place(given: str, root: Path, path: Path) -> Path | None:
@@ -157,7 +170,8 @@ def _place(given: str, root: Path, path: Path) -> Path | None:
 
 def _listed(listing: Path, root: Path, findings: list[Finding]) -> list[str]:
     """The pictures that a txt names: relative to it (as ultralytics has `./`), to the root, or absolute."""
-    found = []
+    found: list[str] = []
+    lost: list[str] = []
     try:
         lines = listing.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -168,15 +182,23 @@ def _listed(listing: Path, root: Path, findings: list[Finding]) -> list[str]:
         options = [os.path.normpath(base / name) for base in (listing.parent, root)]
         there = next((option for option in options if os.path.isfile(option)), None)  # noqa: PTH113 -- 100,000 times
         if there is None:
-            findings.append(Finding("no_file", name, detail=f"listed in {listing.name}"))
+            lost.append(name)
         else:
             found.append(there)
+    if lost and not found:
+        raise DataError(
+            f"not one of the {len(lost)} pictures that it lists is there",
+            file=listing,
+            value=lost[:3],
+            mend=f"its lines start from {listing.parent}" + (f" or {root}" if root != listing.parent else ""),
+        )
+    findings += [Finding("no_file", name, detail=f"listed in {listing.name}") for name in lost]
     return found
 
 
 def _has_names(path: Path) -> bool:
     try:
         tree = yaml.safe_load(path.read_bytes())
-    except (yaml.YAMLError, OSError):
+    except (yaml.YAMLError, ValueError, RecursionError, OSError):
         return False
     return isinstance(tree, dict) and "names" in tree

@@ -151,3 +151,12 @@ def test_the_fracture_table_names_the_published_classes(real_data):
 def test_labels_stay_small_integers():
     dataset, _ = apply(dataset_of(), parse({"classes": {"x": list(CLASSES)}}, "mine"))
     assert dataset.boxes.label.dtype == np.int64
+
+
+def test_what_the_table_names_and_the_source_lacks_is_noted():
+    table = parse({"classes": {"x": list(CLASSES)}, "drop": ["unicorn"]}, "mine")
+    _, account = apply(dataset_of(), table)
+    assert account["absent"] == ["unicorn"]
+    misspelt = [name for name in CLASSES if name != "cat"] + ["catt"]
+    with pytest.raises(DataError, match=r"'cat' \(did you mean 'catt'\?\)"):
+        apply(dataset_of(), parse({"classes": {"x": misspelt}}, "mine"))

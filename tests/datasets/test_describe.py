@@ -53,6 +53,15 @@ def test_another_suffix_is_refused(distribution, tmp_path):
 
 
 @pytest.mark.slow
+def test_letters_that_no_font_has_are_drawn_without_a_word(coco, tmp_path):
+    coco.categories[0]["name"] = "\u732b"
+    coco.write()
+    target = tmp_path / "a.png"
+    draw(describe(prepare(coco.config(), tmp_path / "cache")), target)
+    assert target.stat().st_size
+
+
+@pytest.mark.slow
 def test_drawn(distribution, tmp_path):
     """Names from data that mean something to matplotlib and to XML stand there as they are."""
     draw(distribution, tmp_path / "a.png")

@@ -18,7 +18,7 @@ from bench.datasets.dataset import BoxTable, Dataset, Images
 from bench.datasets.findings import Finding
 from bench.datasets.layout import Prepared, finished, write
 from bench.datasets.pictures import inspect
-from bench.errors import RunError
+from bench.errors import DataError, RunError
 from bench.layout import SPLITS, Layout
 
 MANIFEST = {"classes": ["cat", "dög"], "key": "0"}
@@ -183,6 +183,31 @@ def test_a_finished_layout_wins_and_a_ruin_does_not(tmp_path):
     again = write(tmp_path / "out", prepared(tmp_path / "src"), MANIFEST)
     assert not mark.exists()
     assert isinstance(finished(again.root), Layout)
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]", "\xff"])
+def test_a_damaged_manifest_is_told_and_made_anew(content, tmp_path):
+    layout = write(tmp_path / "out", prepared(tmp_path / "src"), MANIFEST)
+    layout.manifest_path.write_text(content, encoding="latin-1")
+    assert finished(layout.root) is None
+    with pytest.raises(DataError, match=f"(?s)damaged.*delete {layout.root}"):
+        Layout.open(layout.root)
+    write(tmp_path / "out", prepared(tmp_path / "src"), MANIFEST)
+    assert finished(layout.root) == layout
+
+
+def test_a_cache_that_is_a_file_is_told(tmp_path):
+    (tmp_path / "cache").touch()
+    with pytest.raises(RunError, match=r"cache/out: can't be written: a file stands"):
+        write(tmp_path / "cache/out", prepared(tmp_path / "src"), MANIFEST)
+
+
+def test_what_a_killed_conversion_left_is_swept(tmp_path):
+    left = tmp_path / ".coco-0123.abcdefgh"
+    (left / "images").mkdir(parents=True)
+    os.utime(left, (0, 0))
+    write(tmp_path / "out", prepared(tmp_path / "src"), MANIFEST)
+    assert not left.exists()
 
 
 def test_a_file_system_without_links_gets_copies(tmp_path, monkeypatch):

@@ -52,6 +52,11 @@ def test_a_roboflow_export_that_leaks(make_yolo, tmp_path):
     assert manifest["split"]["shared_groups"] == 0
 
 
+def test_a_run_is_named_for_the_folder_also_from_within_it(coco, tmp_path, monkeypatch):
+    monkeypatch.chdir(coco.root)
+    assert f'name: "{coco.root.name}"' in sniff(Path(), base=coco.root)
+
+
 def test_paths_are_relative_to_where_the_file_will_stand(coco, tmp_path):
     text = sniff(coco.root, base=tmp_path)
     assert 'path: "coco"' in text

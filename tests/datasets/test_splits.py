@@ -165,3 +165,39 @@ def test_fracture_leaks_as_published_and_not_when_grouped(real_data, tmp_path):
     split, grouped = assign(dataset, SplitConfig(kind="grouped"), None)
     assert grouped["shared_groups"] == 0
     assert np.abs(np.bincount(split) / len(split) - [0.7, 0.15, 0.15]).max() < 0.01
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_split_of_background_alone_is_refused(part):
+    splits = [row % 3 for row in range(30)]
+    dataset = dataset_of(
+        [f"{row}.jpg" for row in range(30)], [[] if split == part else [0] for split in splits], splits
+    )
+    name = ("train", "val", "test")[part]
+    with pytest.raises(DataError, match=rf"(?s)data\.split: {name} has no box.*10 pictures, 0 boxes.*Mend"):
+        assign(dataset, SplitConfig(), None)
+
+
+@pytest.mark.parametrize("limit", [6, 30, 60, 100])
+def test_limit_keeps_pictures_with_boxes_by_their_share(limit):
+    """Of few pictures a class at a time, none wants to be kept, and background fills the rest."""
+    labels = [[row % 8] if row % 4 == 0 else [] for row in range(600)]
+    splits = [0] * 480 + [1] * 60 + [2] * 60
+    dataset = dataset_of([f"{row}.jpg" for row in range(600)], labels, splits)
+    split, _ = assign(dataset, SplitConfig(), limit)
+    peopled = dataset.class_counts().any(axis=1)
+    assert (split != LEFT_OUT).sum() == limit
+    for part in range(3):
+        held = (split == part).sum()
+        assert peopled[split == part].sum() >= max(1, held // 4)
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_a_split_that_is_named_and_not_there_is_not_taken_from_train(split):
+    others = [part for part in range(3) if ("train", "val", "test")[part] != split]
+    dataset = long_tail(40, splits=[others[row % 2] for row in range(40)])
+    with pytest.raises(
+        DataError, match=rf"(?s){split}: the source names a {split} split.*'x/y'.*correct the path"
+    ):
+        assign(dataset, SplitConfig(), None, {split: "x/y"})
+    assign(dataset, SplitConfig(kind="random"), None, {split: "x/y"})

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from bench.reports.comparison import compare
@@ -103,3 +105,25 @@ def test_cells_that_are_not_finished_are_named(say, make_record):
 )
 def test_chance_of_a_clean_order(mine, theirs, chance):
     assert clean_order_chance(mine, theirs) == pytest.approx(chance)
+
+
+def test_a_test_split_without_boxes_is_said_to_be_the_cause(say, make_record):
+    test = make_record("a", 0, 0.5).test
+    assert test is not None
+    empty = test.model_copy(update={"boxes": 0, "coco": test.coco.model_copy(update={"AP": None})})
+    found = say(make_record("a", 0, 0.5, test=empty))
+    assert found.answer.startswith("No model has a test AP: the test split (96 pictures) has no boxes")
+
+
+@pytest.mark.parametrize(
+    ("shared", "words"), [(1, "1 group of pictures stands"), (148, "148 groups of pictures stand")]
+)
+def test_a_split_that_leaks_is_the_first_caution(make_run, make_record, shared, words):
+    run = make_run(records=[make_record("a", 0, 0.5)])
+    manifest = json.loads(run.manifest_path.read_text())
+    manifest["split"]["shared_groups"] = shared
+    run.manifest_path.write_text(json.dumps(manifest))
+    (comparison,) = compare([run])
+    first = verdict(comparison).cautions[0]
+    assert first.startswith(f"{words} in more than one split: test figures come out too good")
+    assert "split.kind: grouped" in first

@@ -1,7 +1,8 @@
 import pytest
 
 from bench.config import BenchConfig
-from bench.errors import RecipeError
+from bench.errors import ConfigError, RecipeError
+from bench.runner import plan
 from bench.runner.plan import plan_cells
 
 
@@ -11,3 +12,38 @@ def test_random_weights_are_not_judged_without_a_training() -> None:
         plan_cells(BenchConfig.model_validate(words))
     words["train"] = {"epochs": 1}
     assert len(plan_cells(BenchConfig.model_validate(words))) == 1
+
+
+@pytest.mark.parametrize(
+    ("device", "there", "refused"),
+    [
+        ("cuda", 0, True),
+        ("cuda:1", 1, True),
+        ("cuda:0", 1, False),
+        ("auto", None, False),
+        ("cpu", None, False),
+    ],
+)
+def test_a_gpu_that_is_asked_for_must_be_there(
+    monkeypatch: pytest.MonkeyPatch, device: str, there: int | None, refused: bool
+) -> None:
+    def count() -> int:
+        assert there is not None, "nobody asked for a GPU: torch stays out of it"
+        return there
+
+    monkeypatch.setattr(plan, "_count_gpus", count)
+    config = BenchConfig.model_validate(
+        {"data": {"source": "synthetic"}, "models": ["fake"], "device": device}
+    )
+    if refused:
+        with pytest.raises(ConfigError, match="device: torch sees"):
+            plan_cells(config)
+    else:
+        assert plan_cells(config)
+
+
+@pytest.mark.slow
+def test_torch_is_asked_for_gpus_in_a_process_of_its_own() -> None:
+    import torch
+
+    assert plan._count_gpus() == torch.cuda.device_count()

@@ -15,6 +15,7 @@ import pytest
 
 from bench.config import read_config
 from bench.errors import ConfigError, RunError
+from bench.layout import Layout
 from bench.records import CellRecord
 from bench.runner import run as running
 from bench.runner.run import Outcome
@@ -237,3 +238,20 @@ def test_a_run_whose_data_is_gone_is_refused(fake_config: Path, tmp_path: Path) 
     shutil.rmtree(tmp_path / "cache")
     with pytest.raises(RunError, match="dataset of this run is gone"):
         running.resume(outcome.run, Ears())
+
+
+def test_a_run_is_not_resumed_when_a_picture_behind_it_is_gone(fake_config: Path, tmp_path: Path) -> None:
+    outcome, _ = start(fake_config, tmp_path / "runs", f"cache={tmp_path / 'cache'}", models=("one",))
+    picture = Layout.open(Path(outcome.run.info().layout)).examples("val")[0].path
+    picture.unlink()
+    with pytest.raises(RunError, match=f"{picture.name}: a picture of this run is gone"):
+        running.resume(outcome.run, Ears())
+    picture.symlink_to(tmp_path / "moved.png")
+    with pytest.raises(RunError, match=r"moved\.png: a picture of this run is gone"):
+        running.resume(outcome.run, Ears())
+
+
+def test_a_lock_that_can_t_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".lock").mkdir()  # stands for a run folder that is closed: tests may run as root
+    with pytest.raises(RunError, match=r"\.lock: can't be written"), running._alone(RunFolder(tmp_path)):
+        pass

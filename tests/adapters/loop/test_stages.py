@@ -59,6 +59,25 @@ def test_a_plan_leaves_nothing_open_in_its_stages(family: str) -> None:
     assert plan.recipe.decay_norms is True
 
 
+@pytest.mark.parametrize("family", ["detr", "frcnn", "yolo"])
+@pytest.mark.parametrize("rates", [{}, {"lr": 0.004}, {"lr": 0.004, "backbone_lr": 0.001}])
+def test_a_rate_alone_moves_the_backbone_s_with_it_in_every_family(
+    family: str, rates: dict[str, float]
+) -> None:
+    stages = [{"epochs": 1}, {"epochs": 1, "lr": 3e-4}, {"epochs": 1, "lr": 3e-4, "backbone_lr": 2e-4}]
+    plan = registry.family(family).plan(
+        variant="tiny", weights="none", options={}, recipe=Recipe.model_validate({"stages": stages, **rates})
+    )
+    assert plan.recipe.lr and plan.recipe.backbone_lr
+    ratio = plan.recipe.backbone_lr / plan.recipe.lr
+    told = [(one.recipe.lr, one.recipe.backbone_lr) for one in stretches(plan.recipe)]
+    assert told == [
+        (plan.recipe.lr, pytest.approx(plan.recipe.backbone_lr)),
+        (3e-4, pytest.approx(3e-4 * ratio)),
+        (3e-4, 2e-4),
+    ]
+
+
 def test_planning_imports_no_torch() -> None:
     program = (
         "import sys; from bench import registry; from bench.recipe import Recipe\n"

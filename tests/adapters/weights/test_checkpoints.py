@@ -105,6 +105,18 @@ def test_what_is_no_checkpoint_is_said_to_be_none(tmp_path: Path, name: str, kin
     with pytest.raises(WeightsError) as caught:
         load_state(path)
     assert str(path) in str(caught.value)
+    assert "KeyError" not in str(caught.value)
+    assert "EOFError" not in str(caught.value)
+    if kind in ("empty", "text", "noise"):
+        assert "is no torch or safetensors checkpoint" in str(caught.value)
+
+
+def test_a_pickle_that_breaks_off_is_no_checkpoint(tmp_path: Path) -> None:
+    for content in (b"\x80", b"\x80\x02", b"\x80\x02}q"):
+        (tmp_path / "x.pth").write_bytes(content)
+        with pytest.raises(WeightsError, match="checkpoint") as caught:
+            load_state(tmp_path / "x.pth")
+        assert "Error" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [{}, [1, 2], {"epoch": 3}, {"model": {"a": "b"}}])

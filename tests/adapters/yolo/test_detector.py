@@ -19,11 +19,12 @@ from bench.recipe import Recipe
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
+EPOCHS = 34
 OPTIONS = {"mosaic": 0.0, "scale": 0.2, "hsv_h": 0.0, "hsv_s": 0.2}
 
 
 def planned(**given: Any) -> Plan:
-    recipe = Recipe(epochs=70, batch_size=8, image_size=96, lr=0.005, val_every=35)
+    recipe = Recipe(epochs=EPOCHS, batch_size=8, image_size=96, lr=0.01, val_every=EPOCHS // 2)
     return FAMILY.plan(
         **{"variant": "tiny", "weights": "none", "options": OPTIONS, "recipe": recipe, **given}
     )
@@ -47,7 +48,7 @@ def trained(yolo_scenes: Layout, workdir: Path) -> tuple[Detector, list[Sequence
     plan = planned()
     detector = FAMILY.build(plan, classes=yolo_scenes.classes, seed=0, device="cpu")
     context = FitContext(workdir, 0, "cpu", score_val=score, on_epoch=lambda record: False)
-    assert detector.fit(yolo_scenes, plan.recipe, context).best_epoch == 70
+    assert detector.fit(yolo_scenes, plan.recipe, context).best_epoch == EPOCHS
     return detector, judged
 
 

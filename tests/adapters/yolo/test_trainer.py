@@ -228,7 +228,7 @@ def test_a_training_that_is_done_is_not_repeated(yolo_scenes: Layout, whole: Har
 
 
 def test_another_recipe_does_not_take_up_what_is_there(yolo_scenes: Layout, whole: Harness) -> None:
-    with pytest.raises(RunError, match=r"recipe\.lr is 0\.002 there, 0\.1 is asked for"):
+    with pytest.raises(RunError, match=r"recipe\.lr was 0\.002, now 0\.1"):
         fit(yolo_scenes, planned(lr=0.1), Harness(whole.workdir))
 
 

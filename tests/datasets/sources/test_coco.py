@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bench.config import DataConfig
+from bench.datasets import sniff
 from bench.datasets.dataset import NO_SPLIT
 from bench.datasets.sources.coco import read
 from bench.errors import DataError
@@ -311,3 +312,50 @@ def test_detect_waste_without_its_orphans(real_data, taco_pictures, tmp_path):
         "paper": 47, "bio": 0, "other": 1,
     }  # fmt: skip
     assert kinds(source) == {"no_file": 3647 + 915 - 1183 - 317}
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value", "expected"),
+    [
+        ("annotations", "bbox", [10**400, 1, 5, 5], "annotation 1: bbox should be 4 finite numbers"),
+        ("annotations", "bbox", [1e308, 1, 1e308, 5], "annotation 1: bbox should be 4 finite numbers"),
+        ("images", "width", 10**400, r"images\[0\]: width and height should be whole numbers"),
+        ("images", "file_name", "n" * 5000 + ".png", r"images\[0\]: the file_name is longer than any"),
+        ("images", "file_name", "\ud800.png", r"images\[0\]: the file_name is no Unicode text"),
+        ("categories", "name", "\udfff", r"categories\[0\]: the name is no Unicode text"),
+    ],
+)
+def test_values_that_no_column_holds_are_told(coco, tmp_path, part, field, value, expected):
+    getattr(coco, part)[0][field] = value
+    coco.write()
+    with pytest.raises(DataError, match=expected) as caught:
+        read(coco.config(), tmp_path)
+    assert len(str(caught.value)) < 3000, "long values are cut"
+
+
+def test_an_id_or_licences_of_another_kind_do_no_harm(coco, tmp_path):
+    coco.annotations[3]["id"] = 10**30
+    coco.write()
+    path = coco.root / "annotations.json"
+    path.write_text(path.read_text().replace('{"images"', '{"licenses": 5, "images"', 1))
+    source = read(coco.config(), tmp_path)
+    assert len(source.dataset.boxes) == 40
+    assert source.account["annotations"][0]["licences"] == []
+
+
+@pytest.mark.parametrize("content", ['{"images": ' + "9" * 5000 + "}", "[" * 200_000])
+def test_json_that_python_gives_up_on(coco, tmp_path, content):
+    (coco.root / "annotations.json").write_text(content)
+    for look in (lambda: read(coco.config(), tmp_path), lambda: sniff(coco.root)):
+        with pytest.raises(DataError, match=r"annotations\.json: is no"):
+            look()
+
+
+def test_a_decomposed_name_is_found_and_named_composed(coco, tmp_path):
+    (coco.root / "pics/000.png").rename(coco.root / "pics/e\u0301.png")
+    coco.images[0]["file_name"] = "pics/e\u0301.png"
+    coco.write()
+    source = read(coco.config(), tmp_path)
+    assert not source.findings
+    assert source.dataset.images.names[0] == "pics/\u00e9.png"
+    assert Path(source.dataset.images.paths[0]).is_file()

@@ -1,5 +1,6 @@
 """YOLO folders: data.yaml in its many shapes, rows that are boxes or polygons, rows that are neither."""
 
+import errno
 from collections import Counter
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.config import DataConfig
+from bench.datasets import prepare
 from bench.datasets.problems import Problems
 from bench.datasets.sources import fracture, yolo_rows
 from bench.datasets.sources.yolo import read
@@ -81,6 +83,37 @@ def test_val_may_be_called_valid(make_yolo, tmp_path):
     source = read(folder.config(), tmp_path)
     assert splits_of(source) == [4, 3, 0]
     assert source.account["listed_but_absent"] == {"test": "../test/images"}
+    assert set(source.named) == {"train", "val", "test"}
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "unreadable"])
+def test_a_named_split_without_pictures_is_refused(yolo, tmp_path, damage):
+    folder = yolo.root / "test/images"
+    for path in folder.iterdir():
+        path.write_bytes(b"no picture") if damage == "unreadable" else path.unlink()
+    if damage == "missing":
+        folder.rmdir()
+    with pytest.raises(DataError, match=r"(?s)test: the source names a test split.*images, in .*data\.yaml"):
+        prepare(yolo.config(), tmp_path / "cache")
+    yolo.yaml("train: train/images\nval: val/images\nnames: [cat, dog]")
+    if damage == "missing":
+        assert prepare(yolo.config(), tmp_path / "cache").examples("test")
+
+
+def test_a_list_of_which_no_picture_is_there_is_named(yolo, tmp_path):
+    (yolo.root / "train.txt").write_text("gone/a.png\ngone/b.png\n")
+    yolo.yaml("train: train.txt\nval: val/images\nnames: [cat, dog]")
+    with pytest.raises(DataError, match=r"train\.txt: not one of the 2 pictures.*gone/a\.png"):
+        read(yolo.config(), tmp_path)
+
+
+def test_a_closed_label_file_is_told(yolo, tmp_path, monkeypatch):
+    def closed(path, picture):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(yolo_rows, "content_of", closed)
+    with pytest.raises(DataError, match=r"labels/\w+\.txt: can't be read: Permission denied"):
+        prepare(yolo.config(), tmp_path / "cache")
 
 
 def test_labels_beside_the_images_folder_or_the_pictures(yolo, tmp_path):
@@ -166,6 +199,8 @@ def test_all_bad_rows_are_told_together(yolo, tmp_path):
         ("train: train/images\nnames: [cat, dog]\nnc: 3", "`nc` is not the number of `names`, 2"),
         ("train: nowhere\nnames: [cat, dog]", "the train pictures it names are nowhere"),
         ("train: 7\nnames: [cat, dog]", "should be a folder, a list of folders, or a txt"),
+        ('train: train/images\nnames: ["\\uD800", dog]', "half of a surrogate pair"),
+        ("train: train/images\nnames: [cat, dog]\nnc: " + "9" * 5000, "can't be read as YAML"),
         ("- a\n- b", "is no data.yaml"),
         ("train: [", "can't be read as YAML"),
     ],
