@@ -99,7 +99,7 @@ def inspect(path: str) -> Picture:
             image.load()
     except MemoryError:
         raise
-    except (UnidentifiedImageError, ImportError):  # the latter from PIL's plug-ins that lack a package of theirs
+    except (UnidentifiedImageError, ImportError):  # a plug-in that lacks its package
         return Picture(problem="is no picture that can be read")
     except Exception as error:  # PIL answers a broken file with whatever its parsers stumble over
         return Picture(problem=str(error).replace(repr(path), "the file") or type(error).__name__)
