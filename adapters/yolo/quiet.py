@@ -88,9 +88,11 @@ def _private_folder() -> Path:
 
 def _hush() -> None:
     """The log goes to whoever listens to Python's logging, not to stdout; analytics and trackers stay off."""
+    from ultralytics import utils
     from ultralytics.utils import SETTINGS as LIVE
     from ultralytics.utils.events import events
 
+    utils.VERBOSE = False  # progress bars ask for it each time: a process may have had ultralytics before us
     for handler in list(_log.handlers):
         if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
             _log.removeHandler(handler)
