@@ -125,7 +125,8 @@ def direct(config: BenchConfig, layout: Layout, folder: Path) -> Cost:
     (folder / "data.yaml").write_text(
         yaml.safe_dump({**yaml.safe_load(text), "path": str(folder / "data")}), encoding="utf-8"
     )
-    words = training_args(planned.plan.recipe, planned.plan.options, seed=planned.seed, device="cpu")
+    recipe = planned.plan.recipe
+    words = training_args(recipe, planned.plan.options, epochs=recipe.epochs, seed=planned.seed, device="cpu")
     words |= {
         "model": model_word(planned.plan, folder),
         "data": str(folder / "data.yaml"),
