@@ -36,6 +36,7 @@ def test_run_ends_with_the_comparison_and_where_the_report_is(fake_config: Path,
     assert (tmp_path / "again.html").read_text().startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.slow
 def test_a_failed_cell_is_told_by_the_exit_code(fake_config: Path, tmp_path: Path) -> None:
     result = bench(
         "run",

@@ -68,6 +68,7 @@ def test_every_cell_leaves_a_record_and_the_run_its_tables(fake_config: Path, tm
     assert outcome.report.read_text().startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.slow
 def test_the_resolved_config_repeats_the_run(fake_config: Path, tmp_path: Path) -> None:
     first, _ = start(fake_config, tmp_path / "a", models=("one",))
     again, _ = start(first.run.config_path, tmp_path / "b")
@@ -75,6 +76,7 @@ def test_the_resolved_config_repeats_the_run(fake_config: Path, tmp_path: Path) 
     assert again.records[0].test == first.records[0].test
 
 
+@pytest.mark.slow
 def test_what_is_judged_is_what_is_stored_as_pycocotools_would(fake_config: Path, tmp_path: Path) -> None:
     """Other predictions are put in the place of the stored ones, and the cell is finished from there."""
     from pycocotools.coco import COCO
@@ -196,6 +198,7 @@ def test_a_killed_runner_takes_its_cell_along_and_the_run_can_be_finished(
     assert [row["epoch"] for row in cell.history()] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_two_runners_on_one_run_are_refused_and_a_killed_cell_is_a_failed_one(
     fake_config: Path, tmp_path: Path
 ) -> None:
@@ -231,6 +234,7 @@ def test_what_can_t_be_planned_leaves_no_run_folder(fake_config: Path, tmp_path:
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_run_whose_data_is_gone_is_refused(fake_config: Path, tmp_path: Path) -> None:
     import shutil
 
