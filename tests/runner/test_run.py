@@ -108,6 +108,23 @@ def test_what_is_judged_is_what_is_stored_as_pycocotools_would(fake_config: Path
     assert ours == pytest.approx(list(judge.stats), abs=1e-12)
 
 
+def test_the_score_threshold_is_val_s_on_both_splits(fake_config: Path, tmp_path: Path) -> None:
+    """Perfect boxes, scored 0.7 on val and 0.2 on test: with val's threshold test has no detection left."""
+    outcome, _ = start(fake_config, tmp_path, models=("one",))
+    cell = outcome.run.cell("one-seed0")
+    for split, score in (("val", 0.7), ("test", 0.2)):
+        truth = json.loads(outcome.run.ground_truth_path(split).read_text())["annotations"]
+        found = [
+            {key: box[key] for key in ("image_id", "category_id", "bbox")} | {"score": score} for box in truth
+        ]
+        cell.predictions_path(split).write_text(json.dumps(found))
+    cell.record_path.unlink()
+    record = running.resume(outcome.run, Ears()).records[0]
+    assert record.val and record.test
+    assert record.val.operating_point.score_threshold == record.test.operating_point.score_threshold == 0.7
+    assert (record.val.operating_point.recall, record.test.operating_point.recall) == (1.0, 0.0)
+
+
 def test_a_cell_that_fails_leaves_its_reason_and_the_others_go_on(fake_config: Path, tmp_path: Path) -> None:
     outcome, _ = start(fake_config, tmp_path, "models.one.options.fail_at_epoch=2")
     failed, done = outcome.records
