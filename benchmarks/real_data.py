@@ -1,4 +1,4 @@
-"""The runs on real data that docs/results.md shows.
+"""The runs that docs/results.md shows.
 
     python benchmarks/real_data.py --data DATA --out OUT            # a laptop: small models or small budgets
     python benchmarks/real_data.py --data DATA --out OUT --gpu      # all of it, standard variants
@@ -24,14 +24,56 @@ TACO: dict[str, Any] = {
     "split": {"kind": "random", "val": 0.15, "test": 0.15, "seed": 0},
 }
 FRACTURE: dict[str, Any] = {"source": "fracture", "split": {"kind": "published"}}
+FRACTURE_APART: dict[str, Any] = {
+    "source": "fracture",
+    "split": {"kind": "grouped", "val": 0.084, "test": 0.041, "seed": 0},
+}
+"""As many pictures in each split as were published, but no copies of a picture in two of them."""
 
 
 def family(name: str, variant: str) -> dict[str, Any]:
     return {"family": name, "variant": variant, "weights": "none"}
 
 
+def small_detr(queries: int) -> dict[str, Any]:
+    """DETR of 3+3 layers on a ResNet-18."""
+    options = {
+        "backbone": {"layer": "basic", "depths": [2, 2, 2, 2], "widths": [64, 128, 256, 512]},
+        "width": 128,
+        "heads": 8,
+        "encoder_layers": 3,
+        "decoder_layers": 3,
+        "feedforward": 512,
+        "queries": queries,
+    }
+    return {**family("detr", "resnet-50"), "name": f"detr-{queries}-queries", "options": options}
+
+
 TINY = [family("detr", "tiny"), family("yolo", "tiny"), family("frcnn", "tiny")]
 SMALL = [family("detr", "resnet-50"), family("yolo", "n"), family("frcnn", "mobilenet_v3_large_320_fpn")]
+QUERIES = [
+    *(small_detr(queries) for queries in (4, 50, 100)),
+    family("frcnn", "tiny"),
+    {**family("yolo", "n"), "name": "yolo-n"},
+    {**family("yolo", "s"), "name": "yolo-s"},
+]
+LOSSES: dict[str, dict[str, Any]] = {
+    "standard": {},
+    "inverse": {"classification": "weighted", "class_weights": "inverse_frequency"},
+    "sqrt": {"classification": "weighted", "class_weights": "inverse_sqrt"},
+    "focal": {"classification": "focal"},
+}
+
+
+def with_losses(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every model with every loss."""
+    return [
+        {**model, "name": f"{model['family']}-{name}", "loss": loss}
+        for model in models
+        for name, loss in LOSSES.items()
+    ]
+
+
 STANDARD = [family("detr", "resnet-50"), family("yolo", "m"), family("frcnn", "resnet50_fpn")]
 
 LAPTOP: dict[str, dict[str, Any]] = {
@@ -44,6 +86,28 @@ LAPTOP: dict[str, dict[str, Any]] = {
         "data": FRACTURE,
         "models": TINY,
         "train": {"epochs": 12, "batch_size": 16, "image_size": 192, "val_every": 2},
+    },
+    "fracture-queries": {
+        "data": FRACTURE,
+        "models": QUERIES,
+        "train": {"epochs": 3, "batch_size": 16, "image_size": 192},
+    },
+    "fracture-queries-apart": {
+        "data": FRACTURE_APART,
+        "models": QUERIES,
+        "train": {"epochs": 3, "batch_size": 16, "image_size": 192},
+    },
+    "losses-drawn": {
+        "data": {"source": "synthetic"},
+        "models": with_losses(TINY),
+        "train": {"epochs": 36, "batch_size": 16, "image_size": 96, "val_every": 4},
+        "seeds": [0, 1, 2],
+    },
+    "losses-taco": {
+        "data": TACO,
+        "models": with_losses(TINY),
+        "train": {"epochs": 30, "batch_size": 8, "image_size": 224, "val_every": 5},
+        "seeds": [0, 1, 2],
     },
     "taco-standard": {
         "data": TACO,
@@ -76,6 +140,43 @@ GPU: dict[str, dict[str, Any]] = {
             "workers": 4,
         },
     },
+    "fracture-queries": {
+        "data": FRACTURE,
+        "models": QUERIES,
+        "train": {
+            "epochs": 30,
+            "batch_size": 16,
+            "image_size": 640,
+            "val_every": 3,
+            "amp": True,
+            "workers": 4,
+        },
+    },
+    "fracture-queries-apart": {
+        "data": FRACTURE_APART,
+        "models": QUERIES,
+        "train": {
+            "epochs": 30,
+            "batch_size": 16,
+            "image_size": 640,
+            "val_every": 3,
+            "amp": True,
+            "workers": 4,
+        },
+    },
+    "losses-fracture": {
+        "data": FRACTURE,
+        "models": with_losses(STANDARD),
+        "train": {
+            "epochs": 8,
+            "batch_size": 16,
+            "image_size": 512,
+            "val_every": 2,
+            "amp": True,
+            "workers": 4,
+        },
+        "seeds": [0, 1, 2],
+    },
 }
 
 
@@ -106,7 +207,9 @@ def one(name: str, config: dict[str, Any], data: Path, out: Path, work: Path) ->
     folder = work / name
     folder.mkdir(parents=True, exist_ok=True)
     root = data.resolve() / ("fracture" if config["data"]["source"] == "fracture" else "")
-    tree = {"name": name, **config, "data": {**config["data"], "path": str(root)}, "seeds": [0]}
+    tree = {"name": name, "seeds": [0], **config}
+    if config["data"]["source"] != "synthetic":
+        tree["data"] = {**config["data"], "path": str(root)}
     (folder / "bench.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     begun = sorted(folder.glob("runs/*/run.json"))
     words = ["run", "-c", str(folder / "bench.yaml")]
