@@ -1,6 +1,5 @@
 """The file state.pt, from which a killed training goes on: our loop's or ultralytics'. Imports torch."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 
 from bench import files
+from bench.config_tree import differences
 from bench.errors import RunError
 
 NAME = "state.pt"
@@ -26,6 +26,7 @@ class Progress:
     duration_s: float = 0.0
     train_s: float = 0.0
     best_epoch: int = 0
+    best_step: int | None = None
     best_ap: float = -1.0
     stopped: bool = False
     last_epoch: dict[str, Any] | None = None
@@ -51,22 +52,10 @@ def read(workdir: Path, version: int, terms: dict[str, Any]) -> tuple[dict[str, 
     content = torch.load(path, map_location="cpu", weights_only=True)
     if content.get("version") != version:
         raise RunError("holds a training of another version of bench", file=path, mend="take the folder away")
-    if changes := _changes(content["terms"], terms):
+    if changes := differences(content["terms"], terms):
         raise RunError(
             f"holds a training that was begun under other terms: {'; '.join(changes)}",
             file=path,
             mend="take the folder away, or ask for the same training",
         )
     return content["progress"], content["parts"]
-
-
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[str]:
-    """Each word that differs, as 'recipe.lr was 0.01, now 0.02'."""
-    lines = []
-    for word in dict.fromkeys([*before, *now]):
-        old, new = before.get(word), now.get(word)
-        if isinstance(old, dict) and isinstance(new, dict):
-            lines += _changes(old, new, f"{within}{word}.")
-        elif old != new:
-            lines.append(f"{within}{word} was {old!r}, now {new!r}")
-    return lines

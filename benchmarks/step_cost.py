@@ -1,21 +1,24 @@
 """What does a training step cost in our loop, against one written by hand for the same network and batch?
 
-    python benchmarks/step_cost.py [--families detr frcnn] [--batch 8] [--steps 10] [--rounds 30]
+    python benchmarks/step_cost.py [--families detr frcnn yolo] [--batch 8] [--steps 10] [--rounds 30]
 
 Two copies of the tiny network, with the same weights, batch, optimiser and clipping, train in turns in this
 process, a round of some steps each; who begins a round changes. Ours is the loop whole, as `fit` runs it:
-rates, loss weights, means of the losses, progress. By hand is what a tutorial has. Loading pictures and
-validation are left out on both sides. The ratio is the median of those of the rounds; on a CPU torch has one
+rates, loss weights, means of the losses, progress. By hand is what a tutorial has; for YOLO, which has a
+trainer of its own, that trainer's loop as ultralytics has it. Loading pictures and validation are left out on
+both sides. The ratio is the median of those of the rounds; on a CPU torch has one
 thread and its CPU seconds count, because wall seconds mean little on a machine that does other things.
 Exit code 1 where a ratio is over 1.03.
 """
 
 import argparse
+import contextlib
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +80,9 @@ BY_HAND: dict[str, tuple[str, Callable[[Any, Batch], torch.Tensor]]] = {
 """Family -> where the framework's own network lies in ours, and its loss."""
 
 
+FAMILIES = [*sorted(BY_HAND), "yolo"]
+
+
 def ours(detector: LoopDetector, layout: Layout, recipe: Recipe, batches: list[Batch], device: str) -> Any:
     """A call that trains as many steps as there are batches, in the loop."""
     context = FitContext(Path(), 0, device, score_val=lambda found: {}, on_epoch=lambda epoch: False)
@@ -104,6 +110,75 @@ def by_hand(network: Any, loss_of: Any, recipe: Recipe, batches: list[Batch], de
     return steps
 
 
+class _Passed(Exception):
+    """An epoch of ultralytics' loop is over."""
+
+
+def pass_of(trainer: Any, batches: list[dict[str, Any]]) -> Callable[[], None]:
+    """A call that trains as many steps as there are batches in a trainer's own loop: an epoch of its
+    `_do_train` up to where the validation begins, on batches that are in memory.
+    """
+
+    def leave(trainer: Any) -> None:
+        raise _Passed
+
+    trainer._setup_train()
+    trainer.add_callback("on_train_epoch_end", leave)
+    trainer.train_loader = _Fixed(batches, trainer.train_loader)
+    trainer._setup_train = lambda: None  # it stands
+
+    def steps() -> None:
+        with contextlib.suppress(_Passed):
+            trainer._do_train()
+
+    return steps
+
+
+class _Fixed:
+    """The same batches every time, in place of a loader."""
+
+    def __init__(self, batches: list[dict[str, Any]], loader: Any) -> None:
+        self._batches = batches
+        self.dataset, self.num_workers, self.sampler = loader.dataset, 0, loader.sampler
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (dict(batch) for batch in self._batches)
+
+
+def yolo_pair(layout: Layout, given: argparse.Namespace, room: Path) -> tuple[Any, Any]:
+    """Passes in plain ultralytics' trainer and in ours, the same words, network and batches in both."""
+    family = registry.family("yolo")
+    recipe = Recipe(
+        epochs=10_000, batch_size=given.batch, warmup_epochs=0.0, schedule="constant", image_size=96
+    )
+    plan = family.plan(variant="tiny", weights="none", options={}, recipe=recipe)
+    from ultralytics.models.yolo.detect import DetectionTrainer
+
+    from bench.adapters.yolo.trainer import Trainer
+
+    def build() -> Any:
+        return family.build(plan, classes=layout.classes, seed=0, device=given.device).model
+
+    (room / "ours").mkdir()
+    context = FitContext(
+        room / "ours", 0, given.device, score_val=lambda found: {}, on_epoch=lambda record: False
+    )
+    ours = Trainer(plan, build(), layout, context, {})
+    words = {**vars(ours.args), "save_dir": str(room / "plain")}
+    plain = DetectionTrainer(overrides={key: word for key, word in words.items() if word is not None})
+    plain.data, plain.build_dataset = ours.data, ours.build_dataset
+    plain.model = build()
+    mine = pass_of(ours, [])
+    batch = next(iter(ours.get_dataloader("train", given.batch, -1, "train")))
+    ours.train_loader = _Fixed([batch] * given.steps, ours.train_loader)
+    # As many pictures as the rounds' batches have, so that no step of them is the last of the training.
+    ours.pace.length = replace(ours.pace.length, in_epoch=given.batch * given.steps)
+    return pass_of(plain, [batch] * given.steps), mine
+
+
 def seconds(work: Callable[[], object], device: str) -> float:
     """CPU seconds on a CPU, wall seconds on a GPU that has finished."""
     if device == "cpu":
@@ -120,6 +195,9 @@ def seconds(work: Callable[[], object], device: str) -> float:
 def measure(name: str, layout: Layout, given: argparse.Namespace) -> tuple[float, float, float]:
     """Median seconds of a step by hand and in the loop, and the median ratio of the rounds."""
     device = given.device
+    if name == "yolo":
+        with tempfile.TemporaryDirectory(prefix="bench-step-yolo-") as room:
+            return compared(yolo_pair(layout, given, Path(room)), given)
     family = registry.family(name)
     recipe = Recipe(epochs=1, batch_size=given.batch, warmup_epochs=0.0, schedule="constant")
     plan = family.plan(variant="tiny", weights="none", options={}, recipe=recipe)
@@ -131,6 +209,12 @@ def measure(name: str, layout: Layout, given: argparse.Namespace) -> tuple[float
         by_hand(getattr(pair[0].trainable, inside), loss_of, plan.recipe, batches, device),
         ours(pair[1], layout, plan.recipe, batches, device),
     )
+    return compared(work, given)
+
+
+def compared(work: tuple[Any, Any], given: argparse.Namespace) -> tuple[float, float, float]:
+    """`work` by hand and in the loop, in turns: median seconds of a step in either, and the median ratio."""
+    device = given.device
     spans: list[tuple[float, float]] = []
     for number in range(given.rounds + 1):
         order = (0, 1) if number % 2 else (1, 0)
@@ -143,7 +227,7 @@ def measure(name: str, layout: Layout, given: argparse.Namespace) -> tuple[float
 
 def main() -> int:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--families", nargs="+", choices=sorted(BY_HAND), default=sorted(BY_HAND))
+    words.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
     words.add_argument("--batch", type=int, default=8)
     words.add_argument("--steps", type=int, default=10, help="in a round")
     words.add_argument("--rounds", type=int, default=30)

@@ -37,7 +37,7 @@ class Length:
     @classmethod
     def of(cls, recipe: Recipe, pictures: int) -> Self:
         """Of a recipe on so many training pictures."""
-        in_step = recipe.batch_size * recipe.accumulate
+        in_step = recipe.batch * recipe.accumulate
         if recipe.budget is None:
             return cls(pictures, in_step, epochs=recipe.epochs)
         budget = recipe.budget

@@ -16,6 +16,7 @@ from bench.adapters.loop import pictures
 from bench.adapters.loop.augment import Augment, Crop
 from bench.adapters.loop.pictures import Pixels
 from bench.adapters.loop.trainable import Batch, Target
+from bench.adapters.ranks import ALONE, Ranks
 from bench.errors import RecipeError
 from bench.layout import Example
 from bench.recipe import InputSize, Recipe
@@ -90,10 +91,14 @@ def _with_area(target: Target) -> Target:
 class Epochs(Sampler[list[Order]]):
     """The batches of the epoch that `epoch` names: shuffled, flipped and scaled as the recipe says.
 
-    `limit` ends an epoch after so many pictures: the last one of a training may be a part.
+    `limit` ends an epoch after so many pictures: the last one of a training may be a part. Of several ranks
+    each has its rows of every batch; in a last one that is smaller than they are many, some have none.
     """
 
-    def __init__(self, count: int, recipe: Recipe, seed: int, augment: Augment = "none") -> None:
+    def __init__(
+        self, count: int, recipe: Recipe, seed: int, augment: Augment = "none", ranks: Ranks = ALONE
+    ) -> None:
+        self._ranks = ranks
         self.epoch = 1
         self.limit = count
         self._augment = augment
@@ -102,7 +107,7 @@ class Epochs(Sampler[list[Order]]):
         self._seed = seed
 
     def __len__(self) -> int:
-        return -(-self._count // self._recipe.batch_size)
+        return -(-self._count // self._recipe.batch)
 
     def __iter__(self) -> Iterator[list[Order]]:
         recipe = self._recipe
@@ -111,31 +116,37 @@ class Epochs(Sampler[list[Order]]):
         flips = random.random(self._count) < recipe.flip
         scales = random.uniform(1 - recipe.multi_scale, 1 + recipe.multi_scale, len(self))
         by_batch = [recipe.input_size.scaled(scale) for scale in scales]
-        sizes: Sequence[InputSize] = [size for size in by_batch for _ in range(recipe.batch_size)]
+        sizes: Sequence[InputSize] = [size for size in by_batch for _ in range(recipe.batch)]
         crops: Sequence[Crop | None] = [None] * self._count
         if self._augment == "paper":
             sizes, crops = augmentation.draw(random, self._count, recipe.input_size)
         end = min(self.limit, self._count)
-        for start in range(0, end, recipe.batch_size):
-            rows = range(start, min(start + recipe.batch_size, end))
+        for start in range(0, end, recipe.batch):
+            batch = range(start, min(start + recipe.batch, end))
+            rows = [batch[number] for number in self._ranks.rows(len(batch))]
             yield [Order(int(order[row]), sizes[row], bool(flips[row]), crops[row]) for row in rows]
 
 
 def training(
-    examples: Sequence[Example], recipe: Recipe, seed: int, device: str, augment: Augment = "none"
+    examples: Sequence[Example],
+    recipe: Recipe,
+    seed: int,
+    device: str,
+    augment: Augment = "none",
+    ranks: Ranks = ALONE,
 ) -> tuple[DataLoader[Batch], Epochs]:
     """Batches of `examples`; set the sampler's `epoch` before each pass.
 
     Raises RecipeError for a batch that is larger than all of them together.
     """
-    if recipe.batch_size > len(examples):
+    if recipe.batch > len(examples):
         raise RecipeError(
             f"the train split has {len(examples)} pictures, fewer than one batch",
             record="train.batch_size",
-            value=recipe.batch_size,
+            value=recipe.batch,
             mend=f"say {len(examples)} or less",
         )
-    epochs = Epochs(len(examples), recipe, seed, augment)
+    epochs = Epochs(len(examples), recipe, seed, augment, ranks)
     one_size = not recipe.multi_scale and augment == "none"
     return _loader(examples, epochs, recipe.workers, device, recipe.input_size if one_size else None), epochs
 
@@ -143,16 +154,14 @@ def training(
 def validation(examples: Sequence[Example], recipe: Recipe, device: str) -> DataLoader[Batch]:
     """Batches of `examples` in order, as they are, at the recipe's size."""
     orders = [Order(index, recipe.input_size, flip=False) for index in range(len(examples))]
-    batches = [
-        orders[start : start + recipe.batch_size] for start in range(0, len(orders), recipe.batch_size)
-    ]
+    batches = [orders[start : start + recipe.batch] for start in range(0, len(orders), recipe.batch)]
     return _loader(examples, batches, recipe.workers, device, recipe.input_size)
 
 
 def collate(loaded: Sequence[Loaded]) -> Batch:
-    """Pad to the largest."""
-    height = max(one.pixels.shape[0] for one in loaded)
-    width = max(one.pixels.shape[1] for one in loaded)
+    """Pad to the largest. Of no pictures: a batch without any."""
+    height = max((one.pixels.shape[0] for one in loaded), default=1)
+    width = max((one.pixels.shape[1] for one in loaded), default=1)
     pixels = np.zeros((len(loaded), height, width, 3), dtype=np.uint8)
     for row, one in enumerate(loaded):
         pixels[row, : one.pixels.shape[0], : one.pixels.shape[1]] = one.pixels

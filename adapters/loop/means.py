@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from bench.adapters.ranks import ALONE, Ranks
+
 
 class Means:
     """Of each component over pictures. The components are the same, in the same order, in every batch."""
@@ -19,15 +21,21 @@ class Means:
 
     def add_stacked(self, names: tuple[str, ...], losses: Tensor, pictures: int) -> None:
         """`losses`: (components,), one by one those of `names`."""
+        self.add_sums(names, losses.detach().double() * pictures, pictures)
+
+    def add_sums(self, names: tuple[str, ...], sums: Tensor, pictures: int) -> None:
+        """`sums`: (components,) float64, what so many pictures add to the sum over all."""
         assert self._names in ((), names), "a network has the same losses in every batch"
         self._names = names
-        sums = losses.detach().double() * pictures
         self._sums = sums if self._sums is None else self._sums.add_(sums)
         self._weight += pictures
 
-    def values(self) -> dict[str, float]:
-        if self._sums is None:
+    def values(self, ranks: Ranks = ALONE) -> dict[str, float]:
+        """Over the pictures of all ranks."""
+        own = (self._names, [] if self._sums is None else self._sums.tolist(), self._weight)
+        told = [one for one in ranks.gathered(own) if one[0]]
+        if not told:
             return {}
-        return {
-            name: total / self._weight for name, total in zip(self._names, self._sums.tolist(), strict=True)
-        }
+        weight = sum(pictures for *_, pictures in told)
+        sums = [sum(column) for column in zip(*(sums for _, sums, _ in told), strict=True)]
+        return {name: total / weight for name, total in zip(told[0][0], sums, strict=True)}

@@ -49,6 +49,7 @@ class Progress(training_state.Progress):
         return TrainingRecord(
             epochs=self.epoch,
             best_epoch=self.best_epoch or self.epoch,
+            best_step=self.best_step,
             optimizer_steps=self.optimizer_steps,
             pictures_seen=self.pictures_seen,
             duration_s=self.duration_s,

@@ -13,19 +13,20 @@ from typing import Any
 
 import torch
 
-from bench.adapters.loop import feed, optimiser, precision, stages
+from bench.adapters.loop import feed, optimiser, precision, randomness, stages
 from bench.adapters.loop import state as training_state
 from bench.adapters.loop.accumulation import Shares, grouped
 from bench.adapters.loop.average import Average
 from bench.adapters.loop.budget import Length, Spent
 from bench.adapters.loop.freezing import Freezing
-from bench.adapters.loop.inference import in_originals
 from bench.adapters.loop.means import Means
 from bench.adapters.loop.schedule import factor, place
 from bench.adapters.loop.stages import Stretch
 from bench.adapters.loop.state import Progress
 from bench.adapters.loop.trainable import Batch, Trainable
-from bench.detector import Detections, FitContext
+from bench.adapters.loop.validation import Validation, on_device
+from bench.adapters.ranks import ALONE, Ranks
+from bench.detector import FitContext
 from bench.errors import RunError
 from bench.layout import Layout
 from bench.recipe import Recipe
@@ -38,28 +39,39 @@ def fit(trainable: Trainable, layout: Layout, recipe: Recipe, context: FitContex
     `recipe` is resolved: None is left in no word but momentum. What a killed training left in
     `context.workdir` is taken up. Raises RecipeError for what the network or the device can't follow,
     RunError if the loss is no number any more.
+
+    Where `context.world` has several processes, all of them call this, and each has a share of every batch.
     """
     # `enabled` is False unless it is said.
     exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
-    with _random_kept(context.device), exact:
-        return _Training(trainable, layout, recipe, context).run()
+    with Ranks(context.world, context.device) as ranks, randomness.kept(context.device), exact:
+        return _Training(trainable, layout, recipe, context, ranks).run()
 
 
 class _Training:
     """One training under way."""
 
-    def __init__(self, trainable: Trainable, layout: Layout, recipe: Recipe, context: FitContext) -> None:
+    def __init__(
+        self,
+        trainable: Trainable,
+        layout: Layout,
+        recipe: Recipe,
+        context: FitContext,
+        ranks: Ranks = ALONE,
+    ) -> None:
         stages.check(recipe, list(trainable.parts), "this model")
+        self.ranks = ranks
         self.recipe = recipe
         self.context = context
         self.accelerator = precision.accelerator(context.device, recipe)
         train, val = layout.examples("train"), layout.examples("val")
         self.length = Length.of(recipe, len(train))
         self.loader, self.epochs = feed.training(
-            train, recipe, context.seed, context.device, trainable.augment
+            train, recipe, context.seed, context.device, trainable.augment, ranks
         )
-        self.val_loader = feed.validation(val, recipe, context.device)
         self.trainable = trainable.to(context.device)
+        self.validation = Validation(trainable, val, recipe, context.device)
+        ranks.begin_alike(trainable)
         precision.arrange(trainable, recipe)
         self.freezing = Freezing(trainable)
         self.stages = stages.stretches(recipe)
@@ -80,7 +92,7 @@ class _Training:
         stop = self._take_up()
         while not stop and not self.length.over(self.progress.spent):
             self._enter(stages.of_epoch(self.stages, self.progress.epoch + 1))
-            stop = self.context.on_epoch(self._epoch())
+            stop = self._epoch()
         if stop and not self.progress.stopped:
             self.progress.stopped = True
             self._write_state()
@@ -102,7 +114,11 @@ class _Training:
         if self.progress.stopped:
             return True
         # The kill may have come before anyone heard of that epoch.
-        return self.context.on_epoch(EpochRecord.model_validate(self.progress.last_epoch))
+        return self._tell(EpochRecord.model_validate(self.progress.last_epoch))
+
+    def _tell(self, record: EpochRecord) -> bool:
+        """What the harness says to an epoch, to every rank: whether to stop."""
+        return self.ranks.told(self.context.on_epoch(record) if self.ranks.first else False)
 
     def _enter(self, stage: Stretch) -> None:
         """Go on by the rates and the frozen parts of `stage`."""
@@ -111,38 +127,67 @@ class _Training:
             self.freezing.freeze(stage.freeze)
             optimiser.regroup(self.optimizer, optimiser.groups(self.trainable, stage.recipe))
 
-    def _epoch(self) -> EpochRecord:
-        """The next epoch, validated where it is due, and its result safe on disk."""
+    def _epoch(self) -> bool:
+        """The next epoch, validated where it is due, its result safe on disk and told; whether to stop."""
         begun = time.perf_counter()
         before = self.progress.spent
         train_losses, spent = self._train(before)
+        if self.progress.stopped:
+            return True  # a validation within it has said so
+        due = self.recipe.val_after_epoch(spent.epochs, spent.steps) or self.length.over(spent)
+        record = self._judged(before, spent, train_losses, begun, validate=due)
+        self.progress.advance(spent, record)
+        self._write_state()
+        return self._tell(record)
+
+    def _judged(
+        self,
+        before: Spent,
+        spent: Spent,
+        train_losses: dict[str, float],
+        begun: float,
+        *,
+        validate: bool,
+        share: float = 1.0,
+    ) -> EpochRecord:
+        """What there is to tell of the epoch since `begun`; its weights are kept if they are the best."""
         val_losses: dict[str, float] = {}
         val_metrics: dict[str, float] = {}
         with self._judged_weights():
-            if spent.epochs % self.recipe.val_every == 0 or self.length.over(spent):
-                val_losses, val_metrics = self._validate()
-            record = EpochRecord(
-                epoch=spent.epochs,
-                epochs=self.length.planned_epochs(spent),
-                train_losses=train_losses,
-                val_losses=val_losses,
-                val_metrics=val_metrics,
-                learning_rates={group["name"]: group["lr"] for group in self.optimizer.param_groups},
-                optimizer_steps=spent.steps,
-                pictures_seen=spent.pictures,
-                duration_s=time.perf_counter() - begun,
-                pictures_per_s=(spent.pictures - before.pictures) / (spent.seconds - before.seconds),
+            if validate and self.context.score_val is not None and self.ranks.first:
+                val_losses, found = self.validation.look()
+                val_metrics = self.context.score_val(found)
+            record = self.ranks.told(
+                EpochRecord(
+                    epoch=spent.epochs,
+                    share=share,
+                    epochs=self.length.planned_epochs(spent),
+                    train_losses=train_losses,
+                    val_losses=val_losses,
+                    val_metrics=val_metrics,
+                    learning_rates={group["name"]: group["lr"] for group in self.optimizer.param_groups},
+                    optimizer_steps=spent.steps,
+                    pictures_seen=spent.pictures,
+                    duration_s=time.perf_counter() - begun,
+                    pictures_per_s=(spent.pictures - before.pictures) / (spent.seconds - before.seconds),
+                )
             )
             self._choose(record)
-        self.progress.advance(spent, record)
-        self._write_state()
         return record
 
     def _train(self, before: Spent) -> tuple[dict[str, float], Spent]:
-        """One pass over train, or over what is left of the budget: mean losses by component; all used up."""
+        """One pass over train, or over what is left of the budget: mean losses by component; all used up.
+
+        A validation that is due within it may end it; the training is `stopped` then.
+        """
         begun = time.perf_counter()
+        validating = 0.0  # seconds
+
+        def seconds() -> float:
+            return before.seconds + time.perf_counter() - begun - validating
+
         epoch = before.epochs + 1
-        torch.manual_seed(_mixed(self.context.seed, epoch))
+        torch.manual_seed(randomness.mixed(self.context.seed, epoch, self.ranks.number))
         self.epochs.epoch = epoch
         self.epochs.limit = self.length.pictures_left(before)
         steps = self.length.steps_left(before)
@@ -151,21 +196,33 @@ class _Training:
         spent = replace(before, epochs=epoch)
         for number, group in enumerate(grouped(self.loader, self.recipe.accumulate), start=1):
             self._set_rates(spent)
-            self._step(group, means)
+            pictures = self._step(group, means)
             spent = Spent(
                 epochs=epoch,
                 steps=spent.steps + 1,
-                pictures=spent.pictures + sum(len(batch) for batch in group),
-                seconds=before.seconds + time.perf_counter() - begun,
+                pictures=spent.pictures + pictures,
+                seconds=seconds() if self.length.seconds is None else self.ranks.told(seconds()),
             )
             if self.average is not None:
                 self.average.update(spent.steps)
-            self.context.on_step(number, steps)
+            if self.ranks.first:
+                self.context.on_step(number, steps)
             if self.length.seconds is not None and spent.seconds >= self.length.seconds:
                 break
-        return _finite(means.values(), epoch), replace(
-            spent, seconds=before.seconds + time.perf_counter() - begun
-        )
+            due = number < steps and self.recipe.val_after_step(spent.steps)
+            if due and self.context.score_val is not None:
+                paused = time.perf_counter()
+                losses = _finite(means.values(self.ranks), epoch)
+                share = number / self.length.steps_in_epoch
+                record = self._judged(before, spent, losses, begun, validate=True, share=share)
+                if self._tell(record):
+                    self.progress.stopped = True
+                    self.progress.advance(spent, record)
+                    self._write_state()
+                    break
+                self.freezing.train_mode()
+                validating += time.perf_counter() - paused
+        return _finite(means.values(self.ranks), epoch), replace(spent, seconds=self.ranks.told(seconds()))
 
     def _set_rates(self, spent: Spent) -> None:
         """Those of the step that comes after `spent`."""
@@ -173,36 +230,25 @@ class _Training:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak_lr"] * share
 
-    def _step(self, group: list[Batch], means: Means) -> None:
-        """One optimiser step; the losses before it go into `means`."""
-        shares = Shares(self.trainable, group)
+    def _step(self, group: list[Batch], means: Means) -> int:
+        """One optimiser step; the losses before it go into `means`. How many pictures all ranks took."""
+        shares = Shares(self.trainable, group, self.ranks)
         for number, batch in enumerate(group):
-            losses: dict[str, torch.Tensor] = self.model(self._there(batch))
+            if not len(batch):  # a rank's part of a last batch that is smaller than the ranks are many
+                continue
+            losses: dict[str, torch.Tensor] = self.model(on_device(batch, self.recipe, self.context.device))
             names, stacked = tuple(losses), torch.stack(list(losses.values()))
-            weights = [self.trainable.loss_weights.get(name, 1.0) * shares.of(number, name) for name in names]
+            if not shares.alone:
+                stacked = stacked * stacked.new_tensor([shares.of(number, name) for name in names])
+            weights = [self.trainable.loss_weights.get(name, 1.0) for name in names]
             even = all(weight == 1.0 for weight in weights)
             self.accelerator.backward((stacked if even else stacked * stacked.new_tensor(weights)).sum())
-            means.add_stacked(names, stacked, len(batch))
+            means.add_sums(names, stacked.detach().double() * shares.pictures, len(batch))
+        self.ranks.add_gradients(self.trainable.parameters())
         optimiser.step(
             self.optimizer, self.trainable, clip_norm=self.recipe.clip_norm, scaler=self.accelerator.scaler
         )
-
-    def _validate(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Mean losses on val, and the judge's figures."""
-        means = Means()
-        found: list[Detections] = []
-        self.model.eval()
-        with torch.no_grad(), _random_kept(self.context.device):
-            torch.manual_seed(0)  # losses that sample boxes: the same draw every time
-            for batch in self.val_loader:
-                there = self._there(batch)
-                means.add(self.trainable(there), len(batch))
-                found += in_originals(self.trainable.detect(there), batch)
-        return means.values(), self.context.score_val(found)
-
-    def _there(self, batch: Batch) -> Batch:
-        there = batch.to(self.context.device)
-        return precision.ordered(there) if self.recipe.channels_last else there
+        return shares.pictures
 
     def _judged_weights(self) -> AbstractContextManager[None]:
         """Inside, the network has the weights that are validated and kept."""
@@ -213,9 +259,13 @@ class _Training:
         if record.val_metrics and record.val_metrics["AP"] > self.progress.best_ap:
             self.progress.best_ap = record.val_metrics["AP"]
             self.progress.best_epoch = record.epoch
-            training_state.write_best(self.context.workdir, record.epoch, self.trainable)
+            self.progress.best_step = record.optimizer_steps
+            if self.ranks.first:
+                training_state.write_best(self.context.workdir, record.epoch, self.trainable)
 
     def _write_state(self) -> None:
+        if not self.ranks.first:
+            return
         scaler = self.accelerator.scaler
         parts: dict[str, Any] = {
             "weights": self.trainable.state_dict(),
@@ -231,7 +281,7 @@ class _Training:
         self.freezing.end()
         if self.average is not None:
             self.average.adopt()
-        if progress.epoch:
+        if progress.epoch and self.ranks.first:
             training_state.write_last(self.context.workdir, self.trainable)
         if progress.best_epoch:
             self.trainable.load_state_dict(
@@ -250,13 +300,3 @@ def _finite(losses: dict[str, float], epoch: int) -> dict[str, float]:
             mend="lower train.lr, or clip with train.clip_norm",
         )
     return losses
-
-
-def _random_kept(device: str) -> AbstractContextManager[None]:
-    """torch's random generators, on the CPU and on `device`, are afterwards as they were before."""
-    return torch.random.fork_rng(devices=[] if device == "cpu" else [torch.device(device)])
-
-
-def _mixed(seed: int, epoch: int) -> int:
-    """A seed for torch: 32 bits that depend on both numbers."""
-    return (seed * 1_000_003 + epoch) % 2**32

@@ -33,6 +33,19 @@ _LAYER = re.compile(r"(?:nn\.|torchvision\.ops\.)?[A-Z][A-Za-z0-9]*|v10Detect")
 
 def check_checkpoint(path: Path) -> None:
     """Raises WeightsError for a .pt that is no YOLO detector, or that could run code; runs nothing of it."""
+    check_yaml(_model(path).get("yaml"), path)
+
+
+def class_names(path: Path) -> tuple[str, ...]:
+    """Of a .pt's head, in its order; empty where it does not say. Raises WeightsError."""
+    names = _model(path).get("names")
+    if isinstance(names, Mapping):
+        return tuple(str(names[index]) for index in sorted(names))
+    return tuple(map(str, names)) if isinstance(names, list | tuple) else ()
+
+
+def _model(path: Path) -> Mapping[str, Any]:
+    """The attributes of the network in a .pt."""
     told = read_pickle(path)
     found = told.get("ema") or told.get("model") if isinstance(told, Mapping) else None
     if not isinstance(found, StandIn) or found.name != DETECTOR:
@@ -42,8 +55,7 @@ def check_checkpoint(path: Path) -> None:
             value=found.name.rpartition(".")[2] if isinstance(found, StandIn) else None,
             mend="give the best.pt or last.pt of a training; a state_dict alone says too little",
         )
-    state = found.state if isinstance(found.state, Mapping) else {}
-    check_yaml(state.get("yaml"), path)
+    return found.state if isinstance(found.state, Mapping) else {}
 
 
 def check_file(path: Path) -> None:

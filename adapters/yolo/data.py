@@ -5,7 +5,8 @@ ultralytics' scanner: that one writes a `labels.cache` beside the labels, and sa
 damaged over the originals. Layouts are shared between runs, may be read-only, and are checked already.
 """
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from bench.layout import Example
 class LayoutDataset(YOLODataset):  # type: ignore[misc]  # ultralytics has no types
     """ultralytics' dataset with all its augmentation, over examples that are in memory."""
 
-    def __init__(self, examples: Sequence[Example], **words: Any) -> None:
+    def __init__(self, examples: Sequence[Example], *, rank: int = 0, **words: Any) -> None:
+        """`rank`: of several processes that train together, each augments by chances of its own."""
+        self._rank = rank
         # In ultralytics' order, by path: the same seed then draws the same batches as its own dataset.
         self.examples = sorted(examples, key=lambda example: str(example.path))
         super().__init__(img_path="", task="detect", **words)
@@ -32,10 +35,40 @@ class LayoutDataset(YOLODataset):  # type: ignore[misc]  # ultralytics has no ty
     def get_labels(self) -> list[dict[str, Any]]:
         return [_label(example) for example in self.examples]
 
+    def __getitem__(self, index: int) -> Any:
+        if self._rank:  # once in each process that loads
+            seed = random.getrandbits(31) + self._rank
+            random.seed(seed)
+            np.random.seed(seed)
+            self.apart()
+        return super().__getitem__(index)
+
+    def apart(self) -> None:
+        """The chances of this process are its own already."""
+        self._rank = 0
+
     def refill(self, indices: Sequence[int]) -> None:
         """Load pictures into the buffer that mosaic takes partners from, as an earlier process had them."""
         for index in indices:
             self.load_image(index)
+
+
+class SharedBatches:
+    """Batches of indices, of each only the rows that one rank loads.
+
+    Of a last batch with fewer pictures than ranks some have no row: they load one that does not count.
+    """
+
+    def __init__(self, batches: Any, rows: Callable[[int], range]) -> None:
+        self._batches = batches
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self._batches:
+            yield [batch[row] for row in self._rows(len(batch))] or batch[:1]
+
+    def __len__(self) -> int:
+        return len(self._batches)
 
 
 def _label(example: Example) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench import files
 from bench.adapters.loop.stages import stretches
+from bench.adapters.ranks import Ranks
 from bench.adapters.weights.published import fingerprint
 from bench.adapters.yolo import echo as yolo_echo
 from bench.adapters.yolo import model as yolo_model
@@ -31,6 +32,7 @@ from bench.recipe import Recipe
 from bench.records import Description, EpochRecord, TrainingRecord
 
 CHOSEN_BY = "AP on val, the harness's judge, of the averaged weights (EMA); kept in half precision"
+LAST = "the last epoch: none was validated; the averaged weights (EMA), in half precision"
 UNTRAINED = "nothing: no epoch was asked for, the weights are as they came"
 
 
@@ -57,7 +59,14 @@ class YoloDetector:
         return self.saved.description
 
     def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
-        """Train, or go on with what a killed training left, or just take its result if it was done."""
+        """Train, or go on with what a killed training left, or just take its result if it was done.
+
+        Where `context.world` has several processes, all of them call this, and rank 0 holds the result.
+        """
+        with Ranks(context.world, context.device) as ranks:
+            return self._fit(layout, recipe, context, ranks)
+
+    def _fit(self, layout: Layout, recipe: Recipe, context: FitContext, ranks: Ranks) -> TrainingRecord:
         self._predictor = None
         plan = replace(self.saved.plan, recipe=recipe)
         terms = {
@@ -69,26 +78,28 @@ class YoloDetector:
         progress, parts = yolo_state.read(context.workdir, terms)
         if progress.epoch and not progress.stopped:
             # The kill may have come before anyone heard of that epoch.
-            stop = context.on_epoch(EpochRecord.model_validate(progress.last_epoch))
+            record = EpochRecord.model_validate(progress.last_epoch)
+            stop = ranks.told(context.on_epoch(record) if ranks.first else False)
             progress.stopped = stop and not progress.finished
         wanted = recipe.budget is not None or recipe.epochs > 0
         if wanted and not progress.finished and not progress.stopped:
-            trainer = Trainer(plan, self.model, layout, context, terms)
+            trainer = Trainer(plan, self.model, layout, context, terms, ranks)
             if progress.epoch:
                 trainer.resume_from(progress, parts)
             trainer.train()
             progress = trainer.progress
-        if progress.best_epoch:
+        if progress.best_epoch and ranks.first:
             self._take(context.workdir, terms, progress)
         return TrainingRecord(
             epochs=progress.epoch,
             best_epoch=progress.best_epoch,
+            best_step=progress.best_step,
             optimizer_steps=progress.optimizer_steps,
             pictures_seen=progress.pictures_seen,
             duration_s=progress.duration_s,
             training_s=progress.train_s,
             stopped_early=progress.stopped,
-            chosen_by=CHOSEN_BY if progress.best_epoch else UNTRAINED,
+            chosen_by=_chosen_by(progress, judged=context.score_val is not None),
         )
 
     def _take(self, workdir: Path, terms: dict[str, Any], progress: yolo_state.Progress) -> None:
@@ -186,6 +197,12 @@ def _description(plan: Plan, built: yolo_model.Built) -> Description:
         normalisation="batch norm, trained",
         class_map=built.class_map.named() if built.class_map else {},
     )
+
+
+def _chosen_by(progress: yolo_state.Progress, *, judged: bool) -> str:
+    if not progress.best_epoch:
+        return UNTRAINED
+    return CHOSEN_BY if judged else LAST
 
 
 def _never_trained(recipe: Recipe, backbone: int, layers: int) -> set[int]:

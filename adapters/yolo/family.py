@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from bench.adapters import options as words
+from bench.adapters.class_map import match
 from bench.adapters.weights import published
-from bench.adapters.yolo.checkpoint import check_checkpoint, check_file
+from bench.adapters.yolo.check_fit import check_fit
+from bench.adapters.yolo.checkpoint import check_checkpoint, check_file, class_names
 from bench.adapters.yolo.ledger import ledger
 from bench.adapters.yolo.options import YoloOptions
 from bench.adapters.yolo.variants import VARIANTS, habits
-from bench.adapters.yolo.words import check, resolve
+from bench.adapters.yolo.words import check, no_such_format, resolve
 from bench.detector import Detector, Plan
 from bench.errors import ConfigError
+from bench.layout import Example
 from bench.recipe import Recipe
 from bench.registry import unknown
 
@@ -27,6 +30,7 @@ class YoloFamily:
     """Plans, builds and loads YOLOs."""
 
     name = "yolo"
+    several_devices = True
     variants: Mapping[str, str] = VARIANTS
 
     def plan(
@@ -51,6 +55,14 @@ class YoloFamily:
             pretrained_on=start.pretrained_on,
             ledger=ledger(recipe, used, chosen),
         )
+
+    def check(self, plan: Plan, *, classes: Sequence[str], pictures: Sequence[Example], device: str) -> None:
+        if plan.recipe.amp in ("bf16", "fp16") and device == "cpu":
+            raise no_such_format(plan.recipe.amp, device)
+        if not plan.recipe.trains:
+            match(classes, class_names(Path(plan.weights)), weights=plan.weights)
+        if plan.weights not in ("none", plan.variant) and published.published_as(Path(plan.weights)) is None:
+            check_fit(plan, classes)
 
     def build(self, plan: Plan, *, classes: Sequence[str], seed: int, device: str) -> Detector:
         _quietly()

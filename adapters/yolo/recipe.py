@@ -14,10 +14,11 @@ from ultralytics.utils.torch_utils import unwrap_model
 from bench.adapters.loop.budget import Spent
 from bench.adapters.loop.schedule import STEP_FACTOR
 from bench.adapters.loop.stages import ALL_BUT_HEAD, Stretch
-from bench.adapters.yolo.data import LayoutDataset
+from bench.adapters.ranks import ALONE, Ranks
+from bench.adapters.yolo.data import LayoutDataset, SharedBatches
 from bench.adapters.yolo.pace import Pace
 from bench.adapters.yolo.quiet import own_threads
-from bench.adapters.yolo.words import training_args
+from bench.adapters.yolo.words import no_such_format, training_args
 from bench.detector import FitContext, Plan
 from bench.errors import RecipeError
 from bench.layout import Example, Layout
@@ -33,7 +34,18 @@ BACKBONE = "backbone "
 class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no types
     """What is trained, on what, with which optimiser. Who counts its steps is above it."""
 
-    def __init__(self, plan: Plan, model: DetectionModel, layout: Layout, context: FitContext) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        model: DetectionModel,
+        layout: Layout,
+        context: FitContext,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        """Of several `ranks` each is a training on one device to ultralytics: its own way to use several
+        starts processes that know nothing of this class, and on GPUs alone.
+        """
+        self.ranks = ranks
         self.plan = plan
         self.context = context
         self.recipe = plan.recipe
@@ -53,7 +65,8 @@ class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has 
             seed=context.seed,
             device=context.device,
         )
-        words["save_dir"] = str(context.workdir / "ultralytics")
+        folder = context.workdir / "ultralytics"
+        words["save_dir"] = str(folder if ranks.first else folder / f"rank-{ranks.number}")
         words["model"] = f"{plan.variant}.yaml"  # a name for args.yaml: the model itself is handed over
         words["data"] = str(layout.data_yaml)
         words["amp"] = amp_word(self.recipe.amp, context.device)
@@ -85,12 +98,23 @@ class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has 
             pad=0.0,  # as `predict` pads; ultralytics would validate on a larger canvas
             prefix=f"{mode}: ",
             data=self.data,
+            rank=self.ranks.number,
         )
 
-    def get_dataloader(self, *words: Any, **named: Any) -> Any:
-        """ultralytics drops the last, smaller batch of an epoch when it compiles; nobody else does."""
+    def get_dataloader(
+        self, dataset_path: str, batch_size: int = 16, rank: int = 0, mode: str = "train"
+    ) -> Any:
+        """ultralytics drops the last, smaller batch of an epoch when it compiles; nobody else does.
+
+        All ranks draw the same training batches, and each loads its rows of them.
+        """
+        if mode == "val":
+            batch_size = max(1, batch_size // self.ranks.size)
         with override_configs(self.args, {"compile": False}):
-            return super().get_dataloader(*words, **named)
+            loader = super().get_dataloader(dataset_path, batch_size, rank, mode)
+        if mode == "train" and self.ranks.size > 1:
+            loader.batch_sampler.sampler = SharedBatches(loader.batch_sampler.sampler, self.ranks.rows)
+        return loader
 
     def setup_model(self) -> None:
         """The model is there already; freezing needs the number of its backbone's layers."""
@@ -108,6 +132,7 @@ class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has 
 
     def _setup_train(self) -> None:
         super()._setup_train()
+        self.ranks.begin_alike(unwrap_model(self.model))
         if self.recipe.compile and unwrap_model(self.model) is self.model:
             raise RecipeError(
                 "the network can't be compiled on this machine",
@@ -171,12 +196,7 @@ def amp_word(asked: bool | str, device: str) -> bool | str:
         return False
     bf16 = device != "cpu" and torch.cuda.is_bf16_supported(including_emulation=False)
     if device == "cpu" or (asked == "bf16" and not bf16):
-        raise RecipeError(
-            f"ultralytics does not train in this number format on {device}",
-            record="train.amp",
-            value=asked,
-            mend="say true, which takes what the device has, or false",
-        )
+        raise no_such_format(asked, device)
     if asked == "bf16" or (asked is True and bf16):
         return "bf16"
     engine.check_amp = lambda model: True  # it fetches weights for its check
@@ -186,8 +206,8 @@ def amp_word(asked: bool | str, device: str) -> bool | str:
 def _fits(recipe: Recipe, pictures: int) -> None:
     """Raises RecipeError for a batch or a step that the train split can't fill."""
     for record, size in (
-        ("train.batch_size", recipe.batch_size),
-        ("train.batch_size x train.accumulate", recipe.batch_size * recipe.accumulate),
+        ("train.batch_size", recipe.batch),
+        ("train.batch_size x train.accumulate", recipe.batch * recipe.accumulate),
     ):
         if size > pictures:
             raise RecipeError(

@@ -25,7 +25,7 @@ import torch
 from bench import files
 from bench.adapters import training_state
 
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from bench.adapters.loop.budget import Spent
+from bench.adapters.ranks import ALONE, Ranks
 from bench.adapters.yolo.pace import FOREVER, is_paced
 from bench.adapters.yolo.recipe import BACKBONE, RecipeTrainer
 from bench.detector import FitContext, Plan
@@ -22,22 +23,29 @@ class SteppedTrainer(RecipeTrainer):
     together, at the end of an epoch, and when the budget is used up.
     """
 
-    def __init__(self, plan: Plan, model: Any, layout: Layout, context: FitContext) -> None:
+    def __init__(
+        self, plan: Plan, model: Any, layout: Layout, context: FitContext, ranks: Ranks = ALONE
+    ) -> None:
         self.optimizer_steps = 0
         self.pictures_seen = 0
         self.trained_s = 0.0  # validation left out
         self.mosaic_closed = False
         self.clock: float | None = None  # when this epoch's training began, while it is under way
-        super().__init__(plan, model, layout, context)
+        self.tloss: dict[str, Any] | None = None  # ultralytics': mean losses of the epoch so far
+        self.before_idle: tuple[Any, list[Any]] | None = None  # losses and gradients, while a batch is idle
+        super().__init__(plan, model, layout, context, ranks)
         self.add_callback("on_train_epoch_start", type(self)._enter_epoch)
         self.add_callback("on_train_batch_start", type(self)._set_rates)
         self.add_callback("on_train_batch_end", type(self)._leave_batch)
         self.add_callback("on_train_epoch_end", type(self)._leave_epoch)
 
     def spent(self) -> Spent:
-        """So far, validation left out."""
+        """So far, validation left out. Where a clock decides, rank 0's counts: all ranks ask together."""
         running = 0.0 if self.clock is None else time.perf_counter() - self.clock
-        return Spent(self.epoch, self.optimizer_steps, self.pictures_seen, self.trained_s + running)
+        seconds = self.trained_s + running
+        if self.pace.timed:
+            seconds = self.ranks.told(seconds)
+        return Spent(self.epoch, self.optimizer_steps, self.pictures_seen, seconds)
 
     def _enter_epoch(self) -> None:
         spent = self.spent()
@@ -67,11 +75,33 @@ class SteppedTrainer(RecipeTrainer):
             parameter.requires_grad = not any(word in name for word in self.freeze_layer_names)
 
     def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Cut to what the budget leaves, and counted."""
-        ready: dict[str, Any] = super().preprocess_batch(first_pictures(batch, self.wanted - self.seen))
+        """Cut to what the budget leaves, and counted: the pictures of all ranks."""
+        size, length = self.recipe.batch, self.pace.length
+        loaded = min(size, length.in_epoch - self.batches * size)
+        counted = min(loaded, self.wanted - self.seen)
+        rows = self.ranks.rows(loaded)
+        own = min(rows.stop, counted) - rows.start
+        if own <= 0:
+            self._idle()
+        ready: dict[str, Any] = super().preprocess_batch(first_pictures(batch, max(1, own)))
         self.batches += 1
-        self.seen += len(ready["img"])
+        self.seen += counted
         return ready
+
+    def _idle(self) -> None:
+        """No picture of this batch is this rank's: what ultralytics' loop does with one leaves no trace."""
+        gradients = [parameter.grad for parameter in self.model.parameters()]
+        self.optimizer.zero_grad(set_to_none=True)
+        self.before_idle = (self.tloss, gradients)
+
+    def _undo_idle(self) -> None:
+        if self.before_idle is None:
+            return
+        losses, gradients = self.before_idle
+        self.tloss = losses
+        for parameter, gradient in zip(self.model.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+        self.before_idle = None
 
     def _set_rates(self) -> None:
         """Of the step that this batch is for."""
@@ -90,6 +120,7 @@ class SteppedTrainer(RecipeTrainer):
 
     def optimizer_step(self) -> None:
         """After every batch: a step if it is time for one."""
+        self._undo_idle()
         length = self.pace.length
         late = length.seconds is not None and self.spent().seconds >= length.seconds
         self.over = late or self.seen >= self.wanted
@@ -100,7 +131,11 @@ class SteppedTrainer(RecipeTrainer):
             self.steps_done += 1
 
     def _step(self) -> None:
-        """ultralytics' step with the recipe's norm in place of its fixed 10."""
+        """ultralytics' step with the recipe's norm in place of its fixed 10.
+
+        Its loss is a sum over pictures: so are the gradients of all ranks.
+        """
+        self.ranks.add_gradients(self.model.parameters())
         self.scaler.unscale_(self.optimizer)
         if self.recipe.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=self.recipe.clip_norm)
@@ -110,7 +145,7 @@ class SteppedTrainer(RecipeTrainer):
         self.ema.update(self.model)
 
     def _leave_batch(self) -> None:
-        if self.stepped:
+        if self.stepped and self.ranks.first:
             self.context.on_step(self.steps_done, self.steps_wanted)
         if self.over and self.seen < self.pace.length.in_epoch:
             self.stop = True  # ultralytics leaves the epoch here, validates and ends

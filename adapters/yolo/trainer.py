@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from ultralytics.nn.tasks import DetectionModel
 
+from bench.adapters.ranks import ALONE, Ranks
 from bench.adapters.yolo import state as yolo_state
 from bench.adapters.yolo.detections import JudgedValidator
 from bench.adapters.yolo.state import OnceBefore, Progress
@@ -22,14 +23,22 @@ class Trainer(SteppedTrainer):
     fitness: float | None
 
     def __init__(
-        self, plan: Plan, model: DetectionModel, layout: Layout, context: FitContext, terms: dict[str, Any]
+        self,
+        plan: Plan,
+        model: DetectionModel,
+        layout: Layout,
+        context: FitContext,
+        terms: dict[str, Any],
+        ranks: Ranks = ALONE,
     ) -> None:
         self.terms = terms
         self.progress = Progress()
         self.resumed: dict[str, Any] | None = None
         self.judged: dict[str, float] = {}
-        super().__init__(plan, model, layout, context)
+        super().__init__(plan, model, layout, context, ranks)
         self.add_callback("on_train_epoch_start", type(self)._begin_epoch)
+        self.add_callback("on_train_batch_end", type(self)._validate_within)
+        self.add_callback("on_train_epoch_end", type(self)._is_val_due)
         self.add_callback("on_fit_epoch_end", type(self)._end_epoch)
 
     def resume_from(self, progress: Progress, parts: dict[str, Any]) -> None:
@@ -75,8 +84,10 @@ class Trainer(SteppedTrainer):
 
     def _restore_chance(self, parts: dict[str, Any]) -> None:
         generator = self.train_loader.generator
-        self.train_loader.dataset.refill(parts["mosaic_buffer"])
-        yolo_state.set_random_state(parts["random"], generator)
+        own = parts["ranks"][self.ranks.number]
+        self.train_loader.dataset.refill(own["mosaic_buffer"])
+        self.train_loader.dataset.apart()
+        yolo_state.set_random_state(own["random"], generator)
         # What an uninterrupted training draws from the loader's generator between the state and this order:
         if self.args.close_mosaic and self.start_epoch == self.epochs - self.args.close_mosaic:
             torch.empty((), dtype=torch.int64).random_(generator=generator)  # a new iterator's seed
@@ -86,11 +97,16 @@ class Trainer(SteppedTrainer):
     def _begin_epoch(self) -> None:
         self.begun = time.perf_counter()
         self.judged = {}
-        self.args.val = (self.epoch + 1) % self.recipe.val_every == 0
+        self.args.val = False
         self._oom_retries = 3  # "enough": a batch that does not fit is an error, never silently halved
 
     def validate(self) -> tuple[dict[str, float], float]:
-        """The judge's AP is the fitness; ultralytics' own figures stand beside it."""
+        """The judge's AP is the fitness; ultralytics' own figures stand beside it.
+
+        Nothing where nobody judges, on a rank that does not, and where the same weights have been judged.
+        """
+        if self.context.score_val is None or not self.ranks.first or self.progress.stopped:
+            return self.metrics, 0.0
         native: dict[str, float] = self.validator(self)
         native.pop("fitness", None)
         found = self.validator.found
@@ -105,17 +121,48 @@ class Trainer(SteppedTrainer):
         """ultralytics' last.pt every epoch; its best.pt only of one that was judged better than all before.
 
         Its own rule compares the last known fitness, so it would also take an epoch that was not validated.
+        Where nobody judges, the last epoch takes the place of the best.
         """
+        if not self.ranks.first:
+            return False
         fitness = self.fitness
-        better = bool(self.judged) and self.judged["AP"] > self.progress.best_ap
+        unjudged = self.context.score_val is None
+        better = unjudged or (bool(self.judged) and self.judged["AP"] > self.progress.best_ap)
         self.best = yolo_state.best_path(self.context.workdir, self.epoch + 1)
-        self.fitness = fitness if better else None
+        self.fitness = self.best_fitness if better else None
         super().save_model()
         self.fitness = fitness
         if better:
-            self.progress.best_ap = self.judged["AP"]
+            self.progress.best_ap = self.judged.get("AP", self.progress.best_ap)
             self.progress.best_epoch = self.epoch + 1
+            self.progress.best_step = self.optimizer_steps
         return True
+
+    def _is_val_due(self) -> None:
+        """At the end of this epoch; ultralytics adds the last one."""
+        due = self.recipe.val_after_epoch(self.epoch + 1, self.optimizer_steps)
+        self.args.val = due and self.context.score_val is not None
+
+    def _validate_within(self) -> None:
+        """After an optimiser step, where one is due that does not end the epoch.
+
+        What ultralytics' validation draws of chance is put back, so that it leaves no trace in the training.
+        """
+        due = self.stepped and self.recipe.val_after_step(self.optimizer_steps)
+        if not due or self.over or self.context.score_val is None:
+            return
+        paused = time.perf_counter()
+        generator = self.train_loader.generator
+        chances = yolo_state.random_state(generator)
+        self.metrics, self.fitness = self.validate()
+        self.save_model()
+        yolo_state.set_random_state(chances, generator)
+        share = self.steps_done / self.pace.length.steps_in_epoch
+        self.progress.stopped = self._tell(self._record(share))
+        self.stop = self.stop or self.progress.stopped
+        self.judged = {}
+        assert self.clock is not None, "an epoch is under way"
+        self.clock += time.perf_counter() - paused
 
     def _end_epoch(self) -> None:
         """Write the state, then tell the harness."""
@@ -127,17 +174,31 @@ class Trainer(SteppedTrainer):
         progress.duration_s += record.duration_s
         progress.train_s = self.trained_s
         progress.mosaic_closed = self.mosaic_closed
+        within = progress.stopped
         progress.finished = bool(
-            self.stop
+            self.stop and not within
         )  # ultralytics has it from the last epoch, the budget and the clock
         progress.last_epoch = record.model_dump(mode="json")
         self._write_state()
-        if self.context.on_epoch(record) and not progress.finished:
+        if within:  # a validation within this epoch has ended the training: nobody asks again
+            return
+        if self._tell(record) and not progress.finished:
             progress.stopped = True
             self.stop = True
             self._write_state()
 
+    def _tell(self, record: EpochRecord) -> bool:
+        """What the harness says to an epoch, to every rank: whether to stop."""
+        return self.ranks.told(self.context.on_epoch(record) if self.ranks.first else False)
+
     def _write_state(self) -> None:
+        chances = {
+            "mosaic_buffer": list(self.train_loader.dataset.buffer),
+            "random": yolo_state.random_state(self.train_loader.generator),
+        }
+        of_all = self.ranks.gathered(chances)
+        if not self.ranks.first:
+            return
         parts = {
             "model": self.model.state_dict(),
             "ema": self.ema.ema.state_dict(),
@@ -145,18 +206,18 @@ class Trainer(SteppedTrainer):
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "csv": self.csv.read_text(encoding="utf-8"),
-            "mosaic_buffer": list(self.train_loader.dataset.buffer),
-            "random": yolo_state.random_state(self.train_loader.generator),
+            "ranks": of_all,
         }
         yolo_state.write(self.context.workdir, self.terms, self.progress, parts)
 
-    def _record(self) -> EpochRecord:
+    def _record(self, share: float = 1.0) -> EpochRecord:
         native = {key: value for key, value in self.metrics.items() if not key.startswith("val/")}
         losses = {key: value for key, value in self.metrics.items() if key.startswith("val/")}
         return EpochRecord(
             epoch=self.epoch + 1,
+            share=share,
             epochs=self.epoch + 1 if self.stop else self.planned_epochs,
-            train_losses=self._unweighted(self.tloss),
+            train_losses=self._unweighted(self._mean(self.tloss or {})),
             val_losses=self._unweighted(losses) if self.judged else {},
             val_metrics={**self.judged, **{_native(key): value for key, value in native.items()}}
             if self.judged
@@ -165,10 +226,16 @@ class Trainer(SteppedTrainer):
                 group["param_group"]: float(group["lr"]) for group in self.optimizer.param_groups
             },
             optimizer_steps=self.optimizer_steps,
-            pictures_seen=self.pictures_seen,
+            pictures_seen=self.pictures_seen + (self.seen if share < 1 else 0),
             duration_s=time.perf_counter() - self.begun,
-            pictures_per_s=self.seen / self.epoch_s if self.epoch_s else None,
+            pictures_per_s=self.seen / self.epoch_s if share == 1 and self.epoch_s else None,
         )
+
+    def _mean(self, losses: dict[str, Any]) -> dict[str, float]:
+        """Over the ranks that have had pictures, as many each."""
+        everyone = self.ranks.gathered({key: float(value) for key, value in losses.items()})
+        told = [one for one in everyone if one]
+        return {key: sum(one[key] for one in told) / len(told) for key in told[0]}
 
     def _unweighted(self, losses: dict[str, Any]) -> dict[str, float]:
         """'val/box_loss' -> 'box', without the gain that ultralytics multiplies it by."""

@@ -111,8 +111,8 @@ def training_args(
         "task": "detect",
         "mode": "train",
         "epochs": max(epochs, 1),  # a trainer is also asked, without training, what it would show
-        "batch": recipe.batch_size,
-        "nbs": recipe.batch_size,
+        "batch": recipe.batch,
+        "nbs": recipe.batch,
         "imgsz": recipe.image_size,
         "weight_decay": recipe.weight_decay,
         "lrf": 1.0 if recipe.schedule == "constant" else recipe.final_lr_share,
@@ -140,6 +140,16 @@ def training_args(
             "momentum": recipe.momentum,
         }
     return {**own, **words}
+
+
+def no_such_format(amp: bool | str, device: str) -> RecipeError:
+    """What to raise for a number format that the device does not train in."""
+    return RecipeError(
+        f"ultralytics does not train in this number format on {device}",
+        record="train.amp",
+        value=amp,
+        mend="say true, which takes what the device has, or false",
+    )
 
 
 def device_word(device: str) -> str:

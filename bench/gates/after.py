@@ -82,9 +82,10 @@ def alive(results: Results, examples: Sequence[Example]) -> str:
 def learning(fitted: Fitted) -> str:
     """Whether the training has led anywhere.
 
-    A best epoch that is the first one is the end of a model that began with random weights: after it nothing
-    was learnt, whatever the figures say. One that began with pretrained weights may have been best before
-    its rates did any harm, which happens to sound models on small data: it keeps its place, with a flag.
+    A best validation that is the first one is the end of a model that began with random weights: after
+    it nothing was learnt, whatever the figures say. One that began with pretrained weights may have been
+    best before its rates did any harm, which happens to sound models on small data: it keeps its place,
+    with a flag.
 
     Raises GateFailed as told, and for an AP of 0 on val all along.
     """
@@ -96,8 +97,8 @@ def learning(fitted: Fitted) -> str:
     if max(scores) == 0:
         text = f"the AP on val is 0 in all of {len(scores)} validations"
         return _judged(text, fatal=enough)
-    if len(judged) > 1 and fitted.training.best_epoch == judged[0]["epoch"]:
-        text = f"the best of {len(judged)} validated epochs is the first: nothing was learnt after it"
+    if len(judged) > 1 and scores[0] == max(scores):
+        text = f"the best of {len(judged)} validations is the first: nothing was learnt after it"
         return _judged(text, fatal=enough and fitted.from_random)
     return f"the AP on val rises from {scores[0]:.3f} to {max(scores):.3f}"
 

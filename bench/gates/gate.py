@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from bench import memory
 from bench.errors import ConfigError, RecipeError, WeightsError
 from bench.records import GateResult
 
@@ -35,7 +36,7 @@ def ask(name: str, question: Callable[[], str]) -> GateResult:
     except USERS_OWN:
         raise
     except Exception as error:
-        if isinstance(error, MemoryError) or "out of memory" in str(error):
+        if memory.is_lacking(error):
             raise
         detail, passed = f"it breaks: {type(error).__name__}: {error}", False
     return GateResult(

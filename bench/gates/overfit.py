@@ -26,7 +26,7 @@ BUDGET_S = 20.0
 def pictures(recipe: Recipe) -> int:
     """How many the batch has."""
     large = (recipe.long_side or 0) >= LARGE_INPUT
-    return min(recipe.batch_size, LARGE_PICTURES if large else MOST_PICTURES)
+    return min(recipe.batch, LARGE_PICTURES if large else MOST_PICTURES)
 
 
 def falling_loss(detector: Detector, layout: Layout, recipe: Recipe, room: Path, device: str) -> str:

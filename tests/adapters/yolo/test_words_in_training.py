@@ -33,6 +33,7 @@ class Trained:
     workdir: Path
     options: dict[str, Any] = field(default_factory=lambda: dict(PLAIN))
     kill_at_step: int = 0
+    stop_at: int = 0
     records: list[EpochRecord] = field(default_factory=list)
     states: list[dict[str, Any]] = field(default_factory=list)
     steps: list[tuple[int, int]] = field(default_factory=list)
@@ -57,8 +58,9 @@ class Trained:
         import torch
 
         self.records.append(record)
-        self.states.append(torch.load(self.workdir / "state.pt", weights_only=True)["parts"])
-        return False
+        if record.share == 1:
+            self.states.append(torch.load(self.workdir / "state.pt", weights_only=True)["parts"])
+        return record.optimizer_steps == self.stop_at
 
     def step(self, done: int, total: int) -> None:
         self.steps.append((done, total))
@@ -218,6 +220,33 @@ LONG: dict[str, dict[str, Any]] = {
     "steps": {"budget": {"steps": 11}, "schedule": "cosine_restarts", "restarts": 2, "decay_norms": True},
     "pictures": {"budget": {"pictures": 90}, "batch_size": 5, "schedule": "linear", "backbone_lr": 0.0005},
 }
+
+
+def test_validations_that_steps_count(begin: Callable[..., Trained]) -> None:
+    """3 steps make an epoch. They change nothing of the training; the best and the end may be at one."""
+    often = begin().fit(epochs=3, val_every={"steps": 4})
+    places = [
+        (record.optimizer_steps, round(record.share, 3)) for record in often.records if record.val_metrics
+    ]
+    assert places == [(4, 0.333), (8, 0.667), (9, 1.0)]
+    assert often.training is not None and often.training.best_step is not None
+    scores = {record.optimizer_steps: record.val_metrics.get("AP", -1.0) for record in often.records}
+    assert often.training.best_step == max(scores, key=lambda step: scores[step])
+    seldom = begin().fit(epochs=3, val_every=3)
+    whole = [record for record in often.records if record.share == 1]
+    assert [record.train_losses for record in whole] == [record.train_losses for record in seldom.records]
+    assert same(often.states[-1]["model"], seldom.states[-1]["model"])
+
+
+def test_one_in_the_middle_may_end_the_training(begin: Callable[..., Trained]) -> None:
+    run = begin()
+    run.stop_at = 4
+    run.fit(epochs=3, val_every={"steps": 2})
+    assert run.training is not None
+    assert (run.training.epochs, run.training.optimizer_steps) == (2, 4)
+    assert run.training.stopped_early and run.records[-1].optimizer_steps == 4
+    again = Trained(run.layout, run.workdir).fit(epochs=3, val_every={"steps": 2})
+    assert again.training == run.training and not again.records
 
 
 def test_same_seed_same_history(begin: Callable[..., Trained]) -> None:

@@ -1,0 +1,129 @@
+"""Several processes that train one model together, a device each: what they share. Imports torch.
+
+Every rank has the same weights and a share of each batch. After the backward passes of an optimiser step the
+gradients of all ranks are added up, once, however many batches the step has; then every rank takes the same
+step. No wrapper stands around the network: what is frozen may change at any time, a rank whose share of a
+small last batch is empty adds nothing, and the losses' own denominators see to the mean (`Shares`). What a
+wrapper that sums while the backward pass still runs (DistributedDataParallel) would save is the time of that
+one sum.
+
+Batch norm takes its statistics from a rank's own share, as ultralytics' and torchvision's trainings do; those
+of rank 0 are kept.
+"""
+
+import math
+from collections.abc import Iterable
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import torch
+from torch import Tensor, distributed, nn
+
+from bench.detector import World
+
+PATIENCE = timedelta(hours=12)
+"""How long a rank waits for another: rank 0 alone validates. A rank that dies is noticed by its cell."""
+
+Value = TypeVar("Value")
+
+
+class Ranks:
+    """One process among those that train a model; where it is alone, every method gives back its own."""
+
+    def __init__(self, world: World, device: str) -> None:
+        self.number = world.rank
+        self.size = world.size
+        self._meeting = world.meeting
+        self._device = torch.device(device)
+
+    def __enter__(self) -> Self:
+        """Find the others."""
+        if self.size > 1:
+            on_gpu = self._device.type == "cuda"
+            if on_gpu:
+                torch.cuda.set_device(self._device)
+            distributed.init_process_group(
+                "nccl" if on_gpu else "gloo",
+                init_method=f"file://{self._meeting}",
+                rank=self.number,
+                world_size=self.size,
+                timeout=PATIENCE,
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.size > 1 and (kind is None or self._device.type == "cpu"):  # NCCL would wait for the others
+            distributed.destroy_process_group()
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the rank that judges, tells and writes."""
+        return self.number == 0
+
+    def rows(self, count: int) -> range:
+        """Which of `count` pictures are this rank's; rank 0 always has some, where there are any."""
+        return range(
+            math.ceil(count * self.number / self.size), math.ceil(count * (self.number + 1) / self.size)
+        )
+
+    def told(self, value: Value) -> Value:
+        """What rank 0 has."""
+        if self.size == 1:
+            return value
+        box = [value]
+        distributed.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def gathered(self, value: Value) -> list[Value]:
+        """What every rank has, in their order."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        distributed.all_gather_object(values, value)
+        return values
+
+    def total(self, numbers: Tensor) -> Tensor:
+        """Element by element over all ranks; on the CPU."""
+        if self.size == 1:
+            return numbers
+        there = numbers.to(self._device)
+        distributed.all_reduce(there)
+        return there.cpu()
+
+    def begin_alike(self, module: nn.Module) -> None:
+        """Give every rank the parameters and buffers of rank 0."""
+        if self.size > 1:
+            with torch.no_grad():
+                for tensor in (*module.parameters(), *module.buffers()):
+                    dense = tensor.contiguous()
+                    distributed.broadcast(dense, src=0)
+                    tensor.copy_(dense)
+
+    @torch.no_grad()
+    def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Every rank's gradients become the sum over all; one that nobody has stays away."""
+        if self.size == 1:
+            return
+        learning = [parameter for parameter in parameters if parameter.requires_grad]
+        if not learning:
+            return
+        present = [float(parameter.grad is not None) for parameter in learning]
+        parts = [
+            (torch.zeros_like(parameter) if parameter.grad is None else parameter.grad).reshape(-1)
+            for parameter in learning
+        ]
+        flat = torch.cat([*parts, parts[0].new_tensor(present)])
+        distributed.all_reduce(flat)
+        *sums, anyone = torch.split(flat, [*(len(part) for part in parts), len(present)])
+        for parameter, added, some in zip(learning, sums, anyone.tolist(), strict=True):
+            if some and parameter.grad is not None:
+                parameter.grad.copy_(added.view_as(parameter))
+            elif some:
+                parameter.grad = torch.empty_like(parameter).copy_(added.view_as(parameter))
+
+
+ALONE = Ranks(World(), "cpu")
+"""A process that trains by itself."""

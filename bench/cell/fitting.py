@@ -1,0 +1,70 @@
+"""One training of a cell: built, fitted, and its checkpoint and findings safe on disk."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from bench import files, registry
+from bench.cell import device as devices
+from bench.cell import ranks
+from bench.cell.spec import CellSpec
+from bench.cell.watch import Watch
+from bench.detector import Detector, FitContext
+from bench.layout import Layout
+from bench.records import Description, TrainingRecord
+from bench.store import CellFolder
+
+
+class Fitted(BaseModel):
+    """fitted.json: what a training found out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    description: Description
+    training: TrainingRecord
+    native_metrics: dict[str, float]
+
+
+def fit(
+    folder: CellFolder,
+    spec: CellSpec,
+    layout: Layout,
+    context: FitContext,
+    *,
+    watch: Watch,
+    enter: Callable[[str], None],
+    give_up: Callable[[str], None],
+) -> Fitted:
+    """The training that `folder` holds, if it is finished; else train, or go on where a killed one stood.
+
+    `enter` is told the stages `build` and `fit`, `give_up` why this process must end: bench.cell.ranks.
+    """
+    if folder.fitted_path.is_file():
+        return Fitted.model_validate_json(folder.fitted_path.read_bytes())
+    together = devices.resolve_all(spec.device)
+    devices.check_shares(spec.plan.recipe, len(together))
+    enter("build")
+    family = registry.family(spec.plan.family)
+    detector = family.build(spec.plan, classes=layout.classes, seed=spec.seed, device=context.device)
+    description = detector.describe()
+    enter("fit")
+    context.workdir.mkdir(parents=True, exist_ok=True)
+    with ranks.together(spec, layout.root, context, together, give_up) as world:
+        training = detector.fit(layout, spec.plan.recipe, replace(context, world=world))
+    _save(detector, folder.checkpoint)
+    fitted = Fitted(description=description, training=training, native_metrics=watch.native())
+    files.write_text(folder.fitted_path, fitted.model_dump_json(indent=2) + "\n")
+    return fitted
+
+
+def _save(detector: Detector, target: Path) -> None:
+    """Whole or not at all: a half-written checkpoint must never be judged."""
+    partial = target.with_name(target.name + ".partial")
+    for stale in (partial, target):
+        shutil.rmtree(stale, ignore_errors=True)
+    with files.writing(target):
+        detector.save(partial)
+    partial.replace(target)

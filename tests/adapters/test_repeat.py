@@ -1,0 +1,56 @@
+"""Same seed, same machine: the same history.csv to the last bit, whatever is random in a training."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import evaluation, registry
+from bench.cell.watch import Watch
+from bench.detector import FitContext
+from bench.layout import Layout
+from bench.recipe import Recipe
+from bench.store import CellFolder
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+
+NOT_REPEATED = {"duration_s", "pictures_per_s", "peak_memory_mib"}
+
+
+def history(
+    layout: Layout, root: Path, family: str, options: dict[str, Any], words: dict[str, Any], seed: int = 3
+) -> list[dict[str, float]]:
+    """Rows of the history.csv of a cell's training, without what it cost."""
+    folder = CellFolder(root)
+    folder.workdir.mkdir(parents=True)
+    found = registry.family(family)
+    recipe = Recipe.model_validate({"epochs": 3, "batch_size": 4, "image_size": 64, **words})
+    plan = found.plan(variant="tiny", weights="none", options=options, recipe=recipe)
+    truth = evaluation.load_ground_truth(layout.coco_path("val"))
+    context = FitContext(
+        workdir=folder.workdir,
+        seed=seed,
+        device="cpu",
+        score_val=lambda found: evaluation.score(truth, found),
+        on_epoch=Watch(folder, patience=0).epoch,
+    )
+    found.build(plan, classes=layout.classes, seed=seed, device="cpu").fit(layout, plan.recipe, context)
+    return [{key: value for key, value in row.items() if key not in NOT_REPEATED} for row in folder.history()]
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "words"),
+    [
+        ("detr", {"augment": "paper"}, {"ema": 0.9, "accumulate": 2}),
+        ("frcnn", {}, {"multi_scale": 0.3, "val_every": {"steps": 4}}),
+        ("yolo", {"mixup": 0.5}, {"accumulate": 2, "multi_scale": 0.5}),
+    ],
+)
+def test_the_same_seed_writes_the_same_history(
+    yolo_scenes: Layout, tmp_path: Path, family: str, options: dict[str, Any], words: dict[str, Any]
+) -> None:
+    one, again = (history(yolo_scenes, tmp_path / name, family, options, words) for name in "ab")
+    assert len(one) >= 3 and any(key.startswith("val/") for key in one[-1])
+    assert again == one
+    other = history(yolo_scenes, tmp_path / "c", family, options, words, seed=4)
+    assert other != one
