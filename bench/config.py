@@ -38,6 +38,15 @@ def _names_a_folder(value: str) -> str:
     return value
 
 
+def _names_devices(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu(:[1-9]\d?)?|cuda(:\d+(,\d+)*)?", value):
+        raise ValueError("can be: auto, cpu, cuda, cuda:N, cuda:N,M for several, or cpu:N for N processes")
+    which = value.partition(":")[2].split(",")
+    if len(set(which)) < len(which):
+        raise ValueError("names the same GPU twice")
+    return value
+
+
 FolderName = Annotated[str, AfterValidator(_names_a_folder)]
 
 
@@ -153,9 +162,17 @@ class BenchConfig(Words):
     models: tuple[ModelConfig, ...] = Field(min_length=1)
     train: Recipe = Recipe()
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
+    device: Annotated[str, AfterValidator(_names_devices)] = Field(
+        "auto",
+        description="auto, cpu, cuda, cuda:N; cuda:0,1 trains each model on both GPUs, half of each batch on "
+        "either; cpu:2 does so in two processes, for trying it out.",
+    )
     gates: bool = Field(
         True, description="A model must pass the gates before it is ranked; false: the report says so."
+    )
+    final: Literal["none", "train+val"] = Field(
+        "none",
+        description="train+val: after the choice on val, train once more on both together, and rank by that.",
     )
     runs: Path = Field(Path("runs"), description="Where run folders go, relative to this file.")
     cache: Path = Field(Path(".bench"), description="Where written datasets go, relative to this file.")

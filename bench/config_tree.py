@@ -127,3 +127,15 @@ def _entry(entries: Sequence[Any], name: str) -> Any:
         if isinstance(entry, str) and name in (entry, entry.partition(":")[0]):
             return entry
     return name
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[str]:
+    """Each word that differs, as 'train.lr was 0.01, now 0.02'."""
+    lines = []
+    for word in dict.fromkeys([*before, *now]):
+        old, new = before.get(word), now.get(word)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            lines += differences(old, new, f"{within}{word}.")
+        elif old != new:
+            lines.append(f"{within}{word} was {old!r}, now {new!r}")
+    return lines

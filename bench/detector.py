@@ -71,6 +71,17 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class World:
+    """One process among those that train a model together, each on a device of its own."""
+
+    rank: int = 0
+    """From 0. Rank 0 alone judges, tells and writes."""
+    size: int = 1
+    meeting: Path | None = None
+    """A file, not there yet, through which they find each other; None for one alone."""
+
+
+@dataclass(frozen=True)
 class FitContext:
     """What the harness lends to a training."""
 
@@ -79,14 +90,18 @@ class FitContext:
     seed: int
     device: str
     """'cpu' or 'cuda:N'."""
-    score_val: Callable[[Sequence[Detections]], dict[str, float]]
-    """The judge on val: detections in the order of `layout.examples("val")` -> AP, AP50, AP75, AR_100."""
+    score_val: Callable[[Sequence[Detections]], dict[str, float]] | None
+    """The judge on val: detections in the order of `layout.examples("val")` -> AP, AP50, AP75, AR_100.
+
+    None where nothing is to be chosen, as val is trained on too: no validation, and the last weights stay."""
     on_epoch: Callable[[EpochRecord], bool]
     """Hears of every epoch, once its state is safe in `workdir`; True says stop.
 
     A training that is taken up may tell its last finished epoch again: the kill may have come in between."""
     on_step: Callable[[int, int], None] = field(default=lambda done, total: None)
     """Hears of every optimiser step of the epoch under way."""
+    world: World = World()
+    """Always one alone, unless the family says `several_devices`."""
 
 
 @runtime_checkable
@@ -99,6 +114,8 @@ class Detector(Protocol):
 
     def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
         """Train on `train`, choose on `val`; afterwards the detector holds the chosen weights.
+
+        Without `context.score_val` it holds the last ones.
 
         Never reads `test`. Same seed, same device: same result.
         Raises RecipeError for a word it can't follow.
@@ -137,6 +154,18 @@ class Transparent(Protocol):
         ...
 
 
+@runtime_checkable
+class Checking(Protocol):
+    """A family that can tell from the data that a plan can't be followed, before anything is written."""
+
+    def check(self, plan: Plan, *, classes: Sequence[str], pictures: Sequence[Example], device: str) -> None:
+        """Cheap, as `plan` is. `pictures` are all that will be trained on; `device` is 'cpu' or 'cuda:N'.
+
+        Raises RecipeError, ConfigError or WeightsError. What is right here may still fail in `fit`.
+        """
+        ...
+
+
 class Family(Protocol):
     """A kind of detector: which variants there are, what they train with, how one is made.
 
@@ -145,7 +174,11 @@ class Family(Protocol):
 
     name: str
     variants: Mapping[str, str]
-    """Name -> one line about it. The first is the default."""
+    """Name -> one line about it. The first is the default.
+
+    A family that trains in several processes, one a device, each with `fit` called and `context.world` saying
+    which it is, has `several_devices = True` beside this: its batches are then those of all of them together.
+    """
 
     def plan(
         self, *, variant: str | None, weights: str | None, options: Mapping[str, Any], recipe: Recipe

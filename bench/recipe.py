@@ -115,6 +115,12 @@ class Budget(Words):
         return self
 
 
+class Every(Words):
+    """A distance that is not counted in epochs."""
+
+    steps: int = Field(ge=1, description="Optimiser steps.")
+
+
 class Stage(Words):
     """A part of a training with rates and frozen parts of its own. A word left out is the recipe's.
 
@@ -147,7 +153,11 @@ class Recipe(Words):
     stages: tuple[Stage, ...] = Field(
         (), description="One after the other; `epochs` is then their sum and need not be said."
     )
-    batch_size: int = Field(16, ge=1, description="Pictures that go through the network together.")
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        16,
+        description="Pictures that go through the network together, 1 or more; auto: as many as fit the "
+        "device's memory, found by trial. No rate changes with it.",
+    )
     accumulate: int = Field(
         1, ge=1, description="Batches in one optimiser step: batch_size 2, accumulate 16 is a batch of 32."
     )
@@ -200,7 +210,9 @@ class Recipe(Words):
     monitor: Literal["AP", "AP50", "AP75", "AR_100"] = Field(
         "AP", description="The val figure that `patience` watches. The checkpoint is always chosen by AP."
     )
-    val_every: int = Field(1, ge=1, description="Epochs between two validations. The last epoch has one.")
+    val_every: Annotated[int, Field(ge=1)] | Every = Field(
+        1, description="Epochs between two validations, or {steps: N}. The last epoch ends with one."
+    )
     workers: int = Field(0, ge=0, description="Processes that load pictures.")
 
     @model_validator(mode="after")
@@ -223,6 +235,27 @@ class Recipe(Words):
         """`image_size` of a resolved recipe."""
         assert self.image_size is not None, "plans are resolved"
         return InputSize.of(self.image_size)
+
+    @property
+    def batch(self) -> int:
+        """`batch_size` of a recipe that is trained by: a cell finds out what 'auto' is before."""
+        assert self.batch_size != "auto", "a cell settles it before anything is trained"
+        return self.batch_size
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to train; else the weights are judged as they come."""
+        return self.epochs > 0 or self.budget is not None
+
+    def val_after_epoch(self, epochs: int, steps: int) -> bool:
+        """Whether a validation is due at the end of an epoch, after so many epochs and optimiser steps."""
+        if isinstance(self.val_every, Every):
+            return self.val_after_step(steps)
+        return epochs % self.val_every == 0
+
+    def val_after_step(self, steps: int) -> bool:
+        """Whether one is due in the middle of an epoch, after so many optimiser steps of the training."""
+        return isinstance(self.val_every, Every) and steps % self.val_every.steps == 0
 
     @property
     def long_side(self) -> int | None:

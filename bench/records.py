@@ -43,6 +43,10 @@ class EpochRecord(Frozen):
     """One epoch as the training loop saw it. Losses are means over the epoch, by component, unweighted."""
 
     epoch: int = Field(description="from 1")
+    share: float = Field(
+        1.0,
+        description="of the epoch; less than 1 for a validation within it, told with what is known so far",
+    )
     epochs: int = Field(description="how many are planned")
     train_losses: dict[str, float]
     val_losses: dict[str, float] = Field(default_factory=dict)
@@ -65,6 +69,9 @@ class TrainingRecord(Frozen):
     epochs: int
     best_epoch: int = Field(
         description="the one whose checkpoint is judged; chosen on val; 0 if none was trained"
+    )
+    best_step: int | None = Field(
+        None, description="optimiser steps behind that checkpoint, which may be of the middle of its epoch"
     )
     optimizer_steps: int
     pictures_seen: int
@@ -129,6 +136,17 @@ class SplitFigures(Frozen):
     operating_point: OperatingPoint
 
 
+class FinalRecord(Frozen):
+    """The training on train and val together, and what it is worth on test.
+
+    Nothing is chosen in it: the last weights are judged, at the score threshold of the first training's val.
+    """
+
+    pictures: int = Field(description="in train and val together")
+    training: TrainingRecord
+    test: SplitFigures
+
+
 class Efficiency(Frozen):
     """Cost of the judged checkpoint. Latency runs from the picture's file to its final detections."""
 
@@ -158,11 +176,15 @@ class Provenance(Frozen):
     command: str
 
 
+FailureKind = Literal["error", "out_of_memory"]
+
+
 class Failure(Frozen):
     """Why a cell has no figures."""
 
     stage: str
     reason: str
+    kind: FailureKind = "error"
 
 
 class GateResult(Frozen):
@@ -197,9 +219,15 @@ class CellRecord(Frozen):
     training: TrainingRecord | None = None
     val: SplitFigures | None = None
     test: SplitFigures | None = None
+    final: FinalRecord | None = Field(None, description="where bench.yaml asks for `final: train+val`")
     efficiency: Efficiency | None = None
     native_metrics: dict[str, float] = Field(
         default_factory=dict,
         description="the framework's own figures on val, shown beside ours, never instead",
     )
     provenance: Provenance | None = None
+
+    @property
+    def ranked(self) -> SplitFigures | None:
+        """The test figures that count: the final training's where there is one, else the chosen model's."""
+        return self.final.test if self.final else self.test

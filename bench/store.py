@@ -40,6 +40,8 @@ class RunInfo(BaseModel):
     classes: tuple[str, ...]
     cells: tuple[str, ...]
     """In the order in which they run."""
+    config: dict[str, Any] | None = None
+    """What bench.yaml held when the run began, resolved."""
     provenance: Provenance
 
 
@@ -111,6 +113,16 @@ class CellFolder:
         """The folder that holds the judged weights."""
         return self.root / "best"
 
+    @property
+    def fitted_path(self) -> Path:
+        """What the training found out; written when its checkpoint is safe."""
+        return self.root / "fitted.json"
+
+    @property
+    def final(self) -> "CellFolder":
+        """The training on train and val together, where one is asked for; see bench.cell.final."""
+        return CellFolder(self.root / "final")
+
     def predictions_path(self, split: SplitName) -> Path:
         """COCO results json: image_id, category_id, bbox (xywh), score."""
         return self.root / f"predictions_{split}.json"
@@ -144,10 +156,13 @@ class CellFolder:
 
 
 def flat(epoch: EpochRecord) -> dict[str, float]:
-    """An epoch as one row: `train/NAME`, `val/NAME` losses, `metrics/NAME`, `lr/GROUP`, counts and costs."""
+    """An epoch as one row: `train/NAME`, `val/NAME` losses, `metrics/NAME`, `lr/GROUP`, counts and costs.
+
+    A validation within an epoch is a row at a broken number of epochs.
+    """
     cost = {"pictures_per_s": epoch.pictures_per_s, "peak_memory_mib": epoch.peak_memory_mib}
     return {
-        "epoch": epoch.epoch,
+        "epoch": epoch.epoch if epoch.share == 1 else epoch.epoch - 1 + epoch.share,
         **{f"train/{name}": value for name, value in epoch.train_losses.items()},
         **{f"val/{name}": value for name, value in epoch.val_losses.items()},
         **{f"metrics/{name}": value for name, value in epoch.val_metrics.items()},

@@ -21,8 +21,8 @@ class ClassRow:
 
 def class_rows(comparison: Comparison) -> list[ClassRow]:
     """Most frequent class first; classes of equal support in the order of their index."""
-    tested = [record for record in comparison.records if record.test]
-    if not tested or tested[0].test is None:
+    tested = [record for record in comparison.records if record.ranked]
+    if not tested or tested[0].ranked is None:
         return []
     rows = [
         ClassRow(
@@ -32,7 +32,7 @@ def class_rows(comparison: Comparison) -> list[ClassRow]:
             ap50=_by_model(comparison, index, lambda found: found.AP50),
             detections=_by_model(comparison, index, lambda found: found.detections),
         )
-        for index, figures in enumerate(tested[0].test.classes)
+        for index, figures in enumerate(tested[0].ranked.classes)
     ]
     return sorted(rows, key=lambda row: -row.support)
 
@@ -41,8 +41,8 @@ def _by_model(
     comparison: Comparison, index: int, figure: Callable[[ClassFigures], float | None]
 ) -> tuple[Spread | None, ...]:
     def of(record: CellRecord) -> float | None:
-        if record.test is None or index >= len(record.test.classes):
+        if record.ranked is None or index >= len(record.ranked.classes):
             return None
-        return figure(record.test.classes[index])
+        return figure(record.ranked.classes[index])
 
     return tuple(contestant.spread(of) for contestant in comparison.finished)

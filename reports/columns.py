@@ -25,11 +25,11 @@ class Column:
 
 
 def _coco(name: str) -> Figure:
-    return lambda record: getattr(record.test.coco, name) if record.test else None
+    return lambda record: getattr(record.ranked.coco, name) if record.ranked else None
 
 
 def _point(name: str) -> Figure:
-    return lambda record: getattr(record.test.operating_point, name) if record.test else None
+    return lambda record: getattr(record.ranked.operating_point, name) if record.ranked else None
 
 
 def _cost(name: str) -> Figure:
@@ -54,7 +54,7 @@ COLUMNS: tuple[Column, ...] = (
         "AP .25/.50/.75",
         QUALITY,
         "high",
-        lambda record: record.test.AP_25_50_75 if record.test else None,
+        lambda record: record.ranked.AP_25_50_75 if record.ranked else None,
         wording.share,
         "mean over IoU .25, .50 and .75",
     ),

@@ -150,7 +150,7 @@ def _panel(
     predictions: dict[int, list[dict[str, Any]]] | None,
 ) -> Panel:
     record = contestant.shown
-    threshold = record.test.operating_point.score_threshold if record and record.test else 0.5
+    threshold = record.ranked.operating_point.score_threshold if record and record.ranked else 0.5
     if predictions is None:
         return Panel(contestant, threshold, (), readable=False)
     floor = min(LEAST_SCORE, threshold)
@@ -212,7 +212,8 @@ def _predictions(contestant: Contestant) -> dict[int, list[dict[str, Any]]] | No
     """The shown cell's test detections by picture; None where they are not stored."""
     if contestant.shown is None:
         return None
-    path = contestant.run.folder.cell(contestant.shown.cell).predictions_path("test")
+    cell = contestant.run.folder.cell(contestant.shown.cell)
+    path = (cell.final if contestant.shown.final else cell).predictions_path("test")
     return _by_image(read_json(path)) if path.is_file() else None
 
 

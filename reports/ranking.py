@@ -63,8 +63,8 @@ class Ranked:
 
 
 def test_ap(record: CellRecord) -> float | None:
-    """AP over IoU .50:.95 on test."""
-    return record.test.coco.AP if record.test else None
+    """AP over IoU .50:.95 on test, of the final training where there is one."""
+    return record.ranked.coco.AP if record.ranked else None
 
 
 def ranking(records: Sequence[CellRecord]) -> list[Ranked]:

@@ -57,6 +57,22 @@ def _class_map(description: Description) -> str:
 CLASS_MAP = "not trained: our classes, and the weights' own"
 """A row only where some model was judged as its weights came."""
 
+
+def _final(record: CellRecord) -> str:
+    """What the second training took, and what the model that was chosen before it reached on test."""
+    if record.final is None:
+        return wording.NOTHING
+    training = record.final.training
+    chosen = wording.share(record.test.coco.AP if record.test else None)
+    return (
+        f"{training.epochs} epochs on {wording.count(record.final.pictures, 'picture')}; "
+        f"the model chosen on val has a test AP of {chosen}"
+    )
+
+
+FINAL = "final training, on train and val"
+"""A row only where some model had one."""
+
 FACTS: tuple[tuple[str, Getter], ...] = (
     ("family", _description(lambda d: d.family)),
     ("variant", _description(lambda d: d.variant)),
@@ -76,6 +92,7 @@ FACTS: tuple[tuple[str, Getter], ...] = (
     ("optimiser steps", _training(lambda t: f"{t.optimizer_steps:,}")),
     ("training time", _training(lambda t: wording.seconds(t.duration_s))),
     ("time an epoch", _training(_per_epoch)),
+    (FINAL, _final),
     ("seed", lambda r: str(r.seed)),
     ("checkpoint", _efficiency(lambda e: wording.bytes_(e.checkpoint_bytes))),
     ("timed on", _efficiency(lambda e: f"{e.device}, {e.timed_pictures:,} pictures")),
@@ -94,7 +111,7 @@ FACTS: tuple[tuple[str, Getter], ...] = (
 def facts(comparison: Comparison) -> list[WordRow]:
     """What each model is and what its training took; several seeds give several values where they differ."""
     rows = [_row(word, get, comparison) for word, get in FACTS]
-    return [row for row in rows if row.word != CLASS_MAP or set(row.values) != {wording.NOTHING}]
+    return [row for row in rows if row.word not in (CLASS_MAP, FINAL) or set(row.values) != {wording.NOTHING}]
 
 
 def recipe_words(comparison: Comparison) -> list[WordRow]:

@@ -1,7 +1,7 @@
 """The answer in a sentence, and how far it can be trusted; only what the figures support."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.records import CellRecord
@@ -152,6 +152,7 @@ def _cautions(comparison: Comparison) -> list[str]:
     if leak := leak_of(comparison.manifest):
         found.append(f"{leak}.")
     records = comparison.records
+    found += _of_finals(records)
     best = max((c.ranked.ap.mean for c in comparison.contestants if c.ranked.ap), default=None)
     if best is not None and best < NEAR_ZERO_AP:
         found.append(
@@ -188,6 +189,26 @@ def _cautions(comparison: Comparison) -> list[str]:
     if comparison.manifest.get("limit"):
         found.append("Only a share of the data was used (data.limit): with all of it the order may differ.")
     return found
+
+
+def _of_finals(records: Sequence[CellRecord]) -> list[str]:
+    """Which training the test figures are of, where there were two."""
+    finals = [record for record in records if record.final]
+    if not finals:
+        return []
+    if len(finals) < len(records):
+        told = (
+            "Some test figures are of a training on train and val together "
+            f"({listed(sorted({record.model for record in finals}))}), others of one on train alone: "
+            "they do not compare."
+        )
+    else:
+        told = (
+            "Ranked by the final trainings: after the choice on val each model was trained once more on "
+            "train and val together, and its last weights judged on test. The figures of the models chosen "
+            "on val stand beside them."
+        )
+    return [told]
 
 
 def _of_gates(comparison: Comparison) -> list[str]:

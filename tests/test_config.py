@@ -138,7 +138,9 @@ def test_all_problems_are_reported_together_with_guesses() -> None:
         ({**MINIMAL, "models": [{"family": "fake", "name": "../x"}]}, "it names a folder"),
         ({**MINIMAL, "models": [{"family": "fake", "train": {"epoch": 2}}]}, "models.fake.train.epoch"),
         ({**MINIMAL, "data": {"source": "coco"}}, "needs `path`"),
-        ({**MINIMAL, "device": "gpu"}, "device: can be: auto, cpu, cuda or cuda:N (found: 'gpu')"),
+        ({**MINIMAL, "device": "gpu"}, "device: can be: auto, cpu, cuda, cuda:N, cuda:N,M"),
+        ({**MINIMAL, "device": "cuda:0,1,0"}, "device: names the same GPU twice (found: 'cuda:0,1,0')"),
+        ({**MINIMAL, "train": {"val_every": {"steps": 0}}}, "train.val_every"),
         *(
             ({**MINIMAL, "name": name}, "it names a folder")
             for name in ("../../esc", "a/b", "a\nb", "", "n" * 65)

@@ -83,6 +83,14 @@ class _Forgetful(FakeDetector):
         return record.model_copy(update={"epochs": record.epochs - 1})
 
 
+class _Choosing(FakeDetector):
+    """Keeps the first weights, as if they had been judged best."""
+
+    def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
+        record = super().fit(layout, recipe, context)
+        return record if context.score_val else record.model_copy(update={"best_epoch": 1})
+
+
 class _Random(FakeDetector):
     def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
         record = super().fit(layout, recipe, context)
@@ -112,6 +120,7 @@ def _family(kind: type[FakeDetector]) -> FakeFamily:
         (_Disordered, "not in the order"),
         (_Talking, "prints"),
         (_Deaf, "said stop"),
+        (_Choosing, "no choice: without score_val"),
         (_Peeking, "fit: FileNotFoundError"),
         (_Littering, "outside its workdir"),
         (_Forgetful, "says 1 epochs, not 2"),

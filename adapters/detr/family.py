@@ -10,12 +10,15 @@ from typing import Any
 
 from bench import registry
 from bench.adapters import options as own_words
+from bench.adapters.class_map import match
 from bench.adapters.detr import checkpoint as detr_checkpoint
+from bench.adapters.detr import queries
 from bench.adapters.detr.options import ARCHITECTURES, FREE, DetrOptions, fitted, resnet_name
 from bench.adapters.loop import augment, stages
 from bench.adapters.weights import published as weights
 from bench.detector import Detector, Plan
 from bench.errors import ConfigError, RecipeError
+from bench.layout import Example
 from bench.recipe import Recipe
 from bench.records import LedgerEntry
 
@@ -58,6 +61,7 @@ class DetrFamily:
     """Plans, builds and loads DETRs."""
 
     name = "detr"
+    several_devices = True
     variants: Mapping[str, str] = {
         "resnet-50": "DETR with a ResNet-50, 41 million parameters",
         "resnet-101": "DETR with a ResNet-101, 60 million parameters",
@@ -104,6 +108,11 @@ class DetrFamily:
         if asked not in (None, "none", "pretrained", BACKBONE):  # a folder that no publisher vouches for
             _check_fit(plan)
         return plan
+
+    def check(self, plan: Plan, *, classes: Sequence[str], pictures: Sequence[Example], device: str) -> None:
+        queries.most_objects(pictures, plan.options["queries"])
+        if not plan.recipe.trains:
+            match(classes, detr_checkpoint.classes(Path(plan.weights)), weights=plan.weights)
 
     def build(self, plan: Plan, *, classes: Sequence[str], seed: int, device: str) -> Detector:
         import torch

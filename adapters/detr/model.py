@@ -20,10 +20,10 @@ from transformers.utils import logging as transformers_logging
 from bench import files
 from bench.adapters.detr.loss import Criterion
 from bench.adapters.detr.options import Backbone, DetrOptions
+from bench.adapters.detr.queries import SPARE_QUERIES, most_objects
 from bench.adapters.loop.echo import Mirror
 from bench.adapters.loop.trainable import Batch, Found, Met, Target, Trainable
 from bench.detector import Plan
-from bench.errors import RecipeError
 from bench.layout import Example
 from bench.recipe import InputSize
 from bench.records import LedgerEntry
@@ -34,10 +34,6 @@ IMAGENET_MEAN = (
     0.406,
 )  # RGB in 0..1; what DETR's and torchvision's backbones were trained with
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-SPARE_QUERIES = 1.5
-"""Queries to an object of the most crowded picture, under which the ledger warns: DETR has 100 for COCO, of
-which a training picture has up to 63 objects (Carion et al. 2020, section 4)."""
 
 _LOW_LAYERS = ("model.embedder.", "model.encoder.stages.0.")
 """Of the backbone: DETR never trains them where they are pretrained (facebookresearch/detr, backbone.py)."""
@@ -150,15 +146,7 @@ class Detr(Trainable):
     def meet(self, examples: Sequence[Example], size: InputSize) -> Met:
         """Raises RecipeError where a picture has more objects than there are queries."""
         queries = int(self.detr.config.num_queries)
-        fullest = max(examples, key=lambda example: int((~example.crowd).sum()))
-        objects = int((~fullest.crowd).sum())
-        if objects > queries:
-            raise RecipeError(
-                f"the training picture {fullest.path.name} has {objects} objects: each needs its own query",
-                record="options.queries",
-                value=queries,
-                mend=f"say at least {objects}, better {round(SPARE_QUERIES * objects)}",
-            )
+        objects = most_objects(examples, queries)
         if queries >= SPARE_QUERIES * objects:
             return Met()
         why = f"the most crowded training picture has {objects} objects; queries to spare find more of them"

@@ -11,7 +11,8 @@ from bench.adapters.frcnn.variants import VARIANTS, Options, Variant
 from bench.adapters.loop import augment, stages
 from bench.adapters.weights import published
 from bench.detector import SCORE_FLOOR, Detector, Plan
-from bench.errors import ConfigError, WeightsError
+from bench.errors import ConfigError, RecipeError, WeightsError
+from bench.layout import Example
 from bench.recipe import Recipe
 from bench.records import LedgerEntry
 
@@ -35,6 +36,7 @@ class FrcnnFamily:
     """Plans, builds and loads Faster R-CNNs."""
 
     name = "frcnn"
+    several_devices = True
     variants: Mapping[str, str] = {name: variant.about for name, variant in VARIANTS.items()}
 
     def plan(
@@ -64,6 +66,12 @@ class FrcnnFamily:
 
             check_fit(plan)
         return plan
+
+    def check(self, plan: Plan, *, classes: Sequence[str], pictures: Sequence[Example], device: str) -> None:
+        if not plan.recipe.trains:  # torchvision alone knows the classes of its own files
+            from bench.adapters.frcnn.weights import known_classes
+
+            known_classes(plan, classes)
 
     def build(self, plan: Plan, *, classes: Sequence[str], seed: int, device: str) -> Detector:
         import torch
@@ -241,7 +249,7 @@ def _recipe(recipe: Recipe, name: str, variant: Variant) -> Recipe:
     elif adamw:
         lr, decay = ADAMW_LR, ADAMW_WEIGHT_DECAY
     else:
-        lr, decay = SGD_LR * recipe.batch_size * recipe.accumulate / REFERENCE_BATCH, SGD_WEIGHT_DECAY
+        lr, decay = _sgd_lr(recipe), SGD_WEIGHT_DECAY
     lr = recipe.lr or lr
     usual: dict[str, Any] = {
         "image_size": variant.image_size,
@@ -259,6 +267,19 @@ def _recipe(recipe: Recipe, name: str, variant: Variant) -> Recipe:
         update={word: value for word, value in usual.items() if getattr(recipe, word) is None}
     )
     return stages.resolved(full, PARTS, "frcnn")
+
+
+def _sgd_lr(recipe: Recipe) -> float:
+    """The published rate goes with the batch. Raises RecipeError where neither of them is said."""
+    if recipe.lr is not None:
+        return recipe.lr
+    if recipe.batch_size == "auto":
+        raise RecipeError(
+            "the published rate of SGD goes with the batch, which auto leaves open",
+            record="train.lr",
+            mend=f"say train.lr ({SGD_LR} is for {REFERENCE_BATCH} pictures in a step), or optimizer: adamw",
+        )
+    return SGD_LR * recipe.batch * recipe.accumulate / REFERENCE_BATCH
 
 
 def _ledger(asked: Recipe, used: Recipe, options: Options, variant: Variant) -> tuple[LedgerEntry, ...]:

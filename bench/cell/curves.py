@@ -19,7 +19,7 @@ class Curves:
         self._writer: Any = None
 
     def add(self, row: Mapping[str, float]) -> None:
-        """One epoch, a row of history.csv: a curve a column, over the epochs. On disk when this returns."""
+        """A whole epoch, a row of history.csv: a curve a column, over epochs. On disk when this returns."""
         if self._writer is None and find_spec("tensorboard") is None:
             return
         if self._writer is None:

@@ -12,7 +12,7 @@ from bench.store import CellFolder
 
 
 class CellSpec(BaseModel):
-    """cell.json."""
+    """cell.json. A `batch_size: auto` in it becomes a number when the cell has found one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,6 +24,7 @@ class CellSpec(BaseModel):
     dataset: str
     plan: Plan
     gates: bool = True
+    final: Literal["none", "train+val"] = "none"
     provenance: Provenance
 
     @classmethod

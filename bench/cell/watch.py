@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from bench.cell.curves import Curves
@@ -22,27 +23,32 @@ class Watch:
     process wrote is read back, so a resumed training stops where an uninterrupted one would have.
     """
 
-    def __init__(self, folder: CellFolder, *, patience: int, monitor: str = "AP") -> None:
+    def __init__(
+        self, folder: CellFolder, *, patience: int, monitor: str = "AP", events: Path | None = None
+    ) -> None:
+        """`events`: the file that watchers follow, where it is not the folder's own."""
         self._folder = folder
         self._patience = patience
         self._monitor = monitor
         self._rows = folder.history()
         self._curves = Curves(folder.tensorboard_dir)
         self._last_step = 0.0
+        self._events = events or folder.events_path
         self.native_metrics: dict[str, float] = {}
 
     def epoch(self, record: EpochRecord) -> bool:
-        """Write the epoch down; True when the patience is used up.
+        """Write the epoch down, or a validation within one; True when the patience is used up.
 
         Raises RunError where the detector was validated but does not tell the figure that patience watches.
         """
         if record.peak_memory_mib is None:
             record = record.model_copy(update={"peak_memory_mib": peak_memory_mib()})
         row = flat(record)
-        self._rows = [old for old in self._rows if old["epoch"] < record.epoch] + [row]
+        self._rows = [old for old in self._rows if old["epoch"] < row["epoch"]] + [row]
         self._folder.write_history(self._rows)
-        self._curves.add(row)
-        self.event("epoch", record.model_dump())
+        if record.share == 1:
+            self._curves.add(row)
+        self.event("epoch" if record.share == 1 else "validation", record.model_dump())
         return self._exhausted()
 
     def step(self, done: int, total: int) -> None:
@@ -57,7 +63,7 @@ class Watch:
 
     def event(self, kind: str, content: Mapping[str, Any]) -> None:
         """One line for whoever follows events.jsonl."""
-        with self._folder.events_path.open("a", encoding="utf-8") as file:
+        with self._events.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"event": kind, **content}) + "\n")
 
     def native(self) -> dict[str, float]:

@@ -1,44 +1,35 @@
 """The stages of a cell: gates, fit, predict, time, judge. Each leaves its result: a killed cell repeats none.
 
 cell.json -> gates.json -> fit -> best/ + fitted.json -> predictions_{val,test}.json -> record.json
+Before the last, where it is asked for: final/, a training on train and val together (bench.cell.final).
 """
 
-import shutil
 import traceback
-from pathlib import Path
+from functools import partial
 
-from pydantic import BaseModel, ConfigDict
-
-from bench import evaluation, files, gates, registry
+from bench import evaluation, files, gates, memory, registry
+from bench.cell import batch, gating, timing
 from bench.cell import device as devices
-from bench.cell import gating, timing
+from bench.cell import final as finals
+from bench.cell.fitting import Fitted, fit
 from bench.cell.spec import CellSpec
 from bench.cell.watch import Watch
-from bench.detector import Detections, Detector, Family, FitContext
+from bench.detector import Detections, Detector, FitContext
 from bench.errors import BenchError
 from bench.layout import Layout, SplitName
 from bench.records import (
     CellRecord,
-    Description,
     Efficiency,
+    EpochRecord,
     Failure,
+    FailureKind,
+    FinalRecord,
     GateResult,
     SplitFigures,
-    TrainingRecord,
 )
 from bench.store import CellFolder
 
 JUDGED: tuple[SplitName, ...] = ("val", "test")
-
-
-class Fitted(BaseModel):
-    """fitted.json: what the first stage found out."""
-
-    model_config = ConfigDict(frozen=True)
-
-    description: Description
-    training: TrainingRecord
-    native_metrics: dict[str, float]
 
 
 def work(folder: CellFolder) -> CellRecord:
@@ -51,8 +42,7 @@ def work(folder: CellFolder) -> CellRecord:
         record = cell.run()
     except Exception as error:
         traceback.print_exc()
-        reason = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
-        record = cell.failed(reason)
+        record = cell.broken(error)
     write_record(folder, record)
     return record
 
@@ -68,31 +58,39 @@ class Cell:
     def __init__(self, folder: CellFolder) -> None:
         self.folder = folder
         self.spec = CellSpec.read(folder)
+        self.device = self.spec.device
         recipe = self.spec.plan.recipe
         self.watch = Watch(folder, patience=recipe.patience, monitor=recipe.monitor)
         self.stage = "start"
         self.gates: tuple[GateResult, ...] = ()
 
     def run(self) -> CellRecord:
-        device = devices.resolve(self.spec.device)
+        device = self.device = devices.resolve(self.spec.device)
         layout = Layout.open(self.spec.layout)
         family = registry.family(self.spec.plan.family)
+        if self.spec.plan.recipe.batch_size == "auto":
+            self._enter("batch size")
+            self.spec = batch.settled(self.folder, self.spec, len(layout.examples("train")), device)
         self.gates = gating.before(self.folder, self.spec, layout, device, self._enter_gate)
         if gates.reason(self.gates):
             return self._sealed(self._record(None))
-        fitted = self._fit(family, layout, device)
+        fitted = self._fit(layout)
         self._enter("load")
         # The stored checkpoint is judged, not what is left in memory: others can repeat the figures from it.
         detector = family.load(self.folder.checkpoint, device=device)
         for split in JUDGED:
-            self._predict(detector, layout, split)
+            self._predict(detector, layout, split, self.folder)
         self._enter("time")
         efficiency = self._time(detector, layout, device)
         self._enter("judge")
         val, test = self._judge(layout)
         self.gates += gating.after(self.folder, self.spec, layout, fitted.training)
-        record = self._record(fitted)
-        return self._sealed(record.model_copy(update={"val": val, "test": test, "efficiency": efficiency}))
+        record = self._record(fitted).model_copy(update={"val": val, "test": test, "efficiency": efficiency})
+        if self.spec.final == "train+val" and not gates.reason(self.gates):
+            del detector  # its memory is the final training's
+            final = self._final(layout, fitted, test.operating_point.score_threshold)
+            record = record.model_copy(update={"final": final})
+        return self._sealed(record)
 
     def _sealed(self, record: CellRecord) -> CellRecord:
         """With the gates' word on it: done, or invalid with the reason."""
@@ -102,9 +100,20 @@ class Cell:
             update["failure"] = Failure(stage="gates", reason=why)
         return record.model_copy(update=update)
 
-    def failed(self, reason: str) -> CellRecord:
+    def broken(self, error: Exception) -> CellRecord:
+        """The record of a cell that `error` ended."""
+        lacking = memory.is_lacking(error)
+        if isinstance(error, BenchError):
+            reason = str(error)
+        elif lacking:
+            reason = memory.reason(error, self.spec.plan.recipe, self.device)
+        else:
+            reason = f"{type(error).__name__}: {error}"
+        return self.failed(reason, kind="out_of_memory" if lacking else "error")
+
+    def failed(self, reason: str, *, kind: FailureKind = "error") -> CellRecord:
         """The record of a cell that broke in its present stage."""
-        record = failed_record(self.folder, self.spec, stage=self.stage, reason=reason)
+        record = failed_record(self.folder, self.spec, stage=self.stage, reason=reason, kind=kind)
         return record.model_copy(update={"gates": self.gates})
 
     def _enter(self, stage: str) -> None:
@@ -114,36 +123,69 @@ class Cell:
     def _enter_gate(self, name: str) -> None:
         self._enter(f"gate: {name}")
 
-    def _fit(self, family: Family, layout: Layout, device: str) -> Fitted:
-        done = self.folder.root / "fitted.json"
-        if done.is_file():
-            return Fitted.model_validate_json(done.read_bytes())
-        self._enter("build")
-        plan = self.spec.plan
-        detector = family.build(plan, classes=layout.classes, seed=self.spec.seed, device=device)
-        description = detector.describe()
-        self._enter("fit")
-        val = evaluation.load_ground_truth(layout.coco_path("val"))
-        self.folder.workdir.mkdir(exist_ok=True)
-        training = detector.fit(
-            layout,
-            plan.recipe,
-            FitContext(
-                workdir=self.folder.workdir,
-                seed=self.spec.seed,
-                device=device,
-                score_val=lambda found: evaluation.score(val, found),
-                on_epoch=self.watch.epoch,
-                on_step=self.watch.step,
-            ),
-        )
-        _save(detector, self.folder.checkpoint)
-        fitted = Fitted(description=description, training=training, native_metrics=self.watch.native())
-        files.write_text(done, fitted.model_dump_json(indent=2) + "\n")
-        return fitted
+    def _enter_final(self, stage: str) -> None:
+        self._enter(f"final {stage}")
 
-    def _predict(self, detector: Detector, layout: Layout, split: SplitName) -> None:
-        path = self.folder.predictions_path(split)
+    def _fit(self, layout: Layout) -> Fitted:
+        val = evaluation.load_ground_truth(layout.coco_path("val"))
+        context = FitContext(
+            workdir=self.folder.workdir,
+            seed=self.spec.seed,
+            device=self.device,
+            score_val=partial(evaluation.score, val),
+            on_epoch=self.watch.epoch,
+            on_step=self.watch.step,
+        )
+        return fit(
+            self.folder,
+            self.spec,
+            layout,
+            context,
+            watch=self.watch,
+            enter=self._enter,
+            give_up=self._give_up,
+        )
+
+    def _give_up(self, reason: str) -> None:
+        write_record(self.folder, self.failed(reason))
+
+    def _final(self, layout: Layout, first: Fitted, threshold: float) -> FinalRecord:
+        """Train on train and val together, and judge the last weights on test at val's threshold."""
+        folder = self.folder.final
+        self._enter("final data")
+        together = finals.joined(layout, folder.root / "data")
+        watch = Watch(folder, patience=0, events=self.folder.events_path)
+        last = finals.last_epoch(first.training)
+
+        def hear(epoch: EpochRecord) -> bool:
+            watch.epoch(epoch)
+            return finals.is_over(epoch, last)
+
+        context = FitContext(
+            workdir=folder.workdir,
+            seed=self.spec.seed,
+            device=self.device,
+            score_val=None,
+            on_epoch=hear,
+            on_step=watch.step,
+        )
+        fitted = fit(
+            folder, self.spec, together, context, watch=watch, enter=self._enter_final, give_up=self._give_up
+        )
+        self._enter_final("load")
+        detector = registry.family(self.spec.plan.family).load(folder.checkpoint, device=self.device)
+        self._predict(detector, layout, "test", folder)
+        self._enter_final("judge")
+        test = evaluation.evaluate_split(
+            evaluation.load_ground_truth(layout.coco_path("test")),
+            evaluation.read_results(folder.predictions_path("test")),
+            classes=layout.classes,
+            score_threshold=threshold,
+        )
+        return FinalRecord(pictures=len(together.examples("train")), training=fitted.training, test=test)
+
+    def _predict(self, detector: Detector, layout: Layout, split: SplitName, folder: CellFolder) -> None:
+        path = folder.predictions_path(split)
         if path.is_file():
             return
         self._enter(f"predict {split}")
@@ -202,7 +244,9 @@ class Cell:
         )
 
 
-def failed_record(folder: CellFolder, spec: CellSpec, *, stage: str, reason: str) -> CellRecord:
+def failed_record(
+    folder: CellFolder, spec: CellSpec, *, stage: str, reason: str, kind: FailureKind = "error"
+) -> CellRecord:
     """The record of a cell without figures."""
     return CellRecord(
         cell=folder.name,
@@ -210,19 +254,9 @@ def failed_record(folder: CellFolder, spec: CellSpec, *, stage: str, reason: str
         seed=spec.seed,
         dataset=spec.dataset,
         status="failed",
-        failure=Failure(stage=stage, reason=reason),
+        failure=Failure(stage=stage, reason=reason, kind=kind),
         recipe=spec.plan.recipe.model_dump(mode="json"),
         options=dict(spec.plan.options),
         ledger=spec.plan.ledger,
         provenance=spec.provenance,
     )
-
-
-def _save(detector: Detector, target: Path) -> None:
-    """Whole or not at all: a half-written checkpoint must never be judged."""
-    partial = target.with_name(target.name + ".partial")
-    for stale in (partial, target):
-        shutil.rmtree(stale, ignore_errors=True)
-    with files.writing(target):
-        detector.save(partial)
-    partial.replace(target)

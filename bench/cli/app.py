@@ -59,6 +59,10 @@ def run(
     ] = None,
     overrides: Overrides = None,
     seeds: Annotated[str | None, typer.Option(help="Comma-separated, e.g. 0,1,2.")] = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(help="GPUs that train each model together, e.g. 0,1; or a word for `device`."),
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Finish what a killed or partly failed run has left.")
     ] = None,
@@ -70,7 +74,7 @@ def run(
     """
     from bench.cli import run as command
 
-    command.run(config, models, overrides or [], seeds, resume)
+    command.run(config, models, overrides or [], seeds, devices, resume)
 
 
 @app.command()

@@ -103,7 +103,9 @@ class RunView:
             else:
                 self._bar(self._head(), event["done"], event["total"])
         elif kind == "stage":
-            self._in_training = event["stage"] == "fit"
+            self._in_training = event["stage"] in ("fit", "final fit")
+            if self._in_training:
+                self._spans, self._epochs = [], (0, 1)
             self._epoch = "" if self._in_training else event["stage"]
             self._bar(self._head(), 0, 1)
 
@@ -113,12 +115,13 @@ class RunView:
             text = f"{self._cells} {record.cell}: {what}: {record.failure.reason}"
             self._say(text, style="red")
             return
-        training, test = record.training, record.test
+        training, test = record.training, record.ranked
         assert training is not None and test is not None
+        which = "final test" if record.final else "test"
         self._say(
             f"{self._cells} {record.cell}: done in {clock(training.duration_s)} of training, "
             f"best epoch {training.best_epoch}, "
-            f"test AP {wording.share(test.coco.AP)}, AP50 {wording.share(test.coco.AP50)}",
+            f"{which} AP {wording.share(test.coco.AP)}, AP50 {wording.share(test.coco.AP50)}",
             style="green",
         )
 

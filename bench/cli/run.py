@@ -23,9 +23,15 @@ INTERRUPTED = 130
 
 
 def run(
-    config_path: Path | None, models: str | None, overrides: list[str], seeds: str | None, resume: Path | None
+    config_path: Path | None,
+    models: str | None,
+    overrides: list[str],
+    seeds: str | None,
+    devices: str | None,
+    resume: Path | None,
 ) -> None:
     screen = console()
+    overrides = [*overrides, *named_devices(devices)]
     with watcher(screen) as view, telling(view.weights):
         try:
             outcome = _run(view, config_path, models, overrides, seeds, resume)
@@ -65,6 +71,14 @@ def names(text: str | None) -> list[str]:
     if not found:
         raise ConfigError("names no model", record="--models", value=text)
     return found
+
+
+def named_devices(text: str | None) -> list[str]:
+    """'0,1' -> ['device=cuda:0,1'], as --set has it; any other word is left to the config."""
+    if text is None:
+        return []
+    gpus = "".join(text.split())
+    return [f"device=cuda:{gpus}" if gpus.replace(",", "").isdecimal() else f"device={gpus}"]
 
 
 def numbers(text: str | None) -> list[int]:

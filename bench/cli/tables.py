@@ -27,7 +27,9 @@ WITH_SPREAD = "ap"
 def comparison(ranked: Sequence[Ranked]) -> Table:
     """Best test AP first; means over seeds, AP with its standard deviation where there are several."""
     several = any(len(row.done) > 1 for row in ranked)
-    title = "Ranked by test AP" + (" (means over seeds, ± standard deviation)" if several else "")
+    finals = [record.final for row in ranked for record in row.done]
+    what = "test AP of the final trainings" if finals and all(finals) else "test AP"
+    title = f"Ranked by {what}" + (" (means over seeds, ± standard deviation)" if several else "")
     table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("", justify="right")
     table.add_column("model", overflow="fold")

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,7 @@ class _Check:
             ("save and load", lambda: self._round_trip(whole)),
             ("repeat", lambda: self._same_seed(plan, whole)),
             ("stop", lambda: self._stop(plan)),
+            ("no choice", lambda: self._no_choice(plan)),
             ("resume", lambda: self._resume(plan)),
         ]
 
@@ -231,6 +233,18 @@ class _Check:
         record = self._fit(self._build(plan), plan, "stopped", lambda epoch: True)
         self._expect(
             record.epochs == 1 and record.stopped_early, "stop: on_epoch said stop, and it trained on"
+        )
+
+    def _no_choice(self, plan: Plan) -> None:
+        """Without a judge the last weights stay, and nothing is validated."""
+        epochs: list[EpochRecord] = []
+        workdir = self.folder / "unjudged"
+        workdir.mkdir()
+        context = self._context(workdir, _never(epochs), lambda done, total: None)
+        record = self._build(plan).fit(self.layout, plan.recipe, replace(context, score_val=None))
+        self._expect(
+            record.best_epoch == record.epochs and not any(epoch.val_metrics for epoch in epochs),
+            "no choice: without score_val it validates, or keeps other weights than the last",
         )
 
     def _resume(self, plan: Plan) -> None:

@@ -39,7 +39,8 @@ def class_rows(records: Iterable[CellRecord]) -> list[Row]:
     table: list[Row] = []
     for record in records:
         who: Row = {"cell": record.cell, "model": record.model, "seed": record.seed}
-        for split, figures in (("val", record.val), ("test", record.test)):
+        final = record.final.test if record.final else None
+        for split, figures in (("val", record.val), ("test", record.test), ("final/test", final)):
             table.extend(
                 who | {"split": split, "class": one.name} | one.model_dump(exclude={"name"})
                 for one in (figures.classes if figures else ())
@@ -72,6 +73,9 @@ def _row(record: CellRecord) -> Row:
     row |= _fields(TrainingRecord, record.training, "training/")
     for split, figures in (("val", record.val), ("test", record.test)):
         row |= _split(figures, f"{split}/")
+    final = record.final
+    row |= _fields(TrainingRecord, final.training if final else None, "final/training/")
+    row |= _split(final.test if final else None, "final/test/")
     return row | _fields(Efficiency, record.efficiency)
 
 

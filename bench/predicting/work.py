@@ -82,7 +82,7 @@ def predict(
     record = cell.record()
     threshold = _threshold(cell, record) if score is None else score
     classes = _classes(cell, record)
-    detector = _detector(cell)
+    detector = _detector(cell, record)
     names = _names(pictures)
     rows: list[dict[str, Any]] = []
     unreadable: list[tuple[Path, str]] = []
@@ -120,13 +120,15 @@ def _classes(cell: CellFolder, record: CellRecord | None) -> tuple[str, ...]:
     return RunFolder.open(cell.root.parent.parent).info().classes
 
 
-def _detector(cell: CellFolder) -> Detector:
+def _detector(cell: CellFolder, record: CellRecord | None) -> Detector:
+    """The one that is ranked: of the final training where there is one."""
     try:
         spec = CellSpec.read(cell)
     except ValueError as error:
         raise RunError(f"can't be read: {error}", file=cell.spec_path) from None
     family = registry.family(spec.plan.family)
-    return family.load(cell.checkpoint, device=devices.resolve("auto"))
+    judged = cell.final if record is not None and record.final else cell
+    return family.load(judged.checkpoint, device=devices.resolve("auto"))
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ def _fill(
         dataset=dataset,
         classes=layout.classes,
         cells=tuple(cell.name for cell in cells),
+        config=config.model_dump(mode="json"),
         provenance=origin,
     )
     files.write_text(run.config_path, resolved_yaml(config))
@@ -68,6 +69,7 @@ def _fill(
             dataset=dataset,
             plan=cell.plan,
             gates=config.gates,
+            final=config.final,
             provenance=origin,
         ).write(folder)
     files.write_text(run.info_path, info.model_dump_json(indent=2) + "\n")

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bench import memory
 from bench.cell.spec import CellSpec
 from bench.cell.work import failed_record, write_record
-from bench.records import CellRecord
+from bench.records import CellRecord, FailureKind
 from bench.store import CellFolder
 
 Event = dict[str, Any]
@@ -97,15 +98,21 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _died(folder: CellFolder, code: int) -> CellRecord:
+    spec = CellSpec.read(folder)
+    kind: FailureKind = "error"
     if code < 0:
         name = signal.Signals(-code).name
         reason = f"the process was ended by {name}"
         if -code == signal.SIGKILL:
+            kind = "out_of_memory"
             reason += ": out of memory, or killed by hand"
     else:
         reason = f"the process ended with code {code} and left no record"
     reason += f"; its last words: {_last_line(folder.log_path)}"
-    record = failed_record(folder, CellSpec.read(folder), stage="process", reason=reason)
+    if kind == "out_of_memory":
+        recipe = spec.plan.recipe
+        reason += f"; asked for: {memory.asked(recipe)}\n  Mend: {memory.mend(recipe, spec.device)}"
+    record = failed_record(folder, spec, stage="process", reason=reason, kind=kind)
     write_record(folder, record)
     return record
 

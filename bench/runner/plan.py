@@ -3,13 +3,14 @@
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench import registry
-from bench.cell.device import check_gpu
+from bench.cell.device import check_gpus, check_shares, hints_of_gpu, how_many
 from bench.config import BenchConfig, ModelConfig
 from bench.detector import Plan
 from bench.errors import BenchError, ConfigError, RecipeError
+from bench.records import LedgerEntry
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,22 @@ def plan_cells(config: BenchConfig) -> list[PlannedCell]:
         except BenchError as error:
             problems.append(error)
     if problems:
-        raise _all(problems)
+        raise refusal(problems)
     if config.device.startswith("cuda"):
-        check_gpu(config.device, _count_gpus())
+        check_gpus(config.device, _count_gpus())
     return [
         PlannedCell(name=f"{name}-seed{seed}", model=name, seed=seed, plan=plan)
         for seed in config.seeds
         for name, plan in plans
     ]
+
+
+def first_device(config: BenchConfig) -> str:
+    """What a detector will be told: 'cpu' or 'cuda:N'."""
+    kind, _, which = config.device.partition(":")
+    if kind == "auto":
+        return "cuda:0" if hints_of_gpu() and _count_gpus() else "cpu"
+    return kind if kind == "cpu" else f"cuda:{which.split(',')[0] or 0}"
 
 
 def _count_gpus() -> int:
@@ -73,12 +82,33 @@ def _plan(model: ModelConfig, config: BenchConfig) -> Plan:
                 value=0,
                 mend="say weights: pretrained or a path, or train for at least one epoch",
             )
-        return plan
+        return _shared(plan, config.device)
     except BenchError as error:
         raise type(error)(f"model {model.name}: {error}") from None
 
 
-def _all(problems: Sequence[BenchError]) -> BenchError:
+def _shared(plan: Plan, device: str) -> Plan:
+    """The plan, with a word about its batches where several devices train it. Raises as it can't be."""
+    devices = how_many(device)
+    if devices == 1 or not plan.recipe.trains:
+        return plan
+    if not getattr(registry.family(plan.family), "several_devices", False):
+        raise ConfigError(
+            f"{plan.family} trains on one device", record="device", value=device, mend="name one alone"
+        )
+    check_shares(plan.recipe, devices)
+    size = plan.recipe.batch
+    entry = LedgerEntry(
+        word="batch_size",
+        asked=str(size),
+        used=f"{size // devices} on each of {devices} devices",
+        why="device names several; what batch norm learns from is the share of one",
+    )
+    return replace(plan, ledger=(*plan.ledger, entry))
+
+
+def refusal(problems: Sequence[BenchError]) -> BenchError:
+    """One error for all that stands against a run; each problem names its model."""
     if len(problems) == 1:
         return problems[0]
     lines = "\n".join(f"- {problem}" for problem in problems)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bench import evaluation, files, reports
+from bench import config_tree, evaluation, files, reports
 from bench.config import BenchConfig
 from bench.datasets import prepare
 from bench.errors import RunError
 from bench.layout import SPLITS, Layout
 from bench.records import CellRecord
 from bench.runner.begin import begin
+from bench.runner.checks import check_data
 from bench.runner.launch import Event, launch
 from bench.runner.plan import plan_cells
 from bench.store import CellFolder, RunFolder
@@ -68,6 +69,7 @@ def start(config: BenchConfig, watcher: Watcher, *, command: str) -> Outcome:
     """
     cells = plan_cells(config)
     layout = prepare(config.data, config.cache, progress=watcher.data)
+    check_data(config, cells, layout)
     return _finish(begin(config, cells, layout, command=command), watcher)
 
 
@@ -75,8 +77,9 @@ def resume(run: RunFolder, watcher: Watcher) -> Outcome:
     """Do what a killed or partly failed run has left; cells that are done are not touched.
 
     Raises:
-        RunError: somebody else works on the run, or its data or the pictures behind it are gone.
+        RunError: somebody else works on the run, its config was changed, or its data or pictures are gone.
     """
+    _check_config(run)
     layout = Path(run.info().layout)
     if not (layout / "manifest.json").is_file():
         raise RunError(
@@ -86,6 +89,20 @@ def resume(run: RunFolder, watcher: Watcher) -> Outcome:
         )
     _check_pictures(Layout.open(layout))
     return _finish(run, watcher)
+
+
+def _check_config(run: RunFolder) -> None:
+    """Cells go on by what was planned when the run began: a bench.yaml that says otherwise would mislead."""
+    begun, path = run.info().config, run.config_path
+    if begun is None or not path.is_file():
+        return
+    now = config_tree.parse(path.read_text(encoding="utf-8"), str(path))
+    if changes := config_tree.differences(begun, now):
+        raise RunError(
+            f"was changed since the run began: {'; '.join(changes)}",
+            file=path,
+            mend=f"put it back, or begin a new run with it: bench run -c {path}",
+        )
 
 
 def _check_pictures(layout: Layout) -> None:

@@ -127,6 +127,21 @@ def test_a_resumed_watch_goes_on_counting_and_replaces_a_repeated_epoch(tmp_path
     assert [(row["epoch"], row["metrics/AP"]) for row in folder.history()] == [(1, 0.3), (2, 0.25), (3, 0.1)]
 
 
+def test_a_validation_within_an_epoch_is_a_row_of_its_own_and_counts_for_patience(tmp_path: Path) -> None:
+    folder = CellFolder(tmp_path)
+    watch = Watch(folder, patience=2)
+    assert watch.epoch(epoch(1, 0.3)) is False
+    assert watch.epoch(epoch(2, 0.2).model_copy(update={"share": 0.5})) is False
+    again = Watch(folder, patience=2)  # after a kill epoch 2 is trained again
+    assert again.epoch(epoch(1, 0.3)) is False
+    assert again.epoch(epoch(2, 0.2).model_copy(update={"share": 0.5})) is False
+    assert again.epoch(epoch(2, 0.3)) is True
+    rows = [(row["epoch"], row["metrics/AP"]) for row in folder.history()]
+    assert rows == [(1, 0.3), (1.5, 0.2), (2, 0.3)]
+    told = [json.loads(line)["event"] for line in folder.events_path.read_text().splitlines()]
+    assert told == ["epoch", "validation", "epoch", "validation", "epoch"]
+
+
 def test_history_keeps_epochs_with_different_words(tmp_path: Path) -> None:
     folder = CellFolder(tmp_path)
     watch = Watch(folder, patience=0)

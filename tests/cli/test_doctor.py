@@ -57,6 +57,8 @@ def test_each_model_is_examined_and_one_that_breaks_costs_no_other(
     config = read_config(fake_config, overrides=["models.one.options.nonsense=1"])
     first, second = doctor.examine(config)
     assert not first.well and "unknown option of the fake" in first.gates[0].detail
+    (auto,) = doctor.examine(read_config(fake_config, overrides=["train.batch_size=auto"], models=["two"]))
+    assert auto.well, auto.gates
     assert second.well and [gate.name for gate in second.gates] == ["boxes", "colours", "classes", "overfit"]
     monkeypatch.setattr(
         FakeDetector, "fed", lambda self, examples: (1 - one for one in self.seen([e.path for e in examples]))

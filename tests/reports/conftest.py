@@ -26,6 +26,7 @@ from bench.records import (
     Efficiency,
     EpochRecord,
     Failure,
+    FinalRecord,
     GateResult,
     LedgerEntry,
     OperatingPoint,
@@ -213,6 +214,21 @@ def usual_records(dataset: str = "scenes-1a2b") -> list[CellRecord]:
 @pytest.fixture
 def make_record() -> Callable[..., CellRecord]:
     return record
+
+
+@pytest.fixture
+def make_final() -> Callable[..., CellRecord]:
+    """A record of a cell that was trained once more, on train and val together."""
+
+    def final(model: str, seed: int, ap: float, final_ap: float) -> CellRecord:
+        chosen = record(model, seed, ap)
+        assert chosen.training is not None
+        training = chosen.training.model_copy(update={"epochs": 7})
+        return chosen.model_copy(
+            update={"final": FinalRecord(pictures=330, training=training, test=figures(final_ap))}
+        )
+
+    return final
 
 
 @pytest.fixture

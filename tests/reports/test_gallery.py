@@ -78,3 +78,13 @@ def test_a_class_that_the_run_does_not_know_is_numbered(make_run):
     (comparison,) = compare([run])
     panel = next(p for p in gallery(comparison).shots[0].panels if p.contestant.label == "detr")
     assert [box.name for box in panel.boxes] == ["class 98"]
+
+
+def test_the_pictures_show_the_training_that_is_ranked(make_run, make_final):
+    run = make_run(records=[make_final("detr", 0, 0.5, 0.6)])
+    final = run.cell("detr-s0").final
+    final.root.mkdir()
+    only = [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "score": 0.875}]
+    final.predictions_path("test").write_text(json.dumps(only), encoding="utf-8")
+    (comparison,) = compare([run])
+    assert [box.score for box in gallery(comparison).shots[0].panels[0].boxes] == [0.875]

@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from bench.cli.tables import comparison
 from bench.reports.ranking import Spread, ranking
 
 
@@ -53,3 +54,10 @@ def test_an_invalid_cell_counts_for_nothing(make_record, make_invalid):
     assert rows[0].ap.mean == 0.5
     assert [len(row.invalid) for row in rows] == [1, 1]
     assert rows[1].done == rows[1].failed == ()
+
+
+def test_the_terminal_says_which_training_is_ranked(make_final, make_record):
+    finals = [make_final("a", 0, 0.4, 0.6), make_final("b", 0, 0.5, 0.55)]
+    assert [row.model for row in ranking(finals)] == ["a", "b"]
+    assert comparison(ranking(finals)).title == "Ranked by test AP of the final trainings"
+    assert comparison(ranking([*finals, make_record("c", 0, 0.4)])).title == "Ranked by test AP"

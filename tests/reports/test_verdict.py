@@ -127,3 +127,16 @@ def test_a_split_that_leaks_is_the_first_caution(make_run, make_record, shared, 
     first = verdict(comparison).cautions[0]
     assert first.startswith(f"{words} in more than one split: test figures come out too good")
     assert "split.kind: grouped" in first
+
+
+def test_final_trainings_rank_and_the_page_says_so(say, make_final, make_record):
+    found = say(make_final("a", 0, 0.4, 0.6), make_final("b", 0, 0.5, 0.55))
+    assert found.answer.startswith("a came first on this data: test AP 0.600, 0.050 ahead of b (0.550)")
+    assert any("Ranked by the final trainings" in caution for caution in found.cautions)
+    assert not any("final" in caution for caution in say(make_record("c", 0, 0.4)).cautions)
+
+
+def test_a_final_training_does_not_compare_with_none(say, make_final, make_record):
+    found = say(make_final("a", 0, 0.4, 0.6), make_record("b", 0, 0.5))
+    (told,) = [caution for caution in found.cautions if "train and val together" in caution]
+    assert "(a)" in told and "do not compare" in told

@@ -47,3 +47,17 @@ def test_torch_is_asked_for_gpus_in_a_process_of_its_own() -> None:
     import torch
 
     assert plan._count_gpus() == torch.cuda.device_count()
+
+
+def test_several_devices_are_for_families_that_can_and_batches_that_split() -> None:
+    words = {"data": {"source": "synthetic"}, "device": "cpu:2", "models": ["fake"]}
+    with pytest.raises(ConfigError, match="model fake: device: fake trains on one device"):
+        plan_cells(BenchConfig.model_validate(words))
+    words["models"] = [{"family": "frcnn", "variant": "tiny", "weights": "none"}]
+    words["train"] = {"batch_size": 5}
+    with pytest.raises(RecipeError, match=r"train\.batch_size: 2 devices can't share"):
+        plan_cells(BenchConfig.model_validate(words))
+    words["train"] = {"batch_size": 6}
+    (cell,) = plan_cells(BenchConfig.model_validate(words))
+    told = {entry.word: entry.used for entry in cell.plan.ledger}
+    assert told["batch_size"] == "3 on each of 2 devices"

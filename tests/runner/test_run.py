@@ -261,6 +261,19 @@ def test_a_run_whose_data_is_gone_is_refused(fake_config: Path, tmp_path: Path) 
         running.resume(outcome.run, Ears())
 
 
+def test_a_run_is_not_resumed_by_another_config(fake_config: Path, tmp_path: Path) -> None:
+    outcome, _ = start(fake_config, tmp_path, "train.lr=1e-05", models=("one",))
+    path = outcome.run.config_path
+    whole = path.read_text()
+    path.write_text(whole.replace("lr: 1.0e-05", "lr: 0.02", 1).replace("final: none", "final: train+val"))
+    with pytest.raises(
+        RunError, match=r"was changed since the run began: train\.lr was 1e-05, now 0\.02; final"
+    ):
+        running.resume(outcome.run, Ears())
+    path.write_text(whole)
+    assert running.resume(outcome.run, Ears()).records[0].status == "done"
+
+
 def test_a_run_is_not_resumed_when_a_picture_behind_it_is_gone(fake_config: Path, tmp_path: Path) -> None:
     outcome, _ = start(fake_config, tmp_path / "runs", f"cache={tmp_path / 'cache'}", models=("one",))
     picture = Layout.open(Path(outcome.run.info().layout)).examples("val")[0].path

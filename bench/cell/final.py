@@ -1,0 +1,87 @@
+"""`final: train+val`: after the choice on val, one more training on train and val together, judged on test.
+
+FINAL is `CellFolder.final`, a folder with the files of a training like the first:
+  data/                   a layout whose train split is train and val
+  training/, best/, fitted.json, history.csv, predictions_test.json
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench import files
+from bench.layout import Layout, SplitName
+from bench.records import EpochRecord, TrainingRecord
+
+TOGETHER: tuple[SplitName, ...] = ("train", "val")
+
+
+def joined(layout: Layout, root: Path) -> Layout:
+    """A layout at `root` whose train split is the train and val of `layout`; test is not in it.
+
+    Pictures and labels are links to the folders of `layout`. Its val split is there for detectors that want
+    to see one. Made beside `root` and renamed; found, where it stands already.
+    """
+    if (root / "manifest.json").is_file():
+        return Layout.open(root)
+    draft = root.with_name(root.name + ".partial")
+    for stale in (draft, root):
+        shutil.rmtree(stale, ignore_errors=True)
+    with files.writing(root):
+        _fill(Layout(draft, layout.classes), layout)
+        draft.replace(root)
+    return Layout.open(root)
+
+
+def _fill(new: Layout, layout: Layout) -> None:
+    new.coco_path("train").parent.mkdir(parents=True)
+    files.write_json(new.coco_path("train"), _joined_coco(layout))
+    shutil.copyfile(layout.coco_path("val"), new.coco_path("val"))
+    for whole, parts in (
+        (new.images_dir("train"), layout.images_dir),
+        (new.labels_dir("train"), layout.labels_dir),
+    ):
+        whole.mkdir(parents=True)
+        for split in TOGETHER:
+            (whole / split).symlink_to(parts(split), target_is_directory=True)
+        whole.with_name("val").symlink_to(parts("val"), target_is_directory=True)
+    told = {"train": "images/train", "val": "images/val", "names": dict(enumerate(layout.classes))}
+    files.write_text(new.data_yaml, yaml.safe_dump(told, sort_keys=False, allow_unicode=True))
+    manifest = json.loads(layout.manifest_path.read_text(encoding="utf-8"))
+    files.write_json(
+        new.manifest_path, {"classes": list(layout.classes), "key": f"{manifest['key']} train+val"}
+    )
+
+
+def _joined_coco(layout: Layout) -> dict[str, Any]:
+    """Both splits under new ids; file names begin with the split's."""
+    whole: dict[str, Any] = {"images": [], "annotations": []}
+    for split in TOGETHER:
+        coco = json.loads(layout.coco_path(split).read_text(encoding="utf-8"))
+        ids: dict[int, int] = {}
+        for image in coco["images"]:
+            ids[image["id"]] = len(whole["images"]) + 1
+            name = f"{split}/{image['file_name']}"
+            whole["images"].append(image | {"id": ids[image["id"]], "file_name": name})
+        for annotation in coco["annotations"]:
+            number = len(whole["annotations"]) + 1
+            whole["annotations"].append(annotation | {"id": number, "image_id": ids[annotation["image_id"]]})
+        whole = {**coco, **whole}
+    return whole
+
+
+def last_epoch(first: TrainingRecord) -> int | None:
+    """The epoch that ends the final training; None: it goes as far as the recipe says.
+
+    Where patience ended the first training, val has said how long to train: up to its best epoch. Rates go as
+    they went then. (Goodfellow, Bengio and Courville 2016, Deep Learning, algorithm 7.2.)
+    """
+    return first.best_epoch if first.stopped_early else None
+
+
+def is_over(record: EpochRecord, last: int | None) -> bool:
+    """Whether the final training ends with this epoch, as `last_epoch` says."""
+    return last is not None and record.epoch >= last

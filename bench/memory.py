@@ -1,0 +1,89 @@
+"""Memory: how much is free, whether an error is the lack of it, and what to say then."""
+
+from pathlib import Path
+
+import psutil
+
+from bench.errors import RunError
+from bench.recipe import Recipe
+
+
+class Lacking(RunError):
+    """There is too little memory for what is asked, as a measurement tells."""
+
+
+_TORCH = "OutOfMemoryError"
+"""torch's own class for a GPU, known by its name: torch need not be there."""
+
+_WORDS = (
+    "out of memory",  # CUDA's driver
+    "can't allocate memory",  # torch on a CPU: "DefaultCPUAllocator: can't allocate memory: you tried ..."
+    "_STATUS_ALLOC_FAILED",  # cuBLAS, cuDNN
+)
+
+_CGROUP = Path("/sys/fs/cgroup")
+MIB = 1 << 20
+
+
+def is_lacking(error: BaseException) -> bool:
+    """Whether `error` says that there was not enough memory, on a CPU or a GPU."""
+    if isinstance(error, MemoryError | Lacking) or type(error).__name__ == _TORCH:
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in _WORDS)
+
+
+def free_mib(device: str) -> float:
+    """What a new process could take on 'cpu' or 'cuda:N'; a container's own limit counts."""
+    if device.startswith("cuda"):
+        import torch
+
+        return float(torch.cuda.mem_get_info(device)[0]) / MIB
+    free = float(psutil.virtual_memory().available)
+    left = _left_in_container(_CGROUP)
+    return (free if left is None else min(free, left)) / MIB
+
+
+def reason(error: BaseException, recipe: Recipe, device: str) -> str:
+    """What was asked for, what is free while the failed attempt still holds its own, and what to change."""
+    told = str(error).strip().splitlines()
+    what = f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
+    try:
+        free = f"{free_mib(device):,.0f} MiB were left"
+    except RuntimeError:  # a GPU that tells nothing any more
+        free = "nobody knows what was left"
+    return f"out of memory on {device} with {asked(recipe)}; {free} ({what})\n  Mend: {mend(recipe, device)}"
+
+
+def asked(recipe: Recipe) -> str:
+    """The words that memory goes by."""
+    return f"batch_size {recipe.batch_size}, image_size {recipe.image_size}, amp {str(recipe.amp).lower()}"
+
+
+def mend(recipe: Recipe, device: str) -> str:
+    """Words that need less, the one that leaves the training as it is first."""
+    ways = []
+    batch = recipe.batch_size
+    if isinstance(batch, int) and batch > 1:
+        smaller = next(size for size in range(batch // 2, 0, -1) if batch % size == 0)
+        steps = batch // smaller * recipe.accumulate
+        ways.append(
+            f"train.batch_size: {smaller} with train.accumulate: {steps}, "
+            f"which leaves {batch * recipe.accumulate} pictures in a step"
+        )
+    ways.append("a smaller train.image_size")
+    if device.startswith("cuda") and not recipe.amp:
+        ways.append("train.amp: true")
+    return "say " + ", or ".join(ways)
+
+
+def _left_in_container(cgroup: Path) -> float | None:
+    """Bytes up to the limit of this control group (version 2); None where there is no limit."""
+    try:
+        limit = (cgroup / "memory.max").read_text(encoding="ascii").strip()
+        used = int((cgroup / "memory.current").read_text(encoding="ascii"))
+        cached = dict(line.split() for line in (cgroup / "memory.stat").read_text("ascii").splitlines())
+    except (OSError, ValueError):
+        return None
+    if limit == "max":
+        return None
+    return float(int(limit) - used + int(cached.get("inactive_file", 0)))
