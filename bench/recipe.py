@@ -21,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from bench.loss import LossWords
+
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -202,6 +204,7 @@ class Recipe(Words):
     )
     val_every: int = Field(1, ge=1, description="Epochs between two validations. The last epoch has one.")
     workers: int = Field(0, ge=0, description="Processes that load pictures.")
+    loss: LossWords = Field(LossWords(), description="In bench.yaml it stands beside `train`, not in it.")
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

@@ -64,7 +64,7 @@ def _plan(model: ModelConfig, config: BenchConfig) -> Plan:
             variant=model.variant,
             weights=model.weights,
             options=model.options,
-            recipe=model.recipe(config.train),
+            recipe=model.recipe(config.train, config.loss),
         )
         if plan.recipe.epochs == 0 and plan.weights == "none":
             raise RecipeError(
