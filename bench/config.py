@@ -172,8 +172,8 @@ class BenchConfig(Words):
     loss: LossWords = Field(LossWords(), description="The switch against class imbalance, for all models.")
     rare_classes: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None,
-        description="Whose mean AP is told as AP_rare. Default: the least frequent that together hold at most a "
-        "fifth of the train boxes.",
+        description="Whose mean AP is told as AP_rare. Default: the least frequent that together hold at "
+        "most a fifth of the train boxes.",
     )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")

@@ -21,15 +21,15 @@ _HARD = 1
 
 
 def class_weights(words: LossWords, counts: Mapping[str, int]) -> Weights:
-    """Weights (C,) in the order of `counts`, 0 for a class that the train split lacks under a counting scheme.
+    """Weights (C,) in the order of `counts`; a scheme gives 0 to a class that the train split lacks.
 
     n_c boxes of class c, N in all, C classes that have any:
         inverse_frequency   N / (C n_c)
         inverse_sqrt        sqrt(N / (C n_c))
         effective_number    (1 - beta) / (1 - beta^n_c)            Cui et al. 2019, equation 4
         hard                N / (C n_c) for the k most frequent classes, 1 for the others
-    With `normalise`, all are then divided by their mean over the boxes, sum_c (n_c / N) w_c: a box of the train
-    split counts 1 on average, so the class loss keeps its size against the others.
+    With `normalise`, all are then divided by their mean over the boxes, sum_c (n_c / N) w_c: a box of
+    the train split counts 1 on average, so the class loss keeps its size against the others.
 
     Raises:
         ConfigError: a weight table without one of the classes, or with one that is none of them, or whose
@@ -57,7 +57,7 @@ def class_weights(words: LossWords, counts: Mapping[str, int]) -> Weights:
 
 
 def rare_classes(counts: Mapping[str, int], named: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The least frequent classes that together hold at most RARE_SHARE of the boxes, rarest first; or `named`.
+    """`named`, or the least frequent classes that together hold at most RARE_SHARE of the boxes.
 
     Classes without a box in the train split can't be learned and are left out. Equal counts go by name. Where
     even the rarest class holds more than that share, there is no rare class.

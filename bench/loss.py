@@ -25,7 +25,8 @@ class LossWords(BaseModel):
 
     classification: Classification = Field(
         "standard",
-        description="standard: the family's own; weighted: rare classes count more; focal: easy ones count less.",
+        description="standard: the family's own; weighted: rare classes count more; focal: easy examples "
+        "count less.",
     )
     focal_gamma: Coefficient | None = Field(
         None, description="How much less an easy example counts; 0 is no focus. Default where focal: 2."
@@ -46,7 +47,7 @@ class LossWords(BaseModel):
     )
     hard_classes: Annotated[int, Field(ge=1)] | None = Field(
         None,
-        description="Of hard: so many of the most frequent classes get their weight, all others 1. Default: 1.",
+        description="Of hard: so many of the most frequent classes get their weight, others 1. Default: 1.",
     )
     background_weight: Coefficient | None = Field(
         None,
@@ -125,7 +126,7 @@ class LossWords(BaseModel):
 
     @property
     def changes_classification(self) -> bool:
-        """Whether the family's own class loss, with its own weight of the background, is not what is asked for."""
+        """Whether anything but the family's own class loss and its own weight of the background is wanted."""
         return (
             self.classification != "standard"
             or self.label_smoothing > 0

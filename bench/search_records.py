@@ -6,8 +6,8 @@ SEARCH/
   manifest.json         the data's manifest, copied
   study.db              Optuna's storage, where no other URL is given: optuna-dashboard opens it
   trials/MODEL/NUMBER/  one cell folder a trial (see bench.store.CellFolder); it has no test figures
-  best.yaml             the comparison of best and standard as a config: `bench run -c` repeats it
-  final/                that run, see bench.store.RunFolder: cells MODEL-standard-seedN and MODEL-best-seedN
+  best.yaml             best against standard as a config: `bench run -c` repeats the comparison
+  final/                that run, a bench.store.RunFolder: cells MODEL-standard-seedN, MODEL-best-seedN
 """
 
 from typing import Any, Literal
@@ -28,15 +28,11 @@ class TrialRecord(Frozen):
 
     number: int = Field(description="from 0, in the study of its model")
     state: TrialState
-    setting: dict[str, Any] = Field(
-        description="dotted words of bench.yaml -> values, those that have a meaning"
-    )
+    setting: dict[str, Any] = Field(description="dotted words -> values, those with a meaning")
     values: dict[str, float] | None = Field(description="objective -> best val figure; None if there is none")
     curve: tuple[tuple[int, float], ...] = Field((), description="(epoch, first objective on val)")
     reason: str | None = Field(None, description="why it was pruned or failed")
-    batch_size: int | None = Field(
-        None, description="what it ran with, which a lack of memory may have halved"
-    )
+    batch_size: int | None = Field(None, description="what it ran with; a lack of memory may have halved it")
     accumulate: int | None = None
     duration_s: float | None = None
     worker: str | None = None
@@ -50,9 +46,7 @@ class StudyRecord(Frozen):
     study: str = Field(description="its name in the storage")
     trials: tuple[TrialRecord, ...] = ()
     best: int | None = Field(None, description="number of the trial that the final training repeats")
-    pareto: tuple[int, ...] = Field(
-        (), description="of two objectives: trials that no other one beats in both"
-    )
+    pareto: tuple[int, ...] = Field((), description="of two objectives: trials that none beats in both")
     importance: dict[str, float] = Field(
         default_factory=dict,
         description="dotted word -> share (fANOVA of the first objective), where it can be told",
