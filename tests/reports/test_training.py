@@ -1,6 +1,6 @@
 import pytest
 
-from bench.records import LedgerEntry
+from bench.records import LedgerEntry, LossRecord
 from bench.reports import training
 from bench.reports.comparison import compare
 
@@ -70,3 +70,28 @@ def test_own_words_and_native_figures(comparison):
 )
 def test_plain(value, text):
     assert training.plain(value) == text
+
+
+def test_what_the_switch_came_to_is_shown_per_model(make_run, make_record, comparison):
+    assert training.class_loss(comparison) == []
+    standard = make_record("detr", 0, 0.5)
+    loss = LossRecord(
+        train_counts={"few": 10, "many": 90}, class_weights={"few": 5.0, "many": 5 / 9},
+        background_weight=0.1, scale=1.25, normalised=True, formula="s sum w b l / sum b",
+    )  # fmt: skip
+    weighted = make_record("yolo-n", 0, 0.6)
+    weighted = weighted.model_copy(update={"training": weighted.training.model_copy(update={"loss": loss})})
+    (both,) = compare([make_run("two", records=[standard, weighted])])
+    rows = {row.word: row.values for row in training.class_loss(both)}
+    dash = "\N{EN DASH}"
+    assert rows["formula"] == ("s sum w b l / sum b", dash)
+    assert rows["weight of few (10 boxes)"] == ("5.00", dash)
+    assert list(rows)[-2:] == ["weight of many (90 boxes)", "weight of few (10 boxes)"]
+    assert rows["scale"] == ("1.25", dash)
+
+
+def test_words_of_the_loss_stand_one_by_one(make_run, make_record):
+    recipe = {"epochs": 3, "loss": {"classification": "focal", "focal_gamma": 2.0, "l1_cost": None}}
+    (comparison,) = compare([make_run(records=[make_record("a", 0, 0.5, recipe=recipe)])])
+    rows = {row.word: row.values for row in training.recipe_words(comparison)}
+    assert rows == {"epochs": ("3",), "loss.classification": ("focal",), "loss.focal_gamma": ("2",)}

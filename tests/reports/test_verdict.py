@@ -127,3 +127,15 @@ def test_a_split_that_leaks_is_the_first_caution(make_run, make_record, shared, 
     first = verdict(comparison).cautions[0]
     assert first.startswith(f"{words} in more than one split: test figures come out too good")
     assert "split.kind: grouped" in first
+
+
+def test_runs_that_call_other_classes_rare_are_told_apart(make_run, make_record):
+    def of(model, names):
+        record = make_record(model, 0, 0.5)
+        test = record.test.model_copy(update={"AP_rare": 0.1})
+        return record.model_copy(update={"test": test, "rare_classes": names})
+
+    alike = compare([make_run("one", records=[of("a", ("bottle",)), of("b", ("bottle",))])])
+    assert not any("rare" in caution for caution in verdict(alike[0]).cautions)
+    apart = compare([make_run("two", records=[of("a", ("bottle",)), of("b", ("can",))])])
+    assert any("different rare classes" in caution for caution in verdict(apart[0]).cautions)
