@@ -26,6 +26,7 @@ from bench.config_problems import guess, problems
 from bench.errors import BenchError, ConfigError
 from bench.loss import CLASSIFICATION_WORDS, LossWords
 from bench.recipe import LENGTH_WORDS, Recipe
+from bench.search_words import SearchWords
 
 CONFIG_NAME = "bench.yaml"
 
@@ -175,6 +176,7 @@ class BenchConfig(Words):
         description="Whose mean AP is told as AP_rare. Default: the least frequent that together hold at "
         "most a fifth of the train boxes.",
     )
+    search: SearchWords | None = Field(None, description="What `bench search` tries; `bench run` ignores it.")
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
     gates: bool = Field(

@@ -80,7 +80,8 @@ class FitContext:
     device: str
     """'cpu' or 'cuda:N'."""
     score_val: Callable[[Sequence[Detections]], dict[str, float]]
-    """The judge on val: detections in the order of `layout.examples("val")` -> AP, AP50, AP75, AR_100."""
+    """The judge on val: detections in the order of `layout.examples("val")` -> AP, AP50, AP75, AR_100,
+    and AP_rare where val has boxes of rare classes."""
     on_epoch: Callable[[EpochRecord], bool]
     """Hears of every epoch, once its state is safe in `workdir`; True says stop.
 

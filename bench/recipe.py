@@ -199,7 +199,7 @@ class Recipe(Words):
     patience: int = Field(
         0, ge=0, description="Stop after so many validations without a better `monitor`; 0 never stops early."
     )
-    monitor: Literal["AP", "AP50", "AP75", "AR_100"] = Field(
+    monitor: Literal["AP", "AP50", "AP75", "AR_100", "AP_rare"] = Field(
         "AP", description="The val figure that `patience` watches. The checkpoint is always chosen by AP."
     )
     val_every: int = Field(1, ge=1, description="Epochs between two validations. The last epoch has one.")

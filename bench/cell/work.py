@@ -28,8 +28,6 @@ from bench.records import (
 )
 from bench.store import CellFolder
 
-JUDGED: tuple[SplitName, ...] = ("val", "test")
-
 
 class Fitted(BaseModel):
     """fitted.json: what the first stage found out."""
@@ -84,15 +82,17 @@ class Cell:
         self._enter("load")
         # The stored checkpoint is judged, not what is left in memory: others can repeat the figures from it.
         detector = family.load(self.folder.checkpoint, device=device)
-        for split in JUDGED:
+        for split in self.spec.splits:
             self._predict(detector, layout, split)
-        self._enter("time")
-        efficiency = self._time(detector, layout, device)
+        efficiency = None
+        if self.spec.timed:
+            self._enter("time")
+            efficiency = self._time(detector, layout, device)
         self._enter("judge")
-        val, test = self._judge(layout)
+        figures = self._judge(layout)
         self.gates += gating.after(self.folder, self.spec, layout, fitted.training)
         record = self._record(fitted)
-        return self._sealed(record.model_copy(update={"val": val, "test": test, "efficiency": efficiency}))
+        return self._sealed(record.model_copy(update={**figures, "efficiency": efficiency}))
 
     def _sealed(self, record: CellRecord) -> CellRecord:
         """With the gates' word on it: done, or invalid with the reason."""
@@ -132,7 +132,7 @@ class Cell:
                 workdir=self.folder.workdir,
                 seed=self.spec.seed,
                 device=device,
-                score_val=lambda found: evaluation.score(val, found),
+                score_val=lambda found: evaluation.score(val, found, self.spec.rare_classes),
                 on_epoch=self.watch.epoch,
                 on_step=self.watch.step,
             ),
@@ -157,7 +157,7 @@ class Cell:
         evaluation.write_results(path, evaluation.results_json(examples, found))
 
     def _time(self, detector: Detector, layout: Layout, device: str) -> Efficiency:
-        pictures = [example.path for example in layout.examples("test")]
+        pictures = [example.path for example in layout.examples(self.spec.splits[-1])]
         median, p95, timed = timing.latency_ms(detector, pictures)
         return Efficiency(
             checkpoint_bytes=timing.folder_bytes(self.folder.checkpoint),
@@ -171,18 +171,22 @@ class Cell:
             device=device,
         )
 
-    def _judge(self, layout: Layout) -> tuple[SplitFigures, SplitFigures]:
-        """Figures of val and test; the score threshold is chosen on val and used on both."""
-        truth = {split: evaluation.load_ground_truth(layout.coco_path(split)) for split in JUDGED}
-        results = {split: evaluation.read_results(self.folder.predictions_path(split)) for split in JUDGED}
+    def _judge(self, layout: Layout) -> dict[str, SplitFigures]:
+        """Figures of every split; the score threshold is chosen on val and used on all."""
+        splits = self.spec.splits
+        truth = {split: evaluation.load_ground_truth(layout.coco_path(split)) for split in splits}
+        results = {split: evaluation.read_results(self.folder.predictions_path(split)) for split in splits}
         threshold = evaluation.best_threshold(truth["val"], results["val"])
-        val, test = (
-            evaluation.evaluate_split(
-                truth[split], results[split], classes=layout.classes, score_threshold=threshold
+        return {
+            split: evaluation.evaluate_split(
+                truth[split],
+                results[split],
+                classes=layout.classes,
+                score_threshold=threshold,
+                rare_classes=self.spec.rare_classes,
             )
-            for split in JUDGED
-        )
-        return val, test
+            for split in splits
+        }
 
     def _record(self, fitted: Fitted | None) -> CellRecord:
         spec = self.spec
@@ -195,6 +199,7 @@ class Cell:
             description=fitted.description if fitted else None,
             recipe=spec.plan.recipe.model_dump(mode="json"),
             options=dict(spec.plan.options),
+            rare_classes=spec.rare_classes,
             ledger=spec.plan.ledger,
             training=fitted.training if fitted else None,
             native_metrics=fitted.native_metrics if fitted else {},
@@ -213,6 +218,7 @@ def failed_record(folder: CellFolder, spec: CellSpec, *, stage: str, reason: str
         failure=Failure(stage=stage, reason=reason),
         recipe=spec.plan.recipe.model_dump(mode="json"),
         options=dict(spec.plan.options),
+        rare_classes=spec.rare_classes,
         ledger=spec.plan.ledger,
         provenance=spec.provenance,
     )

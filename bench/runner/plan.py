@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench import registry
@@ -10,6 +10,8 @@ from bench.cell.device import check_gpu
 from bench.config import BenchConfig, ModelConfig
 from bench.detector import Plan
 from bench.errors import BenchError, ConfigError, RecipeError
+from bench.frequencies import class_weights
+from bench.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ def plan_cells(config: BenchConfig) -> list[PlannedCell]:
     problems: list[BenchError] = []
     for model in config.models:
         try:
-            plans.append((model.name, _plan(model, config)))
+            plans.append((model.name, plan_model(model, config)))
         except BenchError as error:
             problems.append(error)
     if problems:
@@ -57,7 +59,24 @@ def _count_gpus() -> int:
     return int(words[-1])
 
 
-def _plan(model: ModelConfig, config: BenchConfig) -> Plan:
+def check_loss(plans: Iterable[tuple[str, Plan]], layout: Layout) -> None:
+    """What only the data can tell of the models' losses: whether their class weights fit its classes.
+
+    Raises ConfigError for every model whose do not, together.
+    """
+    counts = layout.class_counts("train")
+    problems: dict[str, BenchError] = {}
+    for name, plan in plans:
+        try:
+            class_weights(plan.recipe.loss, counts)
+        except BenchError as error:
+            problems.setdefault(name, type(error)(f"model {name}: {error}"))
+    if problems:
+        raise _all(list(problems.values()))
+
+
+def plan_model(model: ModelConfig, config: BenchConfig) -> Plan:
+    """One model's plan. Raises BenchError with the model's name."""
     family = registry.family(model.family)
     try:
         plan = family.plan(
