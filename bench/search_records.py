@@ -2,10 +2,11 @@
 
 SEARCH/
   search.json           SearchRecord: rewritten after every trial, whole each time
+  search_info.json      what was settled when it began: the layout, its classes and counts
   bench.yaml            the resolved config of the search; `bench search -c` repeats it
   manifest.json         the data's manifest, copied
   study.db              Optuna's storage, where no other URL is given: optuna-dashboard opens it
-  trials/MODEL/NUMBER/  one cell folder a trial (see bench.store.CellFolder); it has no test figures
+  trials/MODEL/NUMBER/  one cell folder a trial (see bench.store.CellFolder), without test figures and weights
   best.yaml             best against standard as a config: `bench run -c` repeats the comparison
   final/                that run, a bench.store.RunFolder: cells MODEL-standard-seedN, MODEL-best-seedN
 """
@@ -29,7 +30,7 @@ class TrialRecord(Frozen):
     number: int = Field(description="from 0, in the study of its model")
     state: TrialState
     setting: dict[str, Any] = Field(description="dotted words -> values, those with a meaning")
-    values: dict[str, float] | None = Field(description="objective -> best val figure; None if there is none")
+    values: dict[str, float] | None = Field(description="objective -> the judged checkpoint's on val; None if there is none")
     curve: tuple[tuple[int, float], ...] = Field((), description="(epoch, first objective on val)")
     reason: str | None = Field(None, description="why it was pruned or failed")
     batch_size: int | None = Field(None, description="what it ran with; a lack of memory may have halved it")
