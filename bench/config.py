@@ -14,7 +14,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -22,7 +24,9 @@ from pydantic import (
 from bench import config_tree, registry
 from bench.config_problems import guess, problems
 from bench.errors import BenchError, ConfigError
+from bench.loss import CLASSIFICATION_WORDS, LossWords
 from bench.recipe import LENGTH_WORDS, Recipe
+from bench.search_words import SearchWords
 
 CONFIG_NAME = "bench.yaml"
 
@@ -127,6 +131,9 @@ class ModelConfig(Words):
     train: dict[str, Any] = Field(
         default_factory=dict, description="Words of `train` that this model has otherwise."
     )
+    loss: dict[str, Any] = Field(
+        default_factory=dict, description="Words of `loss` that this model has otherwise."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -146,12 +153,23 @@ class ModelConfig(Words):
             raise ValueError(f"there are: {', '.join(names)}" + guess(value, names))
         return value
 
-    def recipe(self, common: Recipe) -> Recipe:
-        """The common words with this model's own on top; of the words for the length, its own alone count."""
+    def recipe(self, common: Recipe, loss: LossWords) -> Recipe:
+        """The common words with this model's own on top.
+
+        Of the words for the length its own alone count, and where it names a `loss.classification`, of those
+        that go with one.
+        """
         words = common.model_dump()
         if self.train.keys() & LENGTH_WORDS:
             words = {key: value for key, value in words.items() if key not in LENGTH_WORDS}
-        return Recipe.model_validate({**words, **self.train})
+        return Recipe.model_validate({**words, **self.train, "loss": self.loss_words(loss)})
+
+    def loss_words(self, common: LossWords) -> LossWords:
+        """The common words with this model's own on top. Raises ValidationError."""
+        words = common.model_dump(exclude_unset=True)
+        if "classification" in self.loss:
+            words = {key: value for key, value in words.items() if key not in CLASSIFICATION_WORDS}
+        return LossWords.model_validate({**words, **self.loss})
 
 
 class BenchConfig(Words):
@@ -161,6 +179,13 @@ class BenchConfig(Words):
     data: DataConfig
     models: tuple[ModelConfig, ...] = Field(min_length=1)
     train: Recipe = Recipe()
+    loss: LossWords = Field(LossWords(), description="The switch against class imbalance, for all models.")
+    rare_classes: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        None,
+        description="Whose mean AP is told as AP_rare. Default: the least frequent that together hold at "
+        "most a fifth of the train boxes.",
+    )
+    search: SearchWords | None = Field(None, description="What `bench search` tries; `bench run` ignores it.")
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
     device: Annotated[str, AfterValidator(_names_devices)] = Field(
         "auto",
@@ -176,6 +201,19 @@ class BenchConfig(Words):
     )
     runs: Path = Field(Path("runs"), description="Where run folders go, relative to this file.")
     cache: Path = Field(Path(".bench"), description="Where written datasets go, relative to this file.")
+
+    @field_validator("train")
+    @classmethod
+    def _loss_beside(cls, value: Recipe) -> Recipe:
+        if "loss" in value.model_fields_set:
+            raise ValueError("`loss` stands beside `train`, not in it")
+        return value
+
+    @field_serializer("train", mode="wrap")
+    def _train_alone(self, value: Recipe, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        words: dict[str, Any] = dump(value)
+        words.pop("loss", None)
+        return words
 
     @model_validator(mode="after")
     def _sound(self) -> "BenchConfig":
@@ -248,7 +286,12 @@ def _recipe_problems(config: BenchConfig) -> list[BenchError]:
     found: list[BenchError] = []
     for model in config.models:
         try:
-            model.recipe(config.train)
+            model.loss_words(config.loss)
+        except ValidationError as error:
+            found += problems(error, LossWords, prefix=f"models.{model.name}.loss.")
+            continue
+        try:
+            model.recipe(config.train, config.loss)
         except ValidationError as error:
             found += problems(error, Recipe, prefix=f"models.{model.name}.train.")
     return found
@@ -262,6 +305,8 @@ def json_schema() -> dict[str, Any]:
     model = schema["$defs"]["ModelConfig"]
     model["required"] = ["family"]
     model["properties"]["train"] = {"$ref": "#/$defs/Recipe"}
+    model["properties"]["loss"] = {"$ref": "#/$defs/LossWords"}
+    del schema["$defs"]["Recipe"]["properties"]["loss"]
     schema["properties"]["models"]["items"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/ModelConfig"}]}
     return schema
 

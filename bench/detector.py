@@ -91,7 +91,8 @@ class FitContext:
     device: str
     """'cpu' or 'cuda:N'."""
     score_val: Callable[[Sequence[Detections]], dict[str, float]] | None
-    """The judge on val: detections in the order of `layout.examples("val")` -> AP, AP50, AP75, AR_100.
+    """The judge on val: detections in the order of `layout.examples("val")` -> AP, AP50, AP75, AR_100,
+    and AP_rare where val has boxes of rare classes.
 
     None where nothing is to be chosen, as val is trained on too: no validation, and the last weights stay."""
     on_epoch: Callable[[EpochRecord], bool]

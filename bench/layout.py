@@ -77,6 +77,15 @@ class Layout:
     def labels_dir(self, split: SplitName) -> Path:
         return self.root / "labels" / split
 
+    def class_counts(self, split: SplitName) -> dict[str, int]:
+        """Boxes of every class, crowds left out, in the order of `classes`."""
+        coco = json.loads(self.coco_path(split).read_text(encoding="utf-8"))
+        counts = dict.fromkeys(self.classes, 0)
+        for annotation in coco["annotations"]:
+            if not annotation.get("iscrowd", 0):
+                counts[self.classes[annotation["category_id"] - CATEGORY_OFFSET]] += 1
+        return counts
+
     def examples(self, split: SplitName) -> list[Example]:
         """Every picture of a split with its boxes, in the order of the COCO json."""
         coco = json.loads(self.coco_path(split).read_text(encoding="utf-8"))

@@ -21,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from bench.loss import LossWords
+
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -207,13 +209,14 @@ class Recipe(Words):
     patience: int = Field(
         0, ge=0, description="Stop after so many validations without a better `monitor`; 0 never stops early."
     )
-    monitor: Literal["AP", "AP50", "AP75", "AR_100"] = Field(
+    monitor: Literal["AP", "AP50", "AP75", "AR_100", "AP_rare"] = Field(
         "AP", description="The val figure that `patience` watches. The checkpoint is always chosen by AP."
     )
     val_every: Annotated[int, Field(ge=1)] | Every = Field(
         1, description="Epochs between two validations, or {steps: N}. The last epoch ends with one."
     )
     workers: int = Field(0, ge=0, description="Processes that load pictures.")
+    loss: LossWords = Field(LossWords(), description="In bench.yaml it stands beside `train`, not in it.")
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

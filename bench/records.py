@@ -51,7 +51,7 @@ class EpochRecord(Frozen):
     train_losses: dict[str, float]
     val_losses: dict[str, float] = Field(default_factory=dict)
     val_metrics: dict[str, float] = Field(
-        default_factory=dict, description="AP, AP50; empty if not validated"
+        default_factory=dict, description="of `FitContext.score_val`: AP, AP50 ...; empty if not validated"
     )
     learning_rates: dict[str, float] = Field(default_factory=dict, description="by group, at the epoch's end")
     optimizer_steps: int = Field(description="since the start of the training")
@@ -61,6 +61,17 @@ class EpochRecord(Frozen):
     peak_memory_mib: float | None = Field(
         None, description="largest resident memory of the process so far; the harness fills it in"
     )
+
+
+class LossRecord(Frozen):
+    """How mistakes of class were counted where it was not the framework's own loss. docs/losses.md."""
+
+    train_counts: dict[str, int] = Field(description="boxes of train by class, crowds left out")
+    class_weights: dict[str, float] = Field(description="as used, by class")
+    background_weight: float = Field(description="of an example without an object; one with an object has 1")
+    scale: float = Field(description="s: brings the loss to the size of `standard` where training begins")
+    normalised: bool = Field(description="false: the textbook's weights and mean, and no scale")
+    formula: str = Field(description="in a line")
 
 
 class TrainingRecord(Frozen):
@@ -82,6 +93,7 @@ class TrainingRecord(Frozen):
     notes: tuple[LedgerEntry, ...] = Field(
         default=(), description="for the ledger: what only the training pictures could tell"
     )
+    loss: LossRecord | None = Field(None, description="None: the framework's own class loss")
 
 
 class CocoFigures(Frozen):
@@ -132,6 +144,9 @@ class SplitFigures(Frozen):
     detections: int = Field(description="in the predictions file, at any score")
     coco: CocoFigures
     AP_25_50_75: float | None = Field(description="mean of AP at IoU .25, .50 and .75")
+    AP_rare: float | None = Field(
+        None, description="mean AP of the record's rare classes, those without ground truth here left out"
+    )
     classes: tuple[ClassFigures, ...]
     operating_point: OperatingPoint
 
@@ -215,6 +230,7 @@ class CellRecord(Frozen):
     description: Description | None = None
     recipe: dict[str, Any] = Field(default_factory=dict, description="resolved")
     options: dict[str, Any] = Field(default_factory=dict, description="the family's own words, resolved")
+    rare_classes: tuple[str, ...] = Field((), description="whose mean AP is AP_rare")
     ledger: tuple[LedgerEntry, ...] = ()
     training: TrainingRecord | None = None
     val: SplitFigures | None = None

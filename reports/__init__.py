@@ -1,6 +1,17 @@
-"""Tables, figures and the page, made from run folders alone."""
+"""Tables, figures and the page, made from run and search folders alone."""
 
 from bench.reports.page import write_report
 from bench.reports.ranking import Ranked, Spread, ranking
+from bench.reports.search_folder import is_search
+from bench.reports.search_page import write_search_report
+from bench.reports.search_verdict import search_verdicts
 
-__all__ = ["Ranked", "Spread", "ranking", "write_report"]
+__all__ = [
+    "Ranked",
+    "Spread",
+    "is_search",
+    "ranking",
+    "search_verdicts",
+    "write_report",
+    "write_search_report",
+]

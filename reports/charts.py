@@ -131,7 +131,7 @@ def _scatter(
         x_label=x_label + (", logarithmic" if x_axis.log else ""),
         y_label="test AP",
         x_ticks=tuple(replace(t, text=_short(v)) for t, v in zip(x_axis.ticks, x_axis.values, strict=True)),
-        y_ticks=_upward(y_axis),
+        y_ticks=upward(y_axis),
         marks=_apart(marks),
         named=not comparison.crowded,
     )
@@ -226,7 +226,7 @@ def _chart(
         x_label="epoch",
         y_label=y_label,
         x_ticks=x_axis.ticks,
-        y_ticks=_upward(y_axis),
+        y_ticks=upward(y_axis),
         lines=tuple(_line(curve, x_axis, y_axis, dashed=paired and curve.split == "val") for curve in curves),
     )
 
@@ -258,5 +258,6 @@ def _line(curve: Curve, x_axis: Axis, y_axis: Axis, *, dashed: bool) -> Line:
     )
 
 
-def _upward(axis: Axis) -> tuple[Tick, ...]:
+def upward(axis: Axis) -> tuple[Tick, ...]:
+    """Ticks from the top, where positions are counted from."""
     return tuple(Tick(round(100 - tick.at, 2), tick.text) for tick in axis.ticks)

@@ -14,6 +14,7 @@ class ClassRow:
 
     name: str
     support: int  # ground-truth boxes
+    rare: bool
     ap: tuple[Spread | None, ...]
     ap50: tuple[Spread | None, ...]
     detections: tuple[Spread | None, ...]  # at the operating threshold
@@ -28,6 +29,7 @@ def class_rows(comparison: Comparison) -> list[ClassRow]:
         ClassRow(
             name=figures.name,
             support=figures.ground_truths,
+            rare=any(figures.name in record.rare_classes for record in tested),
             ap=_by_model(comparison, index, lambda found: found.AP),
             ap50=_by_model(comparison, index, lambda found: found.AP50),
             detections=_by_model(comparison, index, lambda found: found.detections),

@@ -1,6 +1,6 @@
 """The columns of the ranking: which figure, which way is better, how it is written, which cells are best."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +28,16 @@ def _coco(name: str) -> Figure:
     return lambda record: getattr(record.ranked.coco, name) if record.ranked else None
 
 
+def _split(name: Literal["val", "test"], figure: str) -> Figure:
+    """AP_rare stands beside COCO's twelve, not among them."""
+
+    def of(record: CellRecord) -> float | None:
+        figures = record.test if name == "test" else record.val
+        return getattr(figures if figure == "AP_rare" else figures.coco, figure) if figures else None
+
+    return of
+
+
 def _point(name: str) -> Figure:
     return lambda record: getattr(record.ranked.operating_point, name) if record.ranked else None
 
@@ -50,8 +60,17 @@ COLUMNS: tuple[Column, ...] = (
     Column("ap50", "AP50", QUALITY, "high", _coco("AP50"), wording.share, "IoU .50: found, roughly placed"),
     Column("ap75", "AP75", QUALITY, "high", _coco("AP75"), wording.share, "IoU .75: found, well placed"),
     Column(
+        "ap_rare",
+        "AP rare",
+        QUALITY,
+        "high",
+        _split("test", "AP_rare"),
+        wording.share,
+        "mean over the rare classes, which stand under the table",
+    ),
+    Column(
         "ap_loose",
-        "AP .25/.50/.75",
+        "AP .25, .50, .75",
         QUALITY,
         "high",
         lambda record: record.ranked.AP_25_50_75 if record.ranked else None,
@@ -125,6 +144,21 @@ COLUMNS: tuple[Column, ...] = (
     Column("memory", "Memory", COST, "low", _memory, wording.mebibytes, "peak; the GPU's where there is one"),
 )
 
+SPLIT_COLUMNS: tuple[Column, ...] = tuple(
+    Column(
+        f"{split}_{figure}",
+        figure.replace("_", " "),
+        f"{split.capitalize()} split",
+        "high",
+        _split(split, figure),
+        wording.share,
+        "",
+    )
+    for split in ("val", "test")
+    for figure in ("AP", "AP50", "AP_rare")
+)
+"""Val, which chose the checkpoint, beside test."""
+
 TWELVE: tuple[str, ...] = tuple(CocoFigures.model_fields)
 """COCO's figures, in COCO's order."""
 
@@ -148,14 +182,38 @@ class Row:
     entries: tuple[Entry, ...]
 
 
-def rows(comparison: Comparison) -> list[Row]:
+@dataclass(frozen=True)
+class Table:
+    """Columns, and a row a model."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Title and number of columns of each group, in order."""
+        titles = [column.group for column in self.columns]
+        return [(title, titles.count(title)) for title in dict.fromkeys(titles)]
+
+
+def table(comparison: Comparison, columns: Sequence[Column]) -> Table:
+    """Of `columns`; those for the rare classes only where some cell has such a figure."""
+    kept = tuple(
+        column
+        for column in columns
+        if not column.key.endswith("rare") or any(c.spread(column.figure) for c in comparison.contestants)
+    )
+    return Table(kept, tuple(rows(comparison, kept)))
+
+
+def rows(comparison: Comparison, columns: Sequence[Column] = COLUMNS) -> list[Row]:
     """One row a model, best first, the best figure of every column marked where there are several."""
-    columns = [_entries(column, comparison) for column in COLUMNS]
+    entries = [_entries(column, comparison) for column in columns]
     return [
         Row(
             place=_place(contestant, comparison),
             contestant=contestant,
-            entries=tuple(column[index] for column in columns),
+            entries=tuple(column[index] for column in entries),
         )
         for index, contestant in enumerate(comparison.contestants)
     ]

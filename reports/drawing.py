@@ -77,14 +77,19 @@ def class_axis(axes: "Axes", rows: Sequence[ClassRow]) -> None:
 
 def cost_axis(axes: "Axes", values: Sequence[float]) -> None:
     """Logarithmic where values span more than a factor of three; room for names on the right."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     if max(values) / min(values) <= 3:
         axes.set_xlim(0, 1.35 * max(values))
         return
-    axes.set_xscale("log")
+    log_axis(axes, (1.0, 2.0, 5.0))
     axes.set_xlim(min(values) / 1.3, max(values) * 2.2)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+
+
+def log_axis(axes: "Axes", marks: Sequence[float] = (1.0,)) -> None:
+    """A logarithmic x axis with plain numbers at `marks` times powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=tuple(marks)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.short(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
 

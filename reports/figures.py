@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import files
-from bench.reports import plots
+from bench.reports import plots, search_plots
 from bench.reports.comparison import Comparison
 from bench.reports.palette import INK, MUTED, RULE
+from bench.reports.search_folder import Search
+from bench.reports.search_verdict import Final
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,6 +45,24 @@ PLOTS: tuple[Plot, ...] = (
 )
 
 
+@dataclass(frozen=True)
+class SearchPlot:
+    """The same of one study of a search."""
+
+    name: str
+    draw: Callable[[Search, Final], "Figure | None"]
+
+
+SEARCH_PLOTS: tuple[SearchPlot, ...] = (
+    SearchPlot("history", search_plots.history),
+    SearchPlot("importance", search_plots.importance),
+    SearchPlot("slices", search_plots.slices),
+    SearchPlot("pareto", search_plots.pareto),
+    SearchPlot("against-standard", search_plots.against_standard),
+    SearchPlot("classes-against-standard", search_plots.classes_against_standard),
+)
+
+
 def draw(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
     """Write every figure of every comparison; returns the files, SVG before PNG.
 
@@ -56,6 +76,18 @@ def draw(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
                 figure = plot.draw(comparison)
                 if figure is not None:
                     written += _save(figure, folder / f"{prefix}{plot.name}")
+    return written
+
+
+def draw_search(search: Search, found: Sequence[Final], folder: Path) -> list[Path]:
+    """Write every figure of every study, names beginning with the model's; returns the files as `draw`."""
+    written = []
+    with _look():
+        for final in found:
+            for plot in SEARCH_PLOTS:
+                figure = plot.draw(search, final)
+                if figure is not None:
+                    written += _save(figure, folder / f"{final.study.model}-{plot.name}")
     return written
 
 

@@ -14,6 +14,7 @@ from bench.reports.comparison import Comparison, Contestant, compare
 from bench.reports.datasheet import DataSheet, datasheet
 from bench.reports.gallery import Gallery, gallery
 from bench.reports.gates import GateRow, gate_rows
+from bench.reports.losses import AgainstStandard, against_standard
 from bench.reports.verdict import Verdict, verdict
 from bench.store import RunFolder
 
@@ -27,7 +28,10 @@ class Part:
 
     comparison: Comparison
     verdict: Verdict
-    rows: list[columns.Row]
+    ranking: columns.Table
+    splits: columns.Table
+    losses_against: list[AgainstStandard]
+    rare: str  # the rare classes; empty where none has a figure
     gates: list[GateRow]
     seeds: strips.Strips
     by_cost: list[charts.Chart]
@@ -38,6 +42,7 @@ class Part:
     learning: charts.Chart | None
     losses: list[tuple[Contestant, list[charts.Chart]]]
     facts: list[training.WordRow]
+    class_loss: list[training.WordRow]
     recipe: list[training.WordRow]
     own: list[tuple[Contestant, list[tuple[str, str]]]]
     ledger: list[training.LedgerRow]
@@ -73,8 +78,6 @@ def render(comparisons: Sequence[Comparison]) -> str:
         title=wording.listed([run.label for comparison in comparisons for run in comparison.runs]),
         parts=[_part(comparison) for comparison in comparisons],
         contestants=sorted(contestants, key=lambda c: c.tone.index),
-        columns=columns.COLUMNS,
-        column_groups=_column_groups(),
         twelve=columns.TWELVE,
         css=templating.trusted("page.css"),
         script=script,
@@ -87,7 +90,10 @@ def _part(comparison: Comparison) -> Part:
     return Part(
         comparison=comparison,
         verdict=verdict(comparison),
-        rows=columns.rows(comparison),
+        ranking=columns.table(comparison, columns.COLUMNS),
+        splits=columns.table(comparison, columns.SPLIT_COLUMNS),
+        losses_against=against_standard(comparison),
+        rare=training.rare_classes(comparison),
         gates=gate_rows(comparison),
         seeds=strips.seed_strips(comparison),
         by_cost=charts.by_cost(comparison),
@@ -98,15 +104,10 @@ def _part(comparison: Comparison) -> Part:
         learning=charts.learning(comparison),
         losses=charts.loss_charts(comparison),
         facts=training.facts(comparison),
+        class_loss=training.class_loss(comparison),
         recipe=training.recipe_words(comparison),
         own=training.own_words(comparison),
         ledger=training.ledger(comparison),
         native=training.native_metrics(comparison),
         data=datasheet(comparison),
     )
-
-
-def _column_groups() -> list[tuple[str, int]]:
-    """Title and number of columns of each group, in order."""
-    groups = [column.group for column in columns.COLUMNS]
-    return [(group, groups.count(group)) for group in dict.fromkeys(groups)]

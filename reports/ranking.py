@@ -67,6 +67,11 @@ def test_ap(record: CellRecord) -> float | None:
     return record.ranked.coco.AP if record.ranked else None
 
 
+def rare_ap(record: CellRecord) -> float | None:
+    """Mean AP of the rare classes on test."""
+    return record.test.AP_rare if record.test else None
+
+
 def ranking(records: Sequence[CellRecord]) -> list[Ranked]:
     """Best mean test AP first; models without one last, in the order of the records.
 

@@ -21,6 +21,7 @@ def render(template: str, **values: object) -> str:
         share=wording.share,
         number=wording.number,
         short=wording.short,
+        signed=wording.signed,
         counted=wording.count,
         listed=wording.listed,
     )

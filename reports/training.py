@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.records import CellRecord, Description, Efficiency, LedgerEntry, TrainingRecord
+from bench.records import CellRecord, Description, Efficiency, LedgerEntry, LossRecord, TrainingRecord
 from bench.reports import wording
 from bench.reports.comparison import Comparison, Contestant
 
@@ -42,6 +42,12 @@ def _training(get: Callable[[TrainingRecord], str]) -> Getter:
 
 def _efficiency(get: Callable[[Efficiency], str]) -> Getter:
     return lambda record: get(record.efficiency) if record.efficiency else wording.NOTHING
+
+
+def _loss(get: Callable[[LossRecord], str]) -> Getter:
+    return lambda record: (
+        get(record.training.loss) if record.training and record.training.loss else wording.NOTHING
+    )
 
 
 def _per_epoch(training: TrainingRecord) -> str:
@@ -108,15 +114,63 @@ FACTS: tuple[tuple[str, Getter], ...] = (
 """What happened, whoever asked for it."""
 
 
+LOSS: tuple[tuple[str, Callable[[LossRecord], str]], ...] = (
+    ("formula", lambda loss: loss.formula),
+    ("kept to the size of standard", lambda loss: "yes" if loss.normalised else "no"),
+    ("scale", lambda loss: wording.number(loss.scale)),
+    ("weight of the background", lambda loss: wording.number(loss.background_weight)),
+)
+"""What the switch against class imbalance came to."""
+
+LOSS_WORD = "loss."
+
+
 def facts(comparison: Comparison) -> list[WordRow]:
     """What each model is and what its training took; several seeds give several values where they differ."""
     rows = [_row(word, get, comparison) for word, get in FACTS]
     return [row for row in rows if row.word not in (CLASS_MAP, FINAL) or set(row.values) != {wording.NOTHING}]
 
 
+def class_loss(comparison: Comparison) -> list[WordRow]:
+    """What the switch against class imbalance did, a row a class for the weights; empty where it was off.
+
+    Most frequent class of the train split first.
+    """
+    found = [
+        record.training.loss for record in comparison.records if record.training and record.training.loss
+    ]
+    if not found:
+        return []
+    counts = {name: count for loss in found for name, count in loss.train_counts.items()}
+    rows = [_row(word, _loss(get), comparison) for word, get in LOSS]
+    return rows + [
+        _row(
+            f"weight of {name} ({count:,} boxes)",
+            _loss(lambda loss, name=name: wording.number(loss.class_weights.get(name))),  # type: ignore[misc]
+            comparison,
+        )
+        for name, count in sorted(counts.items(), key=lambda item: -item[1])
+    ]
+
+
+def rare_classes(comparison: Comparison) -> str:
+    """Whose mean AP is AP_rare; empty where no cell has that figure."""
+    told = [r for r in comparison.records if any(f and f.AP_rare is not None for f in (r.val, r.test))]
+    return _joined([", ".join(record.rare_classes) for record in told])
+
+
 def recipe_words(comparison: Comparison) -> list[WordRow]:
-    """The resolved recipes, word by word."""
-    return _words(comparison, lambda record: record.recipe)
+    """The resolved recipes, word by word; words of the loss that no model has are left out."""
+    rows = _words(comparison, lambda record: _flat(record.recipe))
+    return [row for row in rows if not row.word.startswith(LOSS_WORD) or set(row.values) != {wording.NOTHING}]
+
+
+def _flat(recipe: dict[str, Any]) -> dict[str, Any]:
+    """With the words of `loss` beside the others, as `loss.WORD`."""
+    loss = recipe.get("loss") or {}
+    return {word: value for word, value in recipe.items() if word != "loss"} | {
+        f"{LOSS_WORD}{word}": value for word, value in loss.items()
+    }
 
 
 def own_words(comparison: Comparison) -> list[tuple[Contestant, list[tuple[str, str]]]]:

@@ -177,6 +177,11 @@ def _cautions(comparison: Comparison) -> list[str]:
     seeds = {contestant.ranked.seeds for contestant in comparison.finished}
     if len(seeds) > 1:
         found.append("They were not trained with the same seeds.")
+    if (
+        len({record.rare_classes for record in records if record.test and record.test.AP_rare is not None})
+        > 1
+    ):
+        found.append("The runs name different rare classes: compare no AP of the rare ones.")
     devices = {record.efficiency.device for record in records if record.efficiency}
     if len(devices) > 1:
         found.append("They were timed on different devices: compare no latencies.")

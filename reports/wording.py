@@ -11,6 +11,11 @@ def share(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.3f}"
 
 
+def signed(value: float | None) -> str:
+    """A difference of shares: '+0.032', a true minus sign where it is negative."""
+    return NOTHING if value is None else f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
 def number(value: float | None) -> str:
     """Three significant digits, whole from 100 on: '0.051', '7.25', '61.0', '1,204'."""
     if value is None:

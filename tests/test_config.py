@@ -75,7 +75,7 @@ def test_overrides_reach_words_and_models_by_name(tmp_path: Path) -> None:
     )
     assert config.train.epochs == 7
     assert config.train.step_at == (0.5, 0.9)
-    assert config.models[1].recipe(config.train).lr == 0.5
+    assert config.models[1].recipe(config.train, config.loss).lr == 0.5
     assert config.models[2].variant == "tiny"
     assert config.models[2].weights == "none"
     assert config.models[0].options == {"epoch_s": 1.5}
@@ -226,4 +226,4 @@ def test_the_schema_accepts_the_default_and_refuses_a_wrong_key(tmp_path: Path) 
 def test_every_example_is_read(path: Path) -> None:
     config = read_config(path)
     assert config.name
-    assert all(model.recipe(config.train).epochs for model in config.models)
+    assert all(model.recipe(config.train, config.loss).epochs for model in config.models)

@@ -14,7 +14,7 @@ def test_every_model_of_the_default_is_planned_with_the_same_words() -> None:
             variant=model.variant,
             weights=model.weights,
             options=model.options,
-            recipe=model.recipe(config.train),
+            recipe=model.recipe(config.train, config.loss),
         )
         for model in config.models
     ]

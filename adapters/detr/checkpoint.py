@@ -8,6 +8,9 @@ from typing import Any
 from bench.adapters.detr.options import PAPER, Backbone, DetrOptions, resnet
 from bench.errors import WeightsError
 
+FOCAL = "bench_focal"
+"""Our own word in config.json, where the classes were trained with a sigmoid each."""
+
 TENSOR_FILES = ("model.safetensors", "pytorch_model.bin")
 """The second is a torch checkpoint: it is read as tensors only, or refused."""
 
@@ -29,6 +32,9 @@ def architecture(folder: Path) -> DetrOptions:
     for word in ("attention_heads", "ffn_dim"):
         if told.get(f"encoder_{word}") != told.get(f"decoder_{word}"):
             raise _other(folder, f"decoder_{word}", told[f"decoder_{word}"], "the encoder's")
+    focal = told.get(FOCAL)
+    if focal not in (None, "sigmoid"):
+        raise _other(folder, FOCAL, focal, "'sigmoid', or left out")
     for word, usual in (("position_embedding_type", "sine"), ("dilation", False)):
         if told.get(word, usual) != usual:
             raise _other(folder, word, told[word], repr(usual))
@@ -41,7 +47,11 @@ def architecture(folder: Path) -> DetrOptions:
         feedforward=told.get("encoder_ffn_dim", PAPER.feedforward),
         queries=told.get("num_queries", PAPER.queries),
         dropout=told.get("dropout", PAPER.dropout),
-        no_object_weight=told.get("eos_coefficient", PAPER.no_object_weight),
+        # A sigmoid a class weighs its queries otherwise: it says nothing to a softmax.
+        no_object_weight=told.get("eos_coefficient", PAPER.no_object_weight)
+        if focal is None
+        else PAPER.no_object_weight,
+        focal=focal,
     )
 
 

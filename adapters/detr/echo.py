@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bench.adapters.detr.model import Detr
 
 SURE = 20.0
-"""A logit beside zeros: a probability of 1 but for one part in a hundred million."""
+"""A logit beside its negatives: a probability of 1, for a softmax and for a sigmoid a class."""
 
 _LOSSES = ("loss_ce", "loss_bbox", "loss_giou")
 
@@ -76,12 +76,12 @@ class _Perfect(StandIn):
         """(B, Q, C + 1) and (B, Q, 4); more queries than the network has where the boxes need them."""
         classes = self.network.class_labels_classifier.out_features
         most = max([self.network.config.num_queries, *(len(label["boxes"]) for label in self.labels)])
-        logits = torch.zeros(pictures, most, classes, device=self.pixels.device)
+        logits = torch.full((pictures, most, classes), -SURE, device=self.pixels.device)
         boxes = torch.full((pictures, most, 4), 0.5, device=self.pixels.device)
         logits[..., -1] = SURE
         for row, label in enumerate(self.labels):
             count = len(label["boxes"])
-            logits[row, :count, -1] = 0.0
+            logits[row, :count, -1] = -SURE
             logits[row, torch.arange(count), label["class_labels"]] = SURE
             boxes[row, :count] = label["boxes"]
         return logits, boxes

@@ -15,10 +15,12 @@ from bench.adapters.detr import checkpoint as detr_checkpoint
 from bench.adapters.detr import queries
 from bench.adapters.detr.options import ARCHITECTURES, FREE, DetrOptions, fitted, resnet_name
 from bench.adapters.loop import augment, stages
+from bench.adapters.losses.words import folded
 from bench.adapters.weights import published as weights
 from bench.detector import Detector, Plan
 from bench.errors import ConfigError, RecipeError
 from bench.layout import Example
+from bench.loss import LossWords
 from bench.recipe import Recipe
 from bench.records import LedgerEntry
 
@@ -37,6 +39,17 @@ USUAL: dict[str, Any] = {
     "clip_norm": 0.1,
     "decay_norms": True,
 }
+
+LOSS_HOMES = {
+    "class_coefficient": "class_loss",
+    "l1_coefficient": "box_loss",
+    "iou_coefficient": "giou_loss",
+    "class_cost": "class_cost",
+    "l1_cost": "box_cost",
+    "iou_cost": "giou_cost",
+    "background_weight": "no_object_weight",
+}
+"""Words of `loss` -> ours."""
 
 BACKBONE = "backbone"
 """`weights: backbone`: a ResNet trained on ImageNet, under a new transformer."""
@@ -75,7 +88,7 @@ class DetrFamily:
         if variant is not None and variant not in self.variants:
             raise registry.unknown("variant of detr", variant, self.variants)
         name = variant or next(iter(self.variants))
-        words = own_words.read(DetrOptions, options, self.name)
+        words = _words(options, recipe)
         asked = _asked(weights, words)
         if asked == BACKBONE:
             start, resolved = _on_backbone(name, words)
@@ -93,7 +106,7 @@ class DetrFamily:
                     mend="leave the variant out: the weights say what they are",
                 )
             resolved = fitted(words, found, start.weights)
-        resolved = _checked(resolved, start.weights)
+        resolved = _checked(_scored(resolved, words, recipe), start.weights)
         full = _recipe(recipe, tiny=name == "tiny", random=start.weights == "none")
         _check_recipe(full, resolved)
         plan = Plan(
@@ -232,6 +245,63 @@ def _checked(options: DetrOptions, weights: str) -> DetrOptions:
             value=options.width,
         )
     return options.model_copy(update={"norm": options.norm or ("batch" if weights == "none" else "frozen")})
+
+
+def _words(options: Mapping[str, Any], recipe: Recipe) -> DetrOptions:
+    """The family's own words, with what `loss` says of them. Raises ConfigError."""
+    if recipe.loss.background_weight == 0:
+        raise ConfigError(
+            "queries without an object would never learn to be silent",
+            record="loss.background_weight",
+            value=recipe.loss.background_weight,
+            mend="say more than 0; DETR's own is 0.1",
+        )
+    words = own_words.read(DetrOptions, folded(recipe.loss, options, LOSS_HOMES), "detr")
+    if words.focal is not None and not _trains(recipe):
+        raise ConfigError(
+            "nothing is trained: the weights know how they are to be scored",
+            record="options.focal",
+            value=words.focal,
+            mend="leave it out",
+        )
+    _check_loss(recipe.loss, words)
+    return words
+
+
+def _trains(recipe: Recipe) -> bool:
+    return recipe.epochs > 0 or recipe.budget is not None
+
+
+def _check_loss(words: LossWords, options: DetrOptions) -> None:
+    """Raises ConfigError where the loss and the way to score do not go together."""
+    if options.focal == "sigmoid" and not words.focal:
+        raise ConfigError(
+            f"does not go with classification: {words.classification}",
+            record="options.focal",
+            value=options.focal,
+            mend="say loss.classification: focal or weighted_focal, or leave it out",
+        )
+    if options.focal == "sigmoid" and words.label_smoothing:
+        raise ConfigError(
+            "smooths a softmax; this head has a sigmoid a class",
+            record="loss.label_smoothing",
+            value=words.label_smoothing,
+            mend="leave it out, or say options.focal: softmax",
+        )
+
+
+def _scored(resolved: DetrOptions, said: DetrOptions, recipe: Recipe) -> DetrOptions:
+    """With the head's way to score: the checkpoint's where nothing is trained, else what the loss asks for.
+
+    A sigmoid a class has no weight of `no object`, as Deformable DETR's, unless one is said.
+    """
+    if not _trains(recipe):
+        return resolved.model_copy(update={"focal": resolved.focal or "softmax"})
+    focal = said.focal or "softmax"
+    weight = said.no_object_weight
+    if weight is None:
+        weight = 1.0 if focal == "sigmoid" else resolved.no_object_weight
+    return resolved.model_copy(update={"focal": focal, "no_object_weight": weight})
 
 
 def _check_recipe(recipe: Recipe, options: DetrOptions) -> None:

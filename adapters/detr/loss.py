@@ -1,6 +1,7 @@
-"""DETR's loss with weights that may be any number: transformers' own configuration takes whole ones alone.
+"""DETR's loss with weights that may be any number, and with the switch against class imbalance.
 
-Carion et al. 2020, section 3.1 and appendix A.4. B pictures, Q queries, C classes.
+Carion et al. 2020, section 3.1 and appendix A.4. B pictures, Q queries, C classes. Without the switch it is
+transformers' own code; with it, all but the class loss still is.
 """
 
 from dataclasses import dataclass
@@ -8,9 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.loss.loss_deformable_detr import DeformableDetrHungarianMatcher
 from transformers.loss.loss_for_object_detection import HungarianMatcher, ImageLoss
 
 from bench.adapters.detr.options import DetrOptions
+from bench.adapters.losses.sigmoid import SigmoidLoss
+from bench.adapters.losses.softmax import SoftmaxLoss
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class Criterion:
     box_cost: float
     giou_cost: float
     no_object_weight: float
+    switched: SoftmaxLoss | SigmoidLoss | None = None  # None: transformers' own class loss
 
     @classmethod
     def of(cls, options: DetrOptions) -> "Criterion":
@@ -39,11 +44,13 @@ class Criterion:
         **_: Any,
     ) -> tuple[None, dict[str, Tensor], None]:
         """No total: the loop weighs. `loss_ce`, `loss_bbox`, `loss_giou`, and each with _LAYER at its end."""
-        matcher = HungarianMatcher(self.class_cost, self.box_cost, self.giou_cost)
-        parts = ["labels", "boxes"]
-        weight, count = self.no_object_weight, config.num_labels
-        criterion: Any = ImageLoss(matcher, count, weight, parts)  # type: ignore[no-untyped-call]
+        criterion: Any = self._parts(config.num_labels)
         criterion.to(device)
+        if isinstance(
+            self.switched, SigmoidLoss
+        ):  # its matcher adds 1e-8, which half precision does not have
+            logits = logits.float()
+            outputs_class = None if outputs_class is None else outputs_class.float()
         outputs: dict[str, Any] = {"logits": logits, "pred_boxes": pred_boxes}
         if outputs_class is not None and outputs_coord is not None:
             outputs["auxiliary_outputs"] = [
@@ -51,3 +58,35 @@ class Criterion:
                 for one, boxes in zip(outputs_class[:-1], outputs_coord[:-1], strict=True)
             ]
         return None, dict(criterion(outputs, labels)), None
+
+    def _parts(self, classes: int) -> Any:
+        """Matcher and losses of one layer. A sigmoid a class is matched by the class cost of Deformable DETR,
+        whose alpha of 0.25 and gamma of 2 are its own."""
+        sigmoid = isinstance(self.switched, SigmoidLoss)
+        kind = DeformableDetrHungarianMatcher if sigmoid else HungarianMatcher
+        matcher = kind(self.class_cost, self.box_cost, self.giou_cost)
+        parts = ["labels", "boxes"]
+        if self.switched is None:
+            return ImageLoss(matcher, classes, self.no_object_weight, parts)  # type: ignore[no-untyped-call]
+        return _Switched(matcher, classes, parts, self.switched)
+
+
+class _Switched(ImageLoss):
+    """transformers' loss with another class loss."""
+
+    def __init__(
+        self, matcher: Any, classes: int, parts: list[str], switched: SoftmaxLoss | SigmoidLoss
+    ) -> None:
+        super().__init__(matcher, classes, 1.0, parts)  # type: ignore[no-untyped-call]
+        self.switched = switched
+
+    def loss_labels(
+        self, outputs: dict[str, Tensor], targets: list[dict[str, Tensor]], indices: Any, num_boxes: float
+    ) -> dict[str, Tensor]:
+        logits = outputs["logits"]
+        named = torch.full(logits.shape[:2], self.num_classes, dtype=torch.int64, device=logits.device)
+        places: Any = self._get_source_permutation_idx(indices)  # type: ignore[no-untyped-call]
+        named[places] = torch.cat(
+            [target["class_labels"][own] for target, (_, own) in zip(targets, indices, strict=True)]
+        )
+        return {"loss_ce": self.switched(logits.flatten(0, 1), named.flatten())}

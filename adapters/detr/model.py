@@ -8,6 +8,7 @@ the padding around it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,20 @@ from transformers.models.detr.modeling_detr import DetrFrozenBatchNorm2d
 from transformers.utils import logging as transformers_logging
 
 from bench import files
+from bench.adapters.detr.checkpoint import FOCAL
 from bench.adapters.detr.loss import Criterion
 from bench.adapters.detr.options import Backbone, DetrOptions
 from bench.adapters.detr.queries import SPARE_QUERIES, most_objects
 from bench.adapters.loop.echo import Mirror
 from bench.adapters.loop.trainable import Batch, Found, Met, Target, Trainable
+from bench.adapters.losses.sigmoid import PRIOR_LOGIT, SigmoidLoss
+from bench.adapters.losses.softmax import SoftmaxLoss
+from bench.adapters.losses.weighing import Weighing
 from bench.detector import Plan
 from bench.layout import Example
+from bench.loss import LossWords
 from bench.recipe import InputSize
-from bench.records import LedgerEntry
+from bench.records import LedgerEntry, LossRecord
 
 IMAGENET_MEAN = (
     0.485,
@@ -53,12 +59,15 @@ class Detr(Trainable):
         super().__init__()
         with quiet():
             self.detr = DetrForObjectDetection(config(options, classes))
-        self.detr.loss_function = Criterion.of(options)
+        self._take(Criterion.of(options))
+        self.sigmoid = options.focal == "sigmoid"
         self.loss_weights = {"class": options.class_loss, "box": options.box_loss, "giou": options.giou_loss}
         self.augment = options.augment
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255, persistent=False)
         _initialise(self.detr)
+        if self.sigmoid:
+            nn.init.constant_(self.detr.class_labels_classifier.bias, PRIOR_LOGIT)
         if options.norm == "batch":
             _thaw(self.backbone)
         # Convolutions on a CPU are a third quicker so; elsewhere it makes no difference.
@@ -89,12 +98,20 @@ class Detr(Trainable):
         return [self.detr.model]
 
     def counts(self, batch: Batch) -> Mapping[str, float]:
-        """Boxes, and for the classes the weights of all queries: a matched one counts 1."""
+        """Boxes; for the classes what all queries count for: a matched one 1, where nothing else is said."""
         config = self.detr.config
         boxes = sum(len(target.labels) for target in batch.targets)
+        switched = self._criterion.switched
+        if isinstance(switched, SigmoidLoss):
+            return {"box": boxes, "giou": boxes, "class": max(boxes, 1)}
         matched = sum(min(len(target.labels), config.num_queries) for target in batch.targets)
         free = len(batch) * config.num_queries - matched
-        return {"box": boxes, "giou": boxes, "class": matched + config.eos_coefficient * free}
+        if switched is None:
+            return {"box": boxes, "giou": boxes, "class": matched + config.eos_coefficient * free}
+        # `meet` has seen to it that there is a query for every object.
+        *shares, empty = switched.share.tolist()
+        taken = sum(shares[label] for target in batch.targets for label in target.labels.tolist())
+        return {"box": boxes, "giou": boxes, "class": taken + empty * free}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """`class`, `box` (L1) and `giou`, each summed over the decoder's layers, or its last alone."""
@@ -110,10 +127,15 @@ class Detr(Trainable):
         }
 
     def detect(self, batch: Batch) -> list[Found]:
-        """The best class of each query, as transformers' post_process_object_detection."""
+        """The best class of each query, as transformers' post_process_object_detection.
+
+        With a sigmoid a class too: what differs from a softmax is then the loss alone. Deformable DETR's own
+        way, the 100 best of all queries and classes, may name a query twice.
+        """
         pixels, mask = self._inputs(batch)
         out = self.detr(pixel_values=pixels, pixel_mask=mask)
-        scores, labels = out.logits.softmax(-1)[..., :-1].max(-1)  # (B, Q)
+        shares = out.logits.sigmoid() if self.sigmoid else out.logits.softmax(-1)  # (B, Q, C + 1)
+        scores, labels = shares[..., :-1].max(-1)  # (B, Q)
         sizes = torch.tensor(batch.sizes_wh, dtype=torch.float32, device=pixels.device)  # (B, 2)
         centre, size = out.pred_boxes[..., :2], out.pred_boxes[..., 2:]  # (B, Q, 2) shares
         boxes = torch.cat([centre - size / 2, centre + size / 2], dim=-1) * sizes.repeat(1, 2)[:, None]
@@ -152,6 +174,27 @@ class Detr(Trainable):
         why = f"the most crowded training picture has {objects} objects; queries to spare find more of them"
         return Met(notes=(LedgerEntry(word="queries", asked=str(queries), used=str(queries), why=why),))
 
+    def weigh(self, words: LossWords, counts: Mapping[str, int], pictures: int) -> LossRecord | None:
+        """A weight of the background alone is transformers' own word, and needs no other loss."""
+        criterion = replace(self._criterion, switched=None)
+        record = None
+        if words.classification != "standard" or words.label_smoothing:
+            queries = int(self.detr.config.num_queries)
+            weighing = Weighing.of(words, counts, background=criterion.no_object_weight)
+            switched: SigmoidLoss | SoftmaxLoss
+            if self.sigmoid:
+                boxes = sum(counts.values()) / pictures
+                switched = SigmoidLoss(weighing, queries=queries, boxes_a_picture=boxes)
+            else:
+                switched = SoftmaxLoss(weighing, background="last")
+            criterion, record = replace(criterion, switched=switched), switched.record()
+        self._take(criterion)
+        return record
+
+    def _take(self, criterion: Criterion) -> None:
+        self._criterion = criterion
+        self.detr.loss_function = criterion
+
     def save_beside(self, folder: Path) -> None:
         """config.json: so the checkpoint is one of transformers' too, and `weights:` of another training."""
         files.write_text(folder / "config.json", self.detr.config.to_json_string())
@@ -178,6 +221,7 @@ def config(options: DetrOptions, classes: Sequence[str]) -> DetrConfig:
         "dropout": options.dropout,
         "eos_coefficient": options.no_object_weight,
         "auxiliary_loss": options.auxiliary_loss,
+        **({FOCAL: options.focal} if options.focal == "sigmoid" else {}),
         "id2label": dict(enumerate(classes)),
         "label2id": {name: index for index, name in enumerate(classes)},
     }

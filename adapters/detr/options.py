@@ -49,6 +49,12 @@ class DetrOptions(BaseModel):
         None, description="Of queries without an object in the classification loss."
     )
 
+    focal: Literal["softmax", "sigmoid"] | None = Field(
+        None,
+        description="How classes are scored: softmax (default), or, with a focal classification, sigmoid, "
+        "one a class as Deformable DETR's.",
+    )
+
     class_cost: NotNegative = Field(1.0, description="Of the class in the matching of queries and objects.")
     box_cost: NotNegative = Field(5.0, description="Of the L1 distance of the boxes in the matching.")
     giou_cost: NotNegative = Field(2.0, description="Of the generalised IoU in the matching.")
@@ -85,7 +91,7 @@ class DetrOptions(BaseModel):
 
 
 LOSS = ("class_cost", "box_cost", "giou_cost", "class_loss", "box_loss", "giou_loss", "auxiliary_loss")
-FREE = ("norm", "dropout", "no_object_weight", *LOSS, "augment", "backbone_weights")
+FREE = ("norm", "dropout", "no_object_weight", "focal", *LOSS, "augment", "backbone_weights")
 """Words that no tensor's shape depends on: they may differ from what the weights were trained with."""
 
 

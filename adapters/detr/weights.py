@@ -10,8 +10,7 @@ from torch import Tensor
 
 from bench.adapters.class_map import NEVER, ClassMap, match
 from bench.adapters.detr import checkpoint as detr_checkpoint
-from bench.adapters.detr.model import make
-from bench.adapters.loop.trainable import Trainable
+from bench.adapters.detr.model import Detr, make
 from bench.adapters.weights.checkpoints import load_state, misfits
 from bench.detector import Plan
 from bench.errors import WeightsError
@@ -58,10 +57,9 @@ _RENAMINGS = (
 )
 
 
-def start_from(
-    detr: Trainable, folder: Path, classes: Sequence[str], carried: ClassMap | None = None
-) -> None:
-    """Fill `detr`; its class head stays new unless the checkpoint knows the same classes in the same order.
+def start_from(detr: Detr, folder: Path, classes: Sequence[str], carried: ClassMap | None = None) -> None:
+    """Fill `detr`; its class head stays new unless the checkpoint knows the same classes in the same order,
+    and scores them in the same way.
 
     With `carried` it takes the rows of the checkpoint's head, as they are ordered there.
     Raises WeightsError naming every tensor that is missing, too many or of another shape.
@@ -72,11 +70,15 @@ def start_from(
     kept = {name: tensor for name, tensor in wanted.items() if name.endswith(_COUNTER)}
     if carried is not None:
         kept |= _head(offered, carried, file)
-    elif detr_checkpoint.classes(folder) != tuple(classes):
+    elif detr_checkpoint.classes(folder) != tuple(classes) or detr.sigmoid != _sigmoid(folder):
         kept |= {name: tensor for name, tensor in wanted.items() if name.startswith(_CLASS_HEAD)}
     offered = {name: tensor for name, tensor in offered.items() if not name.endswith(_COUNTER)} | kept
     _check(wanted, offered, file)
     detr.load_state_dict(offered)
+
+
+def _sigmoid(folder: Path) -> bool:
+    return detr_checkpoint.architecture(folder).focal == "sigmoid"
 
 
 def check_fit(plan: Plan) -> None:

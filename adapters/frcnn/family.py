@@ -9,6 +9,7 @@ from bench import registry
 from bench.adapters import options as own_words
 from bench.adapters.frcnn.variants import VARIANTS, Options, Variant
 from bench.adapters.loop import augment, stages
+from bench.adapters.losses.words import refuse
 from bench.adapters.weights import published
 from bench.detector import SCORE_FLOOR, Detector, Plan
 from bench.errors import ConfigError, RecipeError, WeightsError
@@ -47,6 +48,7 @@ class FrcnnFamily:
             raise registry.unknown("variant of frcnn", name, VARIANTS)
         chosen = VARIANTS[name]
         asked = weights or ("pretrained" if chosen.published else "none")
+        refuse(recipe.loss, _NO_PLACE, "Faster R-CNN has no such term")
         full = _recipe(recipe, name, chosen)
         given = {**_inherited(options, asked), **options}
         words = _resolved(own_words.read(Options, given, self.name), chosen, asked, full)
@@ -108,6 +110,9 @@ class FrcnnFamily:
         load_weights(trainable, path)
         return LoopDetector(trainable, saved, device=device)
 
+
+_NO_PLACE = ("iou_coefficient", "class_cost", "l1_cost", "iou_cost")
+"""Words of `loss`: its boxes learn by smooth L1 alone, and regions are assigned by overlap."""
 
 _ANCHOR_WORDS = ("anchors", "anchor_sizes", "anchor_ratios")
 

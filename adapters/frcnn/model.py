@@ -25,13 +25,17 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from bench.adapters.frcnn import anchors as fitting
 from bench.adapters.frcnn.anchors import Shapes
+from bench.adapters.frcnn.heads import SwitchedHeads
 from bench.adapters.frcnn.variants import COCO_V1_FILE, VARIANTS, Options
 from bench.adapters.loop.echo import Mirror
 from bench.adapters.loop.trainable import Batch, Found, Met, Target, Trainable
+from bench.adapters.losses.softmax import SoftmaxLoss
+from bench.adapters.losses.weighing import Weighing
 from bench.detector import MAX_DETECTIONS, Plan
 from bench.layout import Example
+from bench.loss import LossWords
 from bench.recipe import InputSize
-from bench.records import LedgerEntry
+from bench.records import LedgerEntry, LossRecord
 
 IMAGENET_MEAN = [0.485, 0.456, 0.406]
 IMAGENET_STD = [0.229, 0.224, 0.225]
@@ -129,6 +133,14 @@ class FasterRcnn(Trainable):
         used = ", ".join(f"{width:g}x{height:g}" for width, height in found)
         return Met({"anchors": found.tolist()}, (_anchor_note(used, why),))
 
+    def weigh(self, words: LossWords, counts: Mapping[str, int], pictures: int) -> LossRecord:
+        """The box head's classes alone: the proposal network knows none, and draws its samples evenly."""
+        background = 1.0 if words.background_weight is None else words.background_weight
+        loss = SoftmaxLoss(Weighing.of(words, counts, background=background), background="first")
+        heads = self.network.roi_heads
+        self.network.roi_heads = SwitchedHeads(heads, loss.to(heads.box_predictor.cls_score.weight.device))
+        return loss.record()
+
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         return self.network.state_dict(*args, **kwargs)
 
@@ -180,7 +192,14 @@ def make(plan: Plan, classes: int) -> FasterRcnn:
         anchor_levels=VARIANTS[plan.variant].anchor_levels,
     )
     made.augment = options.augment
+    made.loss_weights = _loss_weights(plan.recipe.loss)
     return made
+
+
+def _loss_weights(words: LossWords) -> dict[str, float]:
+    """Of the box head's two losses, where `loss` says them; torchvision adds all four up as they are."""
+    said = {"loss_classifier": words.class_coefficient, "loss_box_reg": words.l1_coefficient}
+    return {name: weight for name, weight in said.items() if weight is not None}
 
 
 def _stock_parts(plan: Plan, options: Options) -> dict[str, Any]:

@@ -7,6 +7,7 @@ CHECKPOINT/
 `fit` leaves a second one, of the last epoch's weights, in WORKDIR/last.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,8 @@ from bench.errors import WeightsError
 from bench.layout import Example, Layout
 from bench.recipe import InputSize, Recipe
 from bench.records import Description, TrainingRecord
+
+_log = logging.getLogger(__name__)
 
 
 class Saved(BaseModel):
@@ -85,13 +88,19 @@ class LoopDetector:
         )
 
     def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
-        met = self.trainable.meet(layout.examples("train"), recipe.input_size)
+        examples = layout.examples("train")
+        met = self.trainable.meet(examples, recipe.input_size)
+        loss = None
+        trains = recipe.epochs > 0 or recipe.budget is not None
+        if trains and recipe.loss.changes_classification:
+            loss = self.trainable.weigh(recipe.loss, layout.class_counts("train"), len(examples))
+            _log.info("class loss: %s", loss.model_dump_json() if loss else "the framework's own")
         options = {**self.saved.plan.options, **met.options}
         self.saved = self.saved.model_copy(update={"plan": replace(self.saved.plan, options=options)})
         record = loop.fit(self.trainable, layout, recipe, context)
         if record.epochs:
             self._write_beside(training_state.last_dir(context.workdir))
-        return record.model_copy(update={"notes": (*record.notes, *met.notes)})
+        return record.model_copy(update={"notes": (*record.notes, *met.notes), "loss": loss})
 
     def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
         return inference.predict(

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from bench.adapters.loop.augment import Augment
 from bench.layout import Example
+from bench.loss import LossWords
 from bench.recipe import InputSize
-from bench.records import LedgerEntry
+from bench.records import LedgerEntry, LossRecord
 
 if TYPE_CHECKING:
     from bench.adapters.loop.echo import Mirror
@@ -135,6 +136,14 @@ class Trainable(nn.Module):
         Raises RecipeError where the network can't learn from them.
         """
         return Met()
+
+    def weigh(self, words: LossWords, counts: Mapping[str, int], pictures: int) -> LossRecord | None:
+        """Called before a training whose words change the class loss: take the one that they ask for.
+
+        The train split has `counts` boxes of each class, in the head's order and crowds left out, in so many
+        pictures. Answers None where the framework's own loss can say it. A checkpoint knows nothing of it.
+        """
+        raise NotImplementedError
 
     def mirror(self) -> "Mirror":
         """For the gates."""

@@ -29,7 +29,7 @@ from bench.detector import Detections, FitContext, Plan
 from bench.errors import WeightsError
 from bench.layout import Example, Layout
 from bench.recipe import Recipe
-from bench.records import Description, EpochRecord, TrainingRecord
+from bench.records import Description, EpochRecord, LossRecord, TrainingRecord
 
 CHOSEN_BY = "AP on val, the harness's judge, of the averaged weights (EMA); kept in half precision"
 LAST = "the last epoch: none was validated; the averaged weights (EMA), in half precision"
@@ -100,6 +100,7 @@ class YoloDetector:
             training_s=progress.train_s,
             stopped_early=progress.stopped,
             chosen_by=_chosen_by(progress, judged=context.score_val is not None),
+            loss=None if progress.loss is None else LossRecord.model_validate(progress.loss),
         )
 
     def _take(self, workdir: Path, terms: dict[str, Any], progress: yolo_state.Progress) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 from bench.adapters import options as words
 from bench.adapters.class_map import match
+from bench.adapters.losses.words import folded
 from bench.adapters.weights import published
 from bench.adapters.yolo.check_fit import check_fit
 from bench.adapters.yolo.checkpoint import check_checkpoint, check_file, class_names
 from bench.adapters.yolo.ledger import ledger
 from bench.adapters.yolo.options import YoloOptions
 from bench.adapters.yolo.variants import VARIANTS, habits
-from bench.adapters.yolo.words import check, no_such_format, resolve
+from bench.adapters.yolo.words import LOSS_HOMES, check, check_loss, no_such_format, resolve
 from bench.detector import Detector, Plan
 from bench.errors import ConfigError
 from bench.layout import Example
@@ -39,7 +40,9 @@ class YoloFamily:
         """`variant` may also be the path of a model yaml or a .pt file, and `weights` that of the latter."""
         variant, weights = _chosen(variant, weights)
         own = habits(variant)
-        chosen = words.read(YoloOptions, {**own.options, **options}, self.name)
+        said = folded(recipe.loss, options, LOSS_HOMES)
+        chosen = words.read(YoloOptions, {**own.options, **said}, self.name)
+        check_loss(recipe.loss, chosen)
         check(recipe, chosen, f"{self.name} {Path(variant).stem}")
         published_name = f"yolov8{variant}.pt" if variant in VARIANTS and variant != "tiny" else None
         start = published.start(weights, published=published_name, variant=f"{self.name} {variant}")

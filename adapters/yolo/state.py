@@ -30,10 +30,14 @@ _VERSION = 4
 
 @dataclass
 class Progress(training_state.Progress):
-    """How far a training of ultralytics is; `finished` when all was trained."""
+    """How far a training of ultralytics is; `finished` when all was trained.
+
+    `loss` is its LossRecord as plain JSON values, whose scale a resumed training has, too.
+    """
 
     finished: bool = False
     mosaic_closed: bool = False
+    loss: dict[str, Any] | None = None
 
 
 def write(workdir: Path, terms: dict[str, Any], progress: Progress, parts: dict[str, Any]) -> None:

@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 from ultralytics.nn.tasks import DetectionModel
+from ultralytics.utils.torch_utils import unwrap_model
 
 from bench.adapters.ranks import ALONE, Ranks
 from bench.adapters.yolo import state as yolo_state
 from bench.adapters.yolo.detections import JudgedValidator
+from bench.adapters.yolo.loss import ClassLoss, class_loss, put_into
 from bench.adapters.yolo.state import OnceBefore, Progress
 from bench.adapters.yolo.steps import SteppedTrainer
 from bench.detector import Detections, FitContext, Plan
@@ -35,7 +37,10 @@ class Trainer(SteppedTrainer):
         self.progress = Progress()
         self.resumed: dict[str, Any] | None = None
         self.judged: dict[str, float] = {}
+        self.layout = layout
+        self.class_loss: ClassLoss | None = None
         super().__init__(plan, model, layout, context, ranks)
+        self.add_callback("on_pretrain_routine_end", type(self)._switch_loss)
         self.add_callback("on_train_epoch_start", type(self)._begin_epoch)
         self.add_callback("on_train_batch_end", type(self)._validate_within)
         self.add_callback("on_train_epoch_end", type(self)._is_val_due)
@@ -93,6 +98,19 @@ class Trainer(SteppedTrainer):
             torch.empty((), dtype=torch.int64).random_(generator=generator)  # a new iterator's seed
         elif len(self.train_loader.dataset) % self.batch_size == 0:
             torch.randperm(len(self.train_loader.dataset), generator=generator)  # RandomSampler's empty rest
+
+    def _switch_loss(self) -> None:
+        """The model and its average, which is validated, share the criterion; no checkpoint keeps it."""
+        told = self.progress.loss
+        scale = None if told is None else float(told["scale"])
+        self.class_loss = class_loss(self.recipe.loss, self.layout, scale)
+        if self.class_loss is None:
+            return
+        model = unwrap_model(self.model)
+        if getattr(model, "criterion", None) is None:  # two heads that are resumed have theirs
+            model.criterion = model.init_criterion()
+        put_into(model.criterion, self.class_loss)
+        self.ema.ema.criterion = model.criterion
 
     def _begin_epoch(self) -> None:
         self.begun = time.perf_counter()
@@ -179,6 +197,8 @@ class Trainer(SteppedTrainer):
             self.stop and not within
         )  # ultralytics has it from the last epoch, the budget and the clock
         progress.last_epoch = record.model_dump(mode="json")
+        if self.class_loss is not None and self.class_loss.scale is not None:
+            progress.loss = self.class_loss.record().model_dump(mode="json")
         self._write_state()
         if within:  # a validation within this epoch has ended the training: nobody asks again
             return

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.adapters.loop import stages
+from bench.adapters.losses.words import refuse
 from bench.adapters.yolo.options import YoloOptions
 from bench.adapters.yolo.pace import is_paced
 from bench.adapters.yolo.variants import Habits
-from bench.errors import RecipeError
+from bench.errors import ConfigError, RecipeError
+from bench.loss import LossWords
 from bench.recipe import Recipe
 
 STRIDE = 32
@@ -29,6 +31,9 @@ MOMENTA = {"adamw": 0.9, "sgd": 0.937}
 
 PARTS = ("backbone", stages.HEAD)
 """The yaml of a YOLO has these two lists of layers; the neck is a part of the second."""
+
+LOSS_HOMES = {"class_coefficient": "cls", "iou_coefficient": "box"}
+"""Words of `loss` -> the options that hold them."""
 
 OURS = ("augment", "albumentations", "multi_label", "auto_optimizer")
 """Options that ultralytics has no such word for."""
@@ -78,6 +83,26 @@ def check(recipe: Recipe, options: YoloOptions, model: str) -> None:
                 value=value,
                 mend=f"leave `{word}` out, or auto_optimizer",
             )
+
+
+def check_loss(words: LossWords, options: YoloOptions) -> None:
+    """Raises RecipeError for what YOLO's losses have no place for, ConfigError for weights said twice."""
+    refuse(words, ("l1_coefficient",), "YOLO has no L1 loss of the boxes: beside their IoU it has `dfl`")
+    refuse(words, ("class_cost", "l1_cost", "iou_cost"), "YOLO matches by its own rule, which has no costs")
+    if words.label_smoothing:
+        raise RecipeError(
+            "YOLO's targets are soft already: its assigner says how well each box is met",
+            record="loss.label_smoothing",
+            value=words.label_smoothing,
+            mend="leave it out for this model",
+        )
+    if words.weighted and options.cls_pw:
+        raise ConfigError(
+            f"loss.classification: {words.classification} weighs the classes, too",
+            record="options.cls_pw",
+            value=options.cls_pw,
+            mend="leave one of the two out",
+        )
 
 
 def usual_lr(optimizer: str) -> float:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench import files
 from bench.detector import Plan
+from bench.layout import SplitName
 from bench.records import Provenance
 from bench.store import CellFolder
 
@@ -25,6 +26,12 @@ class CellSpec(BaseModel):
     plan: Plan
     gates: bool = True
     final: Literal["none", "train+val"] = "none"
+    splits: tuple[SplitName, ...] = ("val", "test")
+    """What is judged; without test, nothing reads the test split, and what is timed is val's pictures."""
+    timed: bool = True
+    """Whether the judged checkpoint's latency and throughput are measured."""
+    rare_classes: tuple[str, ...] = ()
+    """Whose mean AP is told as AP_rare; see bench.frequencies."""
     provenance: Provenance
 
     @classmethod

@@ -29,8 +29,6 @@ from bench.records import (
 )
 from bench.store import CellFolder
 
-JUDGED: tuple[SplitName, ...] = ("val", "test")
-
 
 def work(folder: CellFolder) -> CellRecord:
     """Do what is left of the cell and write its record, a failed one where something breaks.
@@ -78,18 +76,20 @@ class Cell:
         self._enter("load")
         # The stored checkpoint is judged, not what is left in memory: others can repeat the figures from it.
         detector = family.load(self.folder.checkpoint, device=device)
-        for split in JUDGED:
+        for split in self.spec.splits:
             self._predict(detector, layout, split, self.folder)
-        self._enter("time")
-        efficiency = self._time(detector, layout, device)
+        efficiency = None
+        if self.spec.timed:
+            self._enter("time")
+            efficiency = self._time(detector, layout, device)
         self._enter("judge")
-        val, test = self._judge(layout)
+        figures = self._judge(layout)
         self.gates += gating.after(self.folder, self.spec, layout, fitted.training)
-        record = self._record(fitted).model_copy(update={"val": val, "test": test, "efficiency": efficiency})
+        record = self._record(fitted).model_copy(update={**figures, "efficiency": efficiency})
         if self.spec.final == "train+val" and not gates.reason(self.gates):
             del detector  # its memory is the final training's
-            final = self._final(layout, fitted, test.operating_point.score_threshold)
-            record = record.model_copy(update={"final": final})
+            threshold = figures["val"].operating_point.score_threshold
+            record = record.model_copy(update={"final": self._final(layout, fitted, threshold)})
         return self._sealed(record)
 
     def _sealed(self, record: CellRecord) -> CellRecord:
@@ -132,7 +132,7 @@ class Cell:
             workdir=self.folder.workdir,
             seed=self.spec.seed,
             device=self.device,
-            score_val=partial(evaluation.score, val),
+            score_val=partial(evaluation.score, val, rare_classes=self.spec.rare_classes),
             on_epoch=self.watch.epoch,
             on_step=self.watch.step,
         )
@@ -181,6 +181,7 @@ class Cell:
             evaluation.read_results(folder.predictions_path("test")),
             classes=layout.classes,
             score_threshold=threshold,
+            rare_classes=self.spec.rare_classes,
         )
         return FinalRecord(pictures=len(together.examples("train")), training=fitted.training, test=test)
 
@@ -199,7 +200,7 @@ class Cell:
         evaluation.write_results(path, evaluation.results_json(examples, found))
 
     def _time(self, detector: Detector, layout: Layout, device: str) -> Efficiency:
-        pictures = [example.path for example in layout.examples("test")]
+        pictures = [example.path for example in layout.examples(self.spec.splits[-1])]
         median, p95, timed = timing.latency_ms(detector, pictures)
         return Efficiency(
             checkpoint_bytes=timing.folder_bytes(self.folder.checkpoint),
@@ -213,18 +214,22 @@ class Cell:
             device=device,
         )
 
-    def _judge(self, layout: Layout) -> tuple[SplitFigures, SplitFigures]:
-        """Figures of val and test; the score threshold is chosen on val and used on both."""
-        truth = {split: evaluation.load_ground_truth(layout.coco_path(split)) for split in JUDGED}
-        results = {split: evaluation.read_results(self.folder.predictions_path(split)) for split in JUDGED}
+    def _judge(self, layout: Layout) -> dict[str, SplitFigures]:
+        """Figures of every split; the score threshold is chosen on val and used on all."""
+        splits = self.spec.splits
+        truth = {split: evaluation.load_ground_truth(layout.coco_path(split)) for split in splits}
+        results = {split: evaluation.read_results(self.folder.predictions_path(split)) for split in splits}
         threshold = evaluation.best_threshold(truth["val"], results["val"])
-        val, test = (
-            evaluation.evaluate_split(
-                truth[split], results[split], classes=layout.classes, score_threshold=threshold
+        return {
+            split: evaluation.evaluate_split(
+                truth[split],
+                results[split],
+                classes=layout.classes,
+                score_threshold=threshold,
+                rare_classes=self.spec.rare_classes,
             )
-            for split in JUDGED
-        )
-        return val, test
+            for split in splits
+        }
 
     def _record(self, fitted: Fitted | None) -> CellRecord:
         spec = self.spec
@@ -237,6 +242,7 @@ class Cell:
             description=fitted.description if fitted else None,
             recipe=spec.plan.recipe.model_dump(mode="json"),
             options=dict(spec.plan.options),
+            rare_classes=spec.rare_classes,
             ledger=spec.plan.ledger,
             training=fitted.training if fitted else None,
             native_metrics=fitted.native_metrics if fitted else {},
@@ -257,6 +263,7 @@ def failed_record(
         failure=Failure(stage=stage, reason=reason, kind=kind),
         recipe=spec.plan.recipe.model_dump(mode="json"),
         options=dict(spec.plan.options),
+        rare_classes=spec.rare_classes,
         ledger=spec.plan.ledger,
         provenance=spec.provenance,
     )

@@ -78,6 +78,41 @@ def run(
 
 
 @app.command()
+def search(
+    config: Config = None,
+    models: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated: names in the file, families, or family:variant."),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Of every model. Default: 40.")] = None,
+    overrides: Overrides = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at a time, each in processes of its own.")] = 1,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Optuna's, for several machines: postgresql://USER@HOST/BASE."),
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Of the final trainings. Default: 0,1,2.")] = None,
+    final: Annotated[
+        bool,
+        typer.Option("--final/--no-final", help="Train best and standard again, and score them on test."),
+    ] = True,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="SEARCH", help="Go on with a search that was left.")
+    ] = None,
+) -> None:
+    """Search for each model's best setting on val, and compare it with the standard one on test.
+
+    Exit code 0: all is done; 1: some cell of the final run failed or is invalid; 2: a mistake in what was
+    asked, no trial with a value, or a storage that can't be reached.
+    """
+    from bench.cli import search as command
+    from bench.search.search import Asked
+
+    asked = Asked(command=command.command(storage), storage=storage, workers=workers, final=final)
+    command.search(config, models, overrides or [], trials, seeds, asked, resume)
+
+
+@app.command()
 def report(
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN ...]", show_default=False)] = None,
     output: Annotated[
@@ -85,7 +120,7 @@ def report(
     ] = None,
     config: Config = None,
 ) -> None:
-    """Write the report of a run (the newest if none is named), or compare several runs in one."""
+    """Write the report of a run (the newest if none is named), of several in one, or of a search."""
     from bench.cli import report as command
 
     command.report(runs or [], output, config)

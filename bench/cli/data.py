@@ -10,18 +10,19 @@ from bench import files
 from bench.cli import data_notes
 from bench.cli.console import console
 from bench.cli.progress import watch_data
-from bench.config import read_config
+from bench.config import BenchConfig, read_config
 from bench.datasets.describe import Distribution, draw
 from bench.datasets.describe import describe as distribution_of
 from bench.datasets.prepare import prepare
 from bench.datasets.sniff import sniff
 from bench.errors import ConfigError
+from bench.frequencies import rare_classes
 from bench.layout import Layout
 from bench.reports import wording
 
 
 def convert(config_path: Path | None, overrides: list[str]) -> None:
-    layout = _prepare(config_path, overrides)
+    _, layout = _prepare(config_path, overrides)
     console().print(f"layout    {layout.root}")
     console().print(f"YOLO      {layout.data_yaml}")
     console().print(f"COCO      {layout.root / 'annotations'}")
@@ -30,9 +31,11 @@ def convert(config_path: Path | None, overrides: list[str]) -> None:
 
 
 def describe(config_path: Path | None, overrides: list[str], figure: Path | None) -> None:
-    layout = _prepare(config_path, overrides)
+    config, layout = _prepare(config_path, overrides)
+    rare = rare_classes(layout.class_counts("train"), config.rare_classes)
     distribution = distribution_of(layout)
     console().print(table_of(distribution))
+    console().print(Text(f"rare      {', '.join(rare) or 'no class'}: AP_rare is the mean of their AP"))
     target = figure or layout.root.with_name(layout.root.name + "-classes.svg")
     draw(distribution, target)
     console().print(f"drawn     {target}")
@@ -47,10 +50,10 @@ def init(folder: Path, output: Path, force: bool) -> None:
     console().print(f"wrote {output}; look it over, then: bench run -c {output}")
 
 
-def _prepare(config_path: Path | None, overrides: list[str]) -> Layout:
+def _prepare(config_path: Path | None, overrides: list[str]) -> tuple[BenchConfig, Layout]:
     config = read_config(config_path, overrides=overrides)
     with watch_data() as progress:
-        return prepare(config.data, config.cache, progress=progress)
+        return config, prepare(config.data, config.cache, progress=progress)
 
 
 def table_of(distribution: Distribution) -> Table:

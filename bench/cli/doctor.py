@@ -75,7 +75,7 @@ def examine(config: BenchConfig) -> Iterator[Examined]:
 def _planned(model: ModelConfig, config: BenchConfig) -> tuple[Plan, str]:
     """As it would be trained; with random weights, and a note, where its own are not to be had."""
     family = registry.family(model.family)
-    recipe = model.recipe(config.train)
+    recipe = model.recipe(config.train, config.loss)
 
     def plan(weights: str | None) -> Plan:
         return family.plan(variant=model.variant, weights=weights, options=model.options, recipe=recipe)

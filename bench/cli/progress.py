@@ -63,34 +63,34 @@ class RunView:
         self.run: RunFolder | None = None
 
     def data(self, what: str, done: int, total: int) -> None:
-        self._bar(f"data: {what}", done, total)
+        self.bar(f"data: {what}", done, total)
 
     def weights(self, name: str, done: int, total: int | None) -> None:
         """Published weights arrive: bytes that are here, and how many there will be, if the server says."""
         of = "" if total is None else f" of {wording.bytes_(total)}"
         text = f"fetching {name}: {wording.bytes_(done)}{of}"
-        self._bar(text, done, total or max(done, 1))
+        self.bar(text, done, total or max(done, 1))
         now = time.monotonic()
         if self._progress is None and (done == total or now - self._last_line >= PLAIN_LINE_S):
             self._last_line = now
-            self._say(text)
+            self.say(text)
 
     def pictures(self, done: int, total: int) -> None:
         """A trained model goes through pictures."""
-        self._bar("pictures", done, total)
+        self.bar("pictures", done, total)
 
     def begun(self, run: RunFolder, total: int, left: int) -> None:
         self.run = run
         self._total = total
-        self._say(f"run      {run.root}")
+        self.say(f"run      {run.root}")
         rest = "" if left == total else f", {total - left} done before"
-        self._say(f"cells    {total}{rest}")
+        self.say(f"cells    {total}{rest}")
         data_notes.tell(self._console, run.manifest_path, Path(run.info().layout))
 
     def cell(self, number: int, cell: CellFolder, *, done: bool) -> None:
         self._cells = f"[{number}/{self._total}]"
         self._name, self._epoch, self._spans, self._epochs = cell.name, "", [], (0, 1)
-        self._say(f"{self._cells} {cell.name}: {'done before' if done else 'starts'}")
+        self.say(f"{self._cells} {cell.name}: {'done before' if done else 'starts'}")
 
     def event(self, event: dict[str, Any]) -> None:
         kind = event["event"]
@@ -99,26 +99,26 @@ class RunView:
         elif kind == "step":
             epoch, epochs = self._epochs
             if self._in_training:
-                self._bar(self._head(), epoch + event["done"] / event["total"], epochs)
+                self.bar(self._head(), epoch + event["done"] / event["total"], epochs)
             else:
-                self._bar(self._head(), event["done"], event["total"])
+                self.bar(self._head(), event["done"], event["total"])
         elif kind == "stage":
             self._in_training = event["stage"] in ("fit", "final fit")
             if self._in_training:
                 self._spans, self._epochs = [], (0, 1)
             self._epoch = "" if self._in_training else event["stage"]
-            self._bar(self._head(), 0, 1)
+            self.bar(self._head(), 0, 1)
 
     def ended(self, record: CellRecord) -> None:
         if record.status != "done" and record.failure:
             what = "INVALID" if record.status == "invalid" else f"FAILED in {record.failure.stage}"
             text = f"{self._cells} {record.cell}: {what}: {record.failure.reason}"
-            self._say(text, style="red")
+            self.say(text, style="red")
             return
         training, test = record.training, record.ranked
         assert training is not None and test is not None
         which = "final test" if record.final else "test"
-        self._say(
+        self.say(
             f"{self._cells} {record.cell}: done in {clock(training.duration_s)} of training, "
             f"best epoch {training.best_epoch}, "
             f"{which} AP {wording.share(test.coco.AP)}, AP50 {wording.share(test.coco.AP50)}",
@@ -137,23 +137,25 @@ class RunView:
             parts.append(f"val AP {event['val_metrics']['AP']:.3f}")
         parts.append(f"left {clock(left)}")
         self._epoch = "  ".join(parts)
-        self._bar(self._head(), done, planned)
+        self.bar(self._head(), done, planned)
         now = time.monotonic()
         if self._progress is None and (done in (1, planned) or now - self._last_line >= PLAIN_LINE_S):
             self._last_line = now
-            self._say(self._head())
+            self.say(self._head())
 
     def _head(self) -> str:
         return f"{self._cells} {self._name}  {self._epoch}"
 
-    def _bar(self, text: str, done: float, total: float) -> None:
+    def bar(self, text: str, done: float, total: float) -> None:
+        """Where there is a terminal: how far it is."""
         if self._progress is None:
             return
         if self._task is None:
             self._task = self._progress.add_task(text, total=total)
         self._progress.update(self._task, description=text, completed=done, total=total)
 
-    def _say(self, text: str, style: str = "") -> None:
+    def say(self, text: str, style: str = "") -> None:
+        """One line that stays."""
         self._console.print(Text(text, style=style))
 
 

@@ -1,4 +1,4 @@
-"""The judge's two answers: four quick figures while a model trains, and the whole verdict on a split."""
+"""The judge's two answers: a few quick figures while a model trains, and the whole verdict on a split."""
 
 from collections.abc import Sequence
 
@@ -25,32 +25,42 @@ _ALL, _SMALL, _MEDIUM, _LARGE = range(4)  # places in COCO's area ranges
 _BEST_1, _BEST_10, _BEST_100 = range(3)  # places in COCO's limits
 
 
-def score(ground_truth: GroundTruth, detections: Sequence[Detections]) -> dict[str, float]:
-    """AP, AP50, AP75 and AR_100, the words of `Recipe.monitor`, equal to those of the split's verdict.
+def score(
+    ground_truth: GroundTruth, detections: Sequence[Detections], rare_classes: Sequence[str] = ()
+) -> dict[str, float]:
+    """AP, AP50, AP75, AR_100 and AP_rare, the words of `Recipe.monitor`, equal to those of the verdict.
 
     `detections` are in the order of the json's pictures.
 
-    0.0 where they are undefined, because there is no object to find. Raises RunError as `results_json` does.
+    0.0 where they are undefined, because there is no object to find; AP_rare is then left out. Raises
+    RunError as `results_json` does.
     """
     results = by_image(ground_truth.image_ids, detections)
     # (10, 101, classes, 1, 1) and (10, classes, 1, 1)
     precision, recall = arrays(compare(ground_truth, load_detections(ground_truth, results), ious=COCO_IOUS))
+    rare = _rare_ap(ground_truth, precision, rare_classes)
     return {
         "AP": mean(precision) or 0.0,
         "AP50": mean(precision[_AT_50]) or 0.0,
         "AP75": mean(precision[_AT_75]) or 0.0,
         "AR_100": mean(recall) or 0.0,
+        **({} if rare is None else {"AP_rare": rare}),
     }
 
 
 def evaluate_split(
-    ground_truth: GroundTruth, results: Results, classes: Sequence[str], score_threshold: float | None
+    ground_truth: GroundTruth,
+    results: Results,
+    classes: Sequence[str],
+    score_threshold: float | None,
+    rare_classes: Sequence[str] = (),
 ) -> SplitFigures:
     """The verdict on one split.
 
     Args:
         classes: names by class index, as the detector knows them.
         score_threshold: val's best, for val and for test; None takes the best of `results` themselves.
+        rare_classes: those of `classes` that AP_rare is the mean of.
 
     Raises RunError where `classes` are not the ground truth's, or a detection's picture or category is not.
     """
@@ -74,6 +84,7 @@ def evaluate_split(
         detections=len(results),
         coco=_twelve(precision, recall),
         AP_25_50_75=mean(lenient),
+        AP_rare=_rare_ap(ground_truth, precision[..., _ALL, _BEST_100], rare_classes),
         classes=tuple(
             ClassFigures(
                 name=name,
@@ -87,6 +98,14 @@ def evaluate_split(
         ),
         operating_point=operating_point(matches, threshold),
     )
+
+
+def _rare_ap(
+    ground_truth: GroundTruth, precision: NDArray[np.float64], rare_classes: Sequence[str]
+) -> float | None:
+    """Mean AP of the rare classes that have ground truth, from (10, 101, C, ...); None where none has."""
+    rare = [label for label, name in enumerate(ground_truth.classes) if name in rare_classes]
+    return mean(precision[:, :, rare])
 
 
 def _twelve(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> CocoFigures:

@@ -12,6 +12,8 @@ import yaml
 from bench import files
 from bench.cell.spec import CellSpec
 from bench.config import BenchConfig
+from bench.errors import ConfigError
+from bench.frequencies import rare_classes
 from bench.layout import Layout
 from bench.provenance import provenance
 from bench.runner.plan import PlannedCell
@@ -19,26 +21,59 @@ from bench.runner.samples import keep_samples
 from bench.store import RunFolder, RunInfo
 
 
-def begin(config: BenchConfig, cells: Sequence[PlannedCell], layout: Layout, *, command: str) -> RunFolder:
-    """The new folder RUNS/NAME-DATE-TIME with everything that the cells and the report need.
+def begin(
+    config: BenchConfig,
+    cells: Sequence[PlannedCell],
+    layout: Layout,
+    *,
+    command: str,
+    into: Path | None = None,
+) -> RunFolder:
+    """The new folder RUNS/NAME-DATE-TIME, or `into`, with everything that the cells and the report need.
 
     Raises:
+        ConfigError: rare classes that the dataset does not have, or that val can't tell of; nothing is made.
         RunError: the disk is full; nothing is left behind.
     """
+    rare = rare_of(config, cells, layout)
     with files.writing(config.runs):
         config.runs.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".new-", dir=config.runs))
         try:
             draft.chmod(0o755)
-            _fill(RunFolder(draft), config, cells, layout, command)
-            return RunFolder(_place(draft, config))
+            _fill(RunFolder(draft), config, cells, layout, command, rare)
+            return RunFolder(draft.replace(into) if into else place(draft, config.runs, config.name))
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
 
 
+def rare_of(config: BenchConfig, cells: Sequence[PlannedCell], layout: Layout) -> tuple[str, ...]:
+    """The classes that AP_rare is the mean of: those that the config names, or the train split's rarest.
+
+    Raises ConfigError for a name that is no class, and where patience is to watch an undefined AP_rare.
+    """
+    rare = rare_classes(layout.class_counts("train"), config.rare_classes)
+    counts = layout.class_counts("val")
+    if any(cell.plan.recipe.monitor == "AP_rare" for cell in cells) and not any(
+        counts[name] for name in rare
+    ):
+        raise ConfigError(
+            "the val split has no box of a rare class" if rare else "no class is rare in the train split",
+            record="train.monitor",
+            value="AP_rare",
+            mend="say monitor: AP, or name classes under rare_classes",
+        )
+    return rare
+
+
 def _fill(
-    run: RunFolder, config: BenchConfig, cells: Sequence[PlannedCell], layout: Layout, command: str
+    run: RunFolder,
+    config: BenchConfig,
+    cells: Sequence[PlannedCell],
+    layout: Layout,
+    command: str,
+    rare: tuple[str, ...],
 ) -> None:
     origin = provenance(command)
     dataset = data_key(layout)
@@ -70,15 +105,20 @@ def _fill(
             plan=cell.plan,
             gates=config.gates,
             final=config.final,
+            rare_classes=rare,
             provenance=origin,
         ).write(folder)
     files.write_text(run.info_path, info.model_dump_json(indent=2) + "\n")
 
 
-def resolved_yaml(config: BenchConfig) -> str:
-    """bench.yaml with every default written out and every path absolute."""
+RUN_HEAD = "# The resolved config of this run. `bench run -c` on this file repeats it.\n"
+
+
+def resolved_yaml(config: BenchConfig, head: str = RUN_HEAD) -> str:
+    """bench.yaml with every default written out and every path absolute; `head` is a comment."""
     tree = config.model_dump(mode="json")
-    head = "# The resolved config of this run. `bench run -c` on this file repeats it.\n"
+    if tree["search"] is None:
+        del tree["search"]
     return head + yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -88,14 +128,14 @@ def data_key(layout: Layout) -> str:
     return str(manifest["key"])
 
 
-def _place(draft: Path, config: BenchConfig) -> Path:
-    """Rename to a name that says when; a second run in the same second gets a number."""
+def place(draft: Path, runs: Path, name: str) -> Path:
+    """Rename to RUNS/NAME-DATE-TIME; a second one in the same second gets a number."""
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     for number in range(1000):
-        target = config.runs / (f"{config.name}-{stamp}" + (f"-{number}" if number else ""))
+        target = runs / (f"{name}-{stamp}" + (f"-{number}" if number else ""))
         try:
             target.mkdir()
         except FileExistsError:
             continue
         return draft.replace(target)
-    raise RuntimeError(f"no free name for a run below {config.runs}")
+    raise RuntimeError(f"no free name for a run below {runs}")

@@ -1,25 +1,31 @@
 """Plans held against the data before anything is written: what would else show hours later."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bench import registry
 from bench.config import BenchConfig
 from bench.detector import Checking, Plan
 from bench.errors import BenchError, RecipeError
+from bench.frequencies import class_weights
 from bench.layout import Example, Layout
 from bench.recipe import Recipe
-from bench.runner.plan import PlannedCell, first_device, refusal
+from bench.runner.plan import first_device, refusal
 
 
-def check_data(config: BenchConfig, cells: Sequence[PlannedCell], layout: Layout) -> None:
-    """Raises BenchError: every model that can't be trained on this data, or judged with it, together."""
+def check_data(config: BenchConfig, plans: Iterable[tuple[str, Plan]], layout: Layout) -> None:
+    """`plans`: a model's name and one of its plans each.
+
+    Raises BenchError: every model that can't be trained on this data, or judged with it, together.
+    """
+    counts = layout.class_counts("train")
     train = layout.examples("train")
     final = config.final == "train+val"
     pictures = train + layout.examples("val") if final else train
     device = first_device(config)
-    problems: list[BenchError] = []
-    for model, plan in {cell.model: cell.plan for cell in cells}.items():
+    problems: dict[str, BenchError] = {}
+    for model, plan in plans:
         try:
+            class_weights(plan.recipe.loss, counts)
             if plan.recipe.trains:
                 _check_step(plan.recipe, len(train))
                 _check_format(plan.recipe, device)
@@ -27,9 +33,9 @@ def check_data(config: BenchConfig, cells: Sequence[PlannedCell], layout: Layout
                 raise _nothing_to_train()
             _ask_family(plan, layout.classes, pictures, device)
         except BenchError as error:
-            problems.append(type(error)(f"model {model}: {error}"))
+            problems.setdefault(model, type(error)(f"model {model}: {error}"))
     if problems:
-        raise refusal(problems)
+        raise refusal(list(problems.values()))
 
 
 def _ask_family(plan: Plan, classes: Sequence[str], pictures: Sequence[Example], device: str) -> None:

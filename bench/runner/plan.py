@@ -33,7 +33,7 @@ def plan_cells(config: BenchConfig) -> list[PlannedCell]:
     problems: list[BenchError] = []
     for model in config.models:
         try:
-            plans.append((model.name, _plan(model, config)))
+            plans.append((model.name, plan_model(model, config)))
         except BenchError as error:
             problems.append(error)
     if problems:
@@ -66,14 +66,15 @@ def _count_gpus() -> int:
     return int(words[-1])
 
 
-def _plan(model: ModelConfig, config: BenchConfig) -> Plan:
+def plan_model(model: ModelConfig, config: BenchConfig) -> Plan:
+    """One model's plan. Raises BenchError with the model's name."""
     family = registry.family(model.family)
     try:
         plan = family.plan(
             variant=model.variant,
             weights=model.weights,
             options=model.options,
-            recipe=model.recipe(config.train),
+            recipe=model.recipe(config.train, config.loss),
         )
         if plan.recipe.epochs == 0 and plan.weights == "none":
             raise RecipeError(

@@ -61,16 +61,16 @@ class Outcome:
         return tuple(record for record in self.records if record.status == "invalid")
 
 
-def start(config: BenchConfig, watcher: Watcher, *, command: str) -> Outcome:
-    """Plan, prepare the data, make the folder, run every cell.
+def start(config: BenchConfig, watcher: Watcher, *, command: str, into: Path | None = None) -> Outcome:
+    """Plan, prepare the data, make the folder (`into`, where that is said), run every cell.
 
     Raises:
         BenchError: what is asked can't be done; no run folder has been made.
     """
     cells = plan_cells(config)
     layout = prepare(config.data, config.cache, progress=watcher.data)
-    check_data(config, cells, layout)
-    return _finish(begin(config, cells, layout, command=command), watcher)
+    check_data(config, ((cell.model, cell.plan) for cell in cells[: len(config.models)]), layout)
+    return _finish(begin(config, cells, layout, command=command, into=into), watcher)
 
 
 def resume(run: RunFolder, watcher: Watcher) -> Outcome:

@@ -52,7 +52,7 @@
     item.addEventListener("pointerleave", hush);
   }
 
-  /* Values of all lines at the epoch under the pointer. */
+  /* Values of all lines at the epoch, or the trial, under the pointer. */
   for (const plot of all(".plot")) {
     const lines = all("polyline", plot).map(line => ({
       line,
@@ -79,7 +79,7 @@
       guide.style.left = `${hit[0].entry.at[hit[0].index][0]}%`;
       guide.classList.remove("off");
       const rows = hit.map(({entry, index}) => `${entry.line.dataset.label}: ${entry.ys[index]}`);
-      say([`epoch ${hit[0].entry.xs[hit[0].index]}`, ...rows].join("\n"), event);
+      say([`${plot.dataset.word} ${hit[0].entry.xs[hit[0].index]}`, ...rows].join("\n"), event);
     });
     plot.addEventListener("pointerleave", () => { guide.classList.add("off"); hush(); });
   }

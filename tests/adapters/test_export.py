@@ -96,7 +96,8 @@ def run_plain(code: str, checkpoints: tuple[Path, Path], pictures: list[Path]) -
 
 def trained(family: Any, layout: Layout, tmp_path: Path, **words: Any) -> tuple[Any, Path, Path]:
     """The detector after two epochs of which the first was the better, its best checkpoint and its last."""
-    recipe = Recipe.model_validate({"epochs": 2, "batch_size": 8, "image_size": SIDE})
+    loss = words.pop("loss", {})
+    recipe = Recipe.model_validate({"epochs": 2, "batch_size": 8, "image_size": SIDE, "loss": loss})
     plan = family.plan(weights="none", recipe=recipe, **words)
     detector = family.build(plan, classes=layout.classes, seed=0, device="cpu")
     scores = iter([{"AP": 0.5, "AP50": 0.5}, {"AP": 0.4, "AP50": 0.4}])
@@ -130,15 +131,45 @@ def check(family: Any, code: str, layout: Layout, tmp_path: Path, **words: Any) 
     assert (best / "model.safetensors").read_bytes() != (last / "model.safetensors").read_bytes()
 
 
-def test_torchvision_loads_what_was_trained(yolo_scenes: Layout, tmp_path: Path) -> None:
+SWITCH = pytest.mark.parametrize(
+    "loss", [{}, {"classification": "weighted_focal", "focal_alpha": 0.25}], ids=["standard", "switched"]
+)
+
+
+@SWITCH
+def test_torchvision_loads_what_was_trained(
+    yolo_scenes: Layout, tmp_path: Path, loss: dict[str, Any]
+) -> None:
     from bench.adapters.frcnn.family import FAMILY
 
     options = {"box_samples": 32, "train_proposals": 100}
     variant = "mobilenet_v3_large_320_fpn"
-    check(FAMILY, TORCHVISION, yolo_scenes, tmp_path, variant=variant, options=options)
+    check(FAMILY, TORCHVISION, yolo_scenes, tmp_path, variant=variant, options=options, loss=loss)
 
 
-def test_transformers_loads_what_was_trained(yolo_scenes: Layout, tmp_path: Path) -> None:
+@SWITCH
+def test_transformers_loads_what_was_trained(
+    yolo_scenes: Layout, tmp_path: Path, loss: dict[str, Any]
+) -> None:
     from bench.adapters.detr.family import FAMILY
 
-    check(FAMILY, TRANSFORMERS, yolo_scenes, tmp_path, variant="tiny", options={})
+    check(FAMILY, TRANSFORMERS, yolo_scenes, tmp_path, variant="tiny", options={}, loss=loss)
+
+
+def test_transformers_loads_what_was_trained_with_a_sigmoid_a_class(
+    yolo_scenes: Layout, tmp_path: Path
+) -> None:
+    """Its own post-processing takes a softmax: it is given logits that make one of the best sigmoid."""
+    from bench.adapters.detr.family import FAMILY
+
+    options = {"focal": "sigmoid"}
+    code = TRANSFORMERS.replace(
+        "        (found,) =",
+        "        assert network.config.bench_focal == 'sigmoid'\n"
+        "        shares = out.logits[..., :-1].sigmoid()\n"
+        "        best = shares.amax(-1, keepdim=True)\n"
+        "        out.logits = torch.cat([shares * (shares == best), 1 - best], -1).log()\n"
+        "        (found,) =",
+    )
+    loss = {"classification": "focal"}
+    check(FAMILY, code, yolo_scenes, tmp_path, variant="tiny", options=options, loss=loss)

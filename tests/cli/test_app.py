@@ -69,6 +69,12 @@ def test_init_describe_and_convert_on_a_folder_of_data(tmp_path: Path) -> None:
     described = bench("data", "describe", "--figure", "classes.png", cwd=tmp_path)
     assert described.returncode == 0, described.stderr
     assert "cat" in described.stdout and "50.0%" in described.stdout
+    assert "rare      no class" in described.stdout
+    named = bench("data", "describe", "--set", "rare_classes=[dog]", cwd=tmp_path)
+    assert "rare      dog" in named.stdout
+    assert "is no class of the dataset" in refused(
+        bench("data", "describe", "--set", "rare_classes=[dgo]", cwd=tmp_path)
+    )
     assert (tmp_path / "classes.png").read_bytes().startswith(b"\x89PNG")
     (tmp_path / "mine/images/3.png").write_bytes(b"no picture")
     converted = bench("data", "convert", cwd=tmp_path)

@@ -49,16 +49,36 @@ def test_the_figures_are_those_of_pycocotools(data: Any, scenes: Any, judged: An
 @given(data=st.data())
 def test_the_quick_figures_are_those_of_the_verdict(data: Any, scenes: Any, judged: Any) -> None:
     truth, results = judged(data.draw(scenes))
-    verdict = evaluate_split(truth, results, truth.classes, None).coco
+    rare = data.draw(st.lists(st.sampled_from(truth.classes), unique=True))
+    figures = evaluate_split(truth, results, truth.classes, None, rare)
+    verdict = figures.coco
     boxes_xyxy = xywh_to_xyxy(results.boxes_xywh)
     found = [
         Detections(boxes_xyxy[mine], results.scores[mine], results.category_ids[mine] - 1)
         for image_id in truth.image_ids
         for mine in [results.image_ids == image_id]
     ]
-    assert score(truth, found) == {
-        name: getattr(verdict, name) or 0.0 for name in ("AP", "AP50", "AP75", "AR_100")
-    }
+    expected = {name: getattr(verdict, name) or 0.0 for name in ("AP", "AP50", "AP75", "AR_100")}
+    assert score(truth, found) == expected
+    if figures.AP_rare is not None:
+        expected["AP_rare"] = figures.AP_rare
+    assert score(truth, found, rare) == expected
+
+
+@THOROUGH
+@given(data=st.data())
+def test_ap_rare_is_the_referee_s_mean_over_the_rare_classes(
+    data: Any, scenes: Any, judged: Any, referee: Any
+) -> None:
+    scene = data.draw(scenes)
+    truth, results = judged(scene)
+    rare = data.draw(st.lists(st.sampled_from(truth.classes), unique=True))
+    asked = referee(scene)
+    by_class = [asked.mean_ap(truth.classes.index(name)) for name in rare]
+    known = [ap for ap in by_class if ap is not None]
+    found = evaluate_split(truth, results, truth.classes, None, rare)
+    assert same(found.AP_rare, sum(known) / len(known) if known else None)
+    assert found.model_copy(update={"AP_rare": None}) == evaluate_split(truth, results, truth.classes, None)
 
 
 @THOROUGH

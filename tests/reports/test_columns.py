@@ -1,4 +1,4 @@
-from bench.reports.columns import COLUMNS, rows
+from bench.reports.columns import COLUMNS, SPLIT_COLUMNS, rows, table
 from bench.reports.comparison import compare
 
 
@@ -36,3 +36,32 @@ def test_spreads_and_gaps_are_written(make_run, make_failed, make_record):
     assert (first.entries[0].text, first.entries[0].spread) == ("0.500", "± 0.141")
     assert second.place == "\N{EN DASH}"
     assert {entry.text for entry in second.entries} == {"\N{EN DASH}"}
+
+
+def of_rare(record, ap):
+    """With rare classes, and their AP on both splits."""
+    splits = {name: getattr(record, name).model_copy(update={"AP_rare": ap}) for name in ("val", "test")}
+    return record.model_copy(update={**splits, "rare_classes": ("bottle",)})
+
+
+def test_rare_classes_have_a_column_where_some_cell_tells_of_them(make_run, make_record):
+    records = [of_rare(make_record("a", 0, 0.5), 0.2), make_record("b", 0, 0.4)]
+    (comparison,) = compare([make_run(records=records)])
+    found = table(comparison, COLUMNS)
+    index = [column.key for column in found.columns].index("ap_rare")
+    assert [row.entries[index].text for row in found.rows] == ["0.200", "\N{EN DASH}"]
+    assert len(found.columns) == len(COLUMNS)
+    (without,) = compare([make_run("old", records=[make_record("a", 0, 0.5)])])
+    assert "ap_rare" not in [column.key for column in table(without, COLUMNS).columns]
+    assert sum(width for _, width in found.groups) == len(found.columns)
+
+
+def test_val_stands_beside_test(make_run, make_record):
+    records = [of_rare(make_record("a", seed, 0.5 + 0.1 * seed), 0.2) for seed in (0, 1)]
+    (comparison,) = compare([make_run(records=records)])
+    found = table(comparison, SPLIT_COLUMNS)
+    assert found.groups == [("Val split", 3), ("Test split", 3)]
+    (row,) = found.rows
+    texts = dict(zip([column.key for column in found.columns], row.entries, strict=True))
+    assert (texts["val_AP"].text, texts["test_AP"].text) == ("0.560", "0.550")  # made so: val is 0.01 higher
+    assert texts["test_AP"].spread == "± 0.071" and texts["val_AP_rare"].text == "0.200"

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.records import LedgerEntry
+from bench.records import LedgerEntry, LossRecord
 from bench.reports import training
 from bench.reports.comparison import compare
 
@@ -77,3 +77,28 @@ def test_a_final_training_is_told_beside_the_model_that_was_chosen(make_run, mak
     both = compare([make_run(records=[make_final("detr", 0, 0.5, 0.625)])])[0]
     (row,) = (row for row in training.facts(both) if row.word == training.FINAL)
     assert row.values == ("7 epochs on 330 pictures; the model chosen on val has a test AP of 0.500",)
+
+
+def test_what_the_switch_came_to_is_shown_per_model(make_run, make_record, comparison):
+    assert training.class_loss(comparison) == []
+    standard = make_record("detr", 0, 0.5)
+    loss = LossRecord(
+        train_counts={"few": 10, "many": 90}, class_weights={"few": 5.0, "many": 5 / 9},
+        background_weight=0.1, scale=1.25, normalised=True, formula="s sum w b l / sum b",
+    )  # fmt: skip
+    weighted = make_record("yolo-n", 0, 0.6)
+    weighted = weighted.model_copy(update={"training": weighted.training.model_copy(update={"loss": loss})})
+    (both,) = compare([make_run("two", records=[standard, weighted])])
+    rows = {row.word: row.values for row in training.class_loss(both)}
+    dash = "\N{EN DASH}"
+    assert rows["formula"] == ("s sum w b l / sum b", dash)
+    assert rows["weight of few (10 boxes)"] == ("5.00", dash)
+    assert list(rows)[-2:] == ["weight of many (90 boxes)", "weight of few (10 boxes)"]
+    assert rows["scale"] == ("1.25", dash)
+
+
+def test_words_of_the_loss_stand_one_by_one(make_run, make_record):
+    recipe = {"epochs": 3, "loss": {"classification": "focal", "focal_gamma": 2.0, "l1_cost": None}}
+    (comparison,) = compare([make_run(records=[make_record("a", 0, 0.5, recipe=recipe)])])
+    rows = {row.word: row.values for row in training.recipe_words(comparison)}
+    assert rows == {"epochs": ("3",), "loss.classification": ("focal",), "loss.focal_gamma": ("2",)}

@@ -140,3 +140,15 @@ def test_a_final_training_does_not_compare_with_none(say, make_final, make_recor
     found = say(make_final("a", 0, 0.4, 0.6), make_record("b", 0, 0.5))
     (told,) = [caution for caution in found.cautions if "train and val together" in caution]
     assert "(a)" in told and "do not compare" in told
+
+
+def test_runs_that_call_other_classes_rare_are_told_apart(make_run, make_record):
+    def of(model, names):
+        record = make_record(model, 0, 0.5)
+        test = record.test.model_copy(update={"AP_rare": 0.1})
+        return record.model_copy(update={"test": test, "rare_classes": names})
+
+    alike = compare([make_run("one", records=[of("a", ("bottle",)), of("b", ("bottle",))])])
+    assert not any("rare" in caution for caution in verdict(alike[0]).cautions)
+    apart = compare([make_run("two", records=[of("a", ("bottle",)), of("b", ("can",))])])
+    assert any("different rare classes" in caution for caution in verdict(apart[0]).cautions)

@@ -1,15 +1,61 @@
-"""Where a run folder goes."""
+"""Where a run folder goes, and what is refused before there is one."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench import files
 from bench.config import BenchConfig
+from bench.errors import ConfigError
+from bench.layout import Layout
 from bench.runner import begin
+from bench.runner.plan import plan_cells
 
 
-def config(runs: Path) -> BenchConfig:
-    return BenchConfig.model_validate({"data": {"source": "synthetic"}, "models": ["fake"], "runs": runs})
+def config(runs: Path, **words: Any) -> BenchConfig:
+    return BenchConfig.model_validate(
+        {"data": {"source": "synthetic"}, "models": ["fake"], "runs": runs, **words}
+    )
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """Of two classes in train, nine boxes and one; val has the frequent one alone."""
+    classes = ("many", "few")
+    for split, labels in (("train", [1] * 9 + [2]), ("val", [1]), ("test", [1, 2])):
+        boxes = [{"category_id": label, "iscrowd": 0} for label in labels]
+        files.write_json(tmp_path / "layout/annotations" / f"{split}.json", {"annotations": boxes})
+    return Layout(tmp_path / "layout", classes)
+
+
+def test_the_rarest_of_train_are_rare_unless_others_are_named(layout: Layout, tmp_path: Path) -> None:
+    asked = config(tmp_path)
+    assert begin.rare_of(asked, plan_cells(asked), layout) == ("few",)
+    asked = config(tmp_path, rare_classes=["many"])
+    assert begin.rare_of(asked, plan_cells(asked), layout) == ("many",)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"rare_classes": ["fwe"]}, "rare_classes: is no class of the dataset: there are many, few"),
+        ({"train": {"monitor": "AP_rare"}}, "the val split has no box of a rare class"),
+    ],
+)
+def test_rare_classes_that_can_t_be_told_of_are_refused_before_a_folder_is_made(
+    layout: Layout, tmp_path: Path, words: dict[str, Any], told: str
+) -> None:
+    asked = config(tmp_path / "runs", **words)
+    with pytest.raises(ConfigError, match=told) as caught:
+        begin.begin(asked, plan_cells(asked), layout, command="bench run")
+    assert caught.value.exit_code == 2
+    assert not (tmp_path / "runs").exists()
+
+
+def test_patience_may_watch_rare_classes_that_val_has(layout: Layout, tmp_path: Path) -> None:
+    asked = config(tmp_path, rare_classes=["many"], train={"monitor": "AP_rare"})
+    assert begin.rare_of(asked, plan_cells(asked), layout) == ("many",)
 
 
 def test_runs_of_one_second_get_names_of_their_own(tmp_path: Path) -> None:
@@ -17,10 +63,10 @@ def test_runs_of_one_second_get_names_of_their_own(tmp_path: Path) -> None:
     for number in range(3):
         draft = tmp_path / f".new-{number}"
         draft.mkdir()
-        names.add(begin._place(draft, config(tmp_path)))
+        names.add(begin.place(draft, tmp_path, "bench"))
     assert len(names) == 3 and all(path.is_dir() for path in names)
 
 
 def test_a_folder_that_can_t_be_made_is_no_name_that_is_taken(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        begin._place(tmp_path, config(tmp_path / "gone"))
+        begin.place(tmp_path, tmp_path / "gone", "bench")

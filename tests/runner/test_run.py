@@ -62,9 +62,15 @@ def test_every_cell_leaves_a_record_and_the_run_its_tables(fake_config: Path, tm
     assert one.training and one.training.epochs == 3
     assert one.test and one.test.pictures == 6
     assert one.recipe["epochs"] == 3
+    assert one.rare_classes and one.val and one.val.AP_rare is not None
+    rare = [item.AP for item in one.val.classes if item.name in one.rare_classes and item.AP is not None]
+    assert one.val.AP_rare == pytest.approx(sum(rare) / len(rare))
+    history = outcome.run.cell(one.cell).history()
+    assert max(row["metrics/AP_rare"] for row in history) == pytest.approx(one.val.AP_rare)
     assert outcome.records[1].recipe["epochs"] == 2
     rows = list(csv.DictReader(outcome.run.results_path.read_text().splitlines()))
     assert [row["cell"] for row in rows] == [record.cell for record in outcome.records]
+    assert float(rows[0]["val/AP_rare"]) == one.val.AP_rare
     assert outcome.report.read_text().startswith("<!DOCTYPE html>")
 
 

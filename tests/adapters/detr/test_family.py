@@ -286,3 +286,63 @@ def test_without_a_network_the_file_and_its_place_are_named(
 def test_nobody_has_published_the_tiny_one() -> None:
     with pytest.raises(WeightsError, match="tiny"):
         _plan("tiny", "pretrained")
+
+
+def _lossy(loss: dict[str, Any], **options: Any) -> Plan:
+    return _plan(recipe=Recipe.model_validate({"epochs": 1, "loss": loss}), **options)
+
+
+def test_words_of_loss_become_options() -> None:
+    words = {
+        "class_coefficient": 2.0,
+        "l1_coefficient": 3.0,
+        "iou_coefficient": 4.0,
+        "class_cost": 5.0,
+        "l1_cost": 6.0,
+        "iou_cost": 7.0,
+        "background_weight": 0.3,
+    }
+    homes = ("class_loss", "box_loss", "giou_loss", "class_cost", "box_cost", "giou_cost", "no_object_weight")
+    options = _lossy(words).options
+    assert [options[home] for home in homes] == list(words.values())
+    again = _lossy(words, box_loss=3.0)  # said twice, and the same
+    assert again.options == options
+
+
+@pytest.mark.parametrize(
+    ("loss", "options", "told"),
+    [
+        ({"l1_cost": 6.0}, {"box_cost": 5.0}, r"loss\.l1_cost: options\.box_cost says 5\.0"),
+        (
+            {"background_weight": 0.2},
+            {"no_object_weight": 0.1},
+            r"loss\.background_weight: options\.no_object_weight",
+        ),
+        ({"background_weight": 0}, {}, r"loss\.background_weight: .*never learn"),
+        ({}, {"focal": "sigmoid"}, r"options\.focal: .*standard"),
+        ({"classification": "weighted"}, {"focal": "sigmoid"}, r"options\.focal: .*weighted"),
+        (
+            {"classification": "focal", "label_smoothing": 0.1},
+            {"focal": "sigmoid"},
+            r"loss\.label_smoothing: .*sigmoid",
+        ),
+    ],
+)
+def test_words_of_loss_that_contradict_options_are_refused(
+    loss: dict[str, Any], options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        _lossy(loss, **options)
+
+
+def test_a_sigmoid_a_class_weighs_no_background_unless_it_is_said() -> None:
+    focal = {"classification": "focal"}
+    assert _lossy(focal).options["no_object_weight"] == 0.1
+    assert _lossy(focal, focal="sigmoid").options["no_object_weight"] == 1.0
+    assert _lossy({**focal, "background_weight": 0.4}, focal="sigmoid").options["no_object_weight"] == 0.4
+
+
+def test_nothing_trained_means_no_way_to_score_can_be_chosen() -> None:
+    recipe = Recipe.model_validate({"epochs": 0, "loss": {"classification": "focal"}})
+    with pytest.raises(ConfigError, match=r"options\.focal: nothing is trained"):
+        _plan(recipe=recipe, focal="sigmoid")

@@ -204,3 +204,24 @@ def test_as_many_regions_stand_before_nms_as_after_it() -> None:
 def test_an_unknown_variant_gets_a_guess() -> None:
     with pytest.raises(ConfigError, match="did you mean 'resnet50_fpn'"):
         plan("resnet50fpn")
+
+
+def lossy(**loss: object) -> Plan:
+    recipe = Recipe.model_validate({"epochs": 1, "loss": loss})
+    return FAMILY.plan(variant="tiny", weights="none", options={}, recipe=recipe)
+
+
+@pytest.mark.parametrize("word", ["iou_coefficient", "class_cost", "l1_cost", "iou_cost"])
+def test_words_of_loss_without_a_place_are_refused(word: str) -> None:
+    with pytest.raises(RecipeError, match=rf"loss\.{word}: Faster R-CNN has no such term"):
+        lossy(**{word: 1.0})
+
+
+def test_words_of_loss_with_a_place_are_planned() -> None:
+    words = {
+        "classification": "focal",
+        "background_weight": 0.0,
+        "class_coefficient": 2.0,
+        "l1_coefficient": 3,
+    }
+    assert {word: getattr(lossy(**words).recipe.loss, word) for word in words} == words

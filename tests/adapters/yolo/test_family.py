@@ -257,3 +257,40 @@ def test_the_words_that_ultralytics_gets() -> None:
 @pytest.mark.parametrize(("device", "word"), [("cpu", "cpu"), ("cuda", "0"), ("cuda:2", "2")])
 def test_devices(device: str, word: str) -> None:
     assert device_word(device) == word
+
+
+def test_the_weights_of_the_losses_are_the_options() -> None:
+    plan = planned(loss={"class_coefficient": 2.0, "iou_coefficient": 0.0}, options={"dfl": 3.0})
+    assert (plan.options["cls"], plan.options["box"], plan.options["dfl"]) == (2.0, 0.0, 3.0)
+    assert planned(loss={"class_coefficient": 2.0}, options={"cls": 2.0}).options["cls"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("loss", "options", "said"),
+    [
+        ({"class_coefficient": 2.0}, {"cls": 1.0}, "loss.class_coefficient: options.cls says 1.0"),
+        ({"iou_coefficient": 2.0}, {"box": 1.0}, "loss.iou_coefficient: options.box says 1.0"),
+        ({"label_smoothing": 0.1}, {}, "loss.label_smoothing: YOLO's targets are soft already"),
+        ({"l1_coefficient": 1.0}, {}, "loss.l1_coefficient: YOLO has no L1 loss"),
+        ({"class_cost": 1.0}, {}, "loss.class_cost: YOLO matches by its own rule"),
+        ({"l1_cost": 1.0}, {}, "loss.l1_cost: YOLO matches by its own rule"),
+        ({"iou_cost": 1.0}, {}, "loss.iou_cost: YOLO matches by its own rule"),
+        (
+            {"classification": "weighted_focal"},
+            {"cls_pw": 0.5},
+            "options.cls_pw: loss.classification: weighted_focal weighs the classes, too",
+        ),
+    ],
+)
+def test_a_loss_that_yolo_does_not_have_is_refused(
+    loss: dict[str, Any], options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BenchError) as caught:
+        planned(loss=loss, options=options)
+    assert said in str(caught.value)
+
+
+def test_every_classification_is_planned() -> None:
+    for classification in ("standard", "weighted", "focal", "weighted_focal"):
+        assert planned(loss={"classification": classification}).recipe.loss.classification == classification
+    assert planned(loss={"classification": "focal"}, options={"cls_pw": 0.5}).options["cls_pw"] == 0.5

@@ -1,0 +1,36 @@
+"""Words of `loss:` on their way into a family's plan. No torch."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bench.errors import ConfigError, RecipeError
+from bench.loss import LossWords
+
+
+def folded(words: LossWords, options: Mapping[str, Any], homes: Mapping[str, str]) -> dict[str, Any]:
+    """The options that were said, with what `loss` says of them. `homes`: word of `loss` -> option.
+
+    Raises ConfigError where both say it, and not the same.
+    """
+    found = dict(options)
+    for word, option in homes.items():
+        value = getattr(words, word)
+        if value is None:
+            continue
+        if found.get(option) not in (None, value):
+            raise ConfigError(
+                f"options.{option} says {found[option]!r}: they are the same figure",
+                record=f"loss.{word}",
+                value=value,
+                mend="say it once",
+            )
+        found[option] = value
+    return found
+
+
+def refuse(words: LossWords, unknown: Iterable[str], why: str) -> None:
+    """Raises RecipeError for a word that the head has no place for."""
+    for word in unknown:
+        value = getattr(words, word)
+        if value is not None:
+            raise RecipeError(why, record=f"loss.{word}", value=value, mend="leave it out for this model")

@@ -1,0 +1,56 @@
+"""The end of a search: for every model, its best setting and `standard`, trained again and scored on test."""
+
+from collections.abc import Mapping
+from itertools import count
+
+import optuna
+
+from bench import files
+from bench.config import BenchConfig, read_config
+from bench.runner import run as running
+from bench.runner.begin import resolved_yaml
+from bench.search.folder import SearchFolder
+from bench.search.plan import Planned
+from bench.search.setting import Batch, final_config
+from bench.search.space import Setting
+from bench.search.study import RAN
+from bench.search.summary import best_trial
+from bench.store import RunFolder
+
+HEAD = (
+    "# The best setting that a search found for each model, against the standard one.\n"
+    "# `bench run -c` on this file repeats the comparison.\n"
+)
+
+
+def write_best(folder: SearchFolder, planned: Planned, studies: Mapping[str, optuna.Study]) -> bool:
+    """best.yaml; False where no trial of any model has a value, and none is written."""
+    best: dict[str, tuple[Setting, Batch]] = {}
+    for name, study in studies.items():
+        trial = best_trial(study)
+        if trial is not None:
+            ran = trial.user_attrs[RAN]
+            best[name] = (ran["setting"], Batch(ran["batch_size"], ran["accumulate"]))
+    if best:
+        config = final_config(planned.config, best, planned.words.seeds)
+        files.write_text(folder.best_path, resolved_yaml(config, HEAD))
+    return bool(best)
+
+
+def train_again(folder: SearchFolder, watcher: running.Watcher, command: str) -> running.Outcome:
+    """Run best.yaml into SEARCH/final, or finish what is there of it.
+
+    A final run of what used to be the best is kept as final-old-N. Raises BenchError as bench run does.
+    """
+    wanted = read_config(folder.best_path)
+    final = folder.final_dir
+    if final.is_dir():
+        if _same(read_config(RunFolder.open(final).config_path), wanted):
+            return running.resume(RunFolder(final), watcher)
+        number = next(number for number in count(1) if not final.with_name(f"final-old-{number}").exists())
+        final.replace(final.with_name(f"final-old-{number}"))
+    return running.start(wanted, watcher, command=command, into=final)
+
+
+def _same(one: BenchConfig, other: BenchConfig) -> bool:
+    return one.model_dump(mode="json") == other.model_dump(mode="json")

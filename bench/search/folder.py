@@ -1,0 +1,94 @@
+"""A search on disk: which file lies where (see bench.search_records), and what its workers must know."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench import files
+from bench.errors import RunError
+from bench.records import Provenance
+from bench.search_records import SearchRecord
+from bench.store import CellFolder
+
+
+class SearchInfo(BaseModel):
+    """search_info.json: what was settled when the search began, with bench.yaml beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = 1
+    layout: Path
+    dataset: str
+    classes: tuple[str, ...]
+    train_counts: dict[str, int]
+    rare_classes: tuple[str, ...]
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class SearchFolder:
+    """One search's files."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path) -> "SearchFolder":
+        """An existing search. Raises RunError where `root` is none."""
+        folder = cls(root.resolve())
+        if not folder.info_path.is_file():
+            raise RunError(
+                f"is no search: it has no {folder.info_path.name}", file=root, mend="bench search makes one"
+            )
+        return folder
+
+    @property
+    def info_path(self) -> Path:
+        return self.root / "search_info.json"
+
+    @property
+    def record_path(self) -> Path:
+        return self.root / "search.json"
+
+    @property
+    def config_path(self) -> Path:
+        return self.root / "bench.yaml"
+
+    @property
+    def manifest_path(self) -> Path:
+        return self.root / "manifest.json"
+
+    @property
+    def best_path(self) -> Path:
+        return self.root / "best.yaml"
+
+    @property
+    def final_dir(self) -> Path:
+        return self.root / "final"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.root / ".lock"
+
+    @property
+    def own_storage(self) -> str:
+        """Optuna's URL of the file that is used where no other is given."""
+        return f"sqlite:///{self.root / 'study.db'}"
+
+    def trial(self, model: str, number: int) -> CellFolder:
+        return CellFolder(self.root / "trials" / model / str(number))
+
+    def info(self) -> SearchInfo:
+        """Raises RunError for another version's."""
+        try:
+            return SearchInfo.model_validate_json(self.info_path.read_bytes())
+        except ValidationError as error:
+            raise RunError(
+                f"is no search of this version: {error.errors()[0]['msg']}", file=self.info_path
+            ) from None
+
+    def write_info(self, info: SearchInfo) -> None:
+        files.write_text(self.info_path, info.model_dump_json(indent=2) + "\n")
+
+    def write_record(self, record: SearchRecord) -> None:
+        files.write_text(self.record_path, record.model_dump_json(indent=2) + "\n")

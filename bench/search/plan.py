@@ -1,0 +1,124 @@
+"""What a search will do, settled before anything is written."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.storages import RDBStorage
+
+from bench.config import BenchConfig
+from bench.detector import Plan
+from bench.errors import BenchError, ConfigError, together
+from bench.frequencies import rare_classes
+from bench.layout import Layout
+from bench.runner import checks
+from bench.runner.plan import plan_cells
+from bench.search.setting import Batch, checked, final_config, own_setting
+from bench.search.space import Setting, Space, space_of
+from bench.search.study import check_identity, open_study
+from bench.search_words import SearchWords
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A search with nothing left open; by model's name."""
+
+    config: BenchConfig
+    words: SearchWords
+    spaces: Mapping[str, Space]
+    plans: Mapping[str, Plan]
+    """Of the config as it stands."""
+
+    def study(self, model: str) -> str:
+        """The study's name in the storage."""
+        return f"{self.config.name}-{model}"
+
+    def identity(self, model: str, dataset: str) -> dict[str, Any]:
+        """What all that work on the model's study must agree on."""
+        plan = self.plans[model]
+        return {
+            "dataset": dataset,
+            "space": {word: str(parameter) for word, parameter in self.spaces[model].parameters.items()},
+            "objectives": list(self.words.objectives),
+            "variant": f"{plan.family}:{plan.variant}",
+            "options": dict(plan.options),
+            "train": plan.recipe.model_dump(mode="json"),
+            "seed of the trainings": self.config.seeds[0],
+        }
+
+
+def plan_search(config: BenchConfig) -> Planned:
+    """Every model's space and plan. Raises BenchError for what can't be planned."""
+    words = config.search or SearchWords()
+    config = config.model_copy(update={"search": words})
+    plans = {cell.model: cell.plan for cell in plan_cells(config)}
+    spaces = {name: space_of(name, words.parameters, list(plans)) for name in plans}
+    return Planned(config=config, words=words, spaces=spaces, plans=plans)
+
+
+def check_space(planned: Planned) -> list[tuple[str, Plan]]:
+    """Plans of every corner of every model's space. Raises BenchError for all models that refuse one."""
+    found: list[tuple[str, Plan]] = []
+    problems: list[BenchError] = []
+    for name, space in planned.spaces.items():
+        if not space.parameters:
+            problems.append(ConfigError(f"holds no word for {name}", record="search.space"))
+            continue
+        try:
+            found += [(name, plan) for plan in checked(planned.config, name, space)]
+        except BenchError as error:
+            problems.append(error)
+    if problems:
+        raise together(problems)
+    own: dict[str, tuple[Setting, Batch]] = {
+        name: ({}, Batch(plan.recipe.batch, plan.recipe.accumulate))
+        for name, plan in planned.plans.items()
+    }
+    final_config(planned.config, own, planned.words.seeds or planned.config.seeds)  # a name may be too long
+    return found
+
+
+def check_data(planned: Planned, corners: list[tuple[str, Plan]], layout: Layout) -> tuple[str, ...]:
+    """The rare classes.
+
+    Raises ConfigError for class weights or names that do not fit the data, and where val can't tell AP_rare.
+    """
+    checks.check_data(planned.config, corners, layout)
+    rare = rare_classes(layout.class_counts("train"), planned.config.rare_classes)
+    val = layout.class_counts("val")
+    if "AP_rare" in planned.words.objectives and not any(val[name] for name in rare):
+        raise ConfigError(
+            "the val split has no box of a rare class" if rare else "no class is rare in the train split",
+            record="search.objectives",
+            value="AP_rare",
+            mend="name classes under rare_classes, or search for AP",
+        )
+    return rare
+
+
+def check_studies(planned: Planned, dataset: str, storage: RDBStorage) -> None:
+    """Raises ConfigError where the storage has studies of these names that are of another search."""
+    for model in planned.plans:
+        check_identity(storage, planned.study(model), planned.identity(model, dataset))
+
+
+def open_studies(planned: Planned, dataset: str, storage: RDBStorage) -> dict[str, optuna.Study]:
+    """By model, made where there are none. Raises ConfigError for those of another search."""
+    return dict(_opened(planned, dataset, storage))
+
+
+def _opened(planned: Planned, dataset: str, storage: RDBStorage) -> Iterator[tuple[str, optuna.Study]]:
+    for name, plan in planned.plans.items():
+        space = planned.spaces[name]
+        yield (
+            name,
+            open_study(
+                storage,
+                planned.study(name),
+                planned.words,
+                identity=planned.identity(name, dataset),
+                first=space.labels(own_setting(plan, space)),
+                epochs=None if plan.recipe.budget else plan.recipe.epochs,
+            ),
+        )

@@ -1,0 +1,201 @@
+"""A search from start to end, or from where it was left."""
+
+import contextlib
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench import files
+from bench.config import BenchConfig, read_config
+from bench.datasets import prepare
+from bench.errors import RunError
+from bench.layout import Layout
+from bench.provenance import provenance
+from bench.runner import run as running
+from bench.runner.begin import data_key, place, resolved_yaml
+from bench.runner.launch import Event
+from bench.search.crew import work_together
+from bench.search.final import train_again, write_best
+from bench.search.folder import SearchFolder, SearchInfo
+from bench.search.plan import Planned, check_data, check_space, check_studies, open_studies, plan_search
+from bench.search.storage import open_storage, reachable, shown
+from bench.search.study import counted, recover
+from bench.search.summary import search_record
+from bench.search.worker import work
+from bench.search_records import SearchRecord
+
+HEAD = "# The resolved config of this search. `bench search -c` on this file repeats it.\n"
+
+
+class SearchWatcher(running.Watcher, Protocol):
+    """Whoever shows a search to a person; the final run tells what every run does."""
+
+    def search(self, folder: SearchFolder, planned: Planned, done: int) -> None:
+        """The folder stands; so many of all trials have been done before."""
+        ...
+
+    def trial(self, event: Event) -> None:
+        """A trial begins (`trial`, with `setting`), has ended (`trial_end`, with `record`), or tells more.
+
+        With `model` and `number`; see bench.cell.watch for the last kind.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """A finished search; `final` is the run that compares, where one was asked for."""
+
+    folder: SearchFolder
+    record: SearchRecord
+    final: running.Outcome | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How to go about it, none of which changes what is searched."""
+
+    command: str
+    storage: str | None = None
+    workers: int = 1
+    final: bool = True
+
+
+def start(config: BenchConfig, watcher: SearchWatcher, asked: Asked) -> SearchOutcome:
+    """Plan, prepare the data, reach the storage, make the folder, and search.
+
+    Raises:
+        BenchError: what is asked can't be done; no folder has been made.
+        RunError: no trial has a value, or the storage is gone in between; the folder stays.
+    """
+    planned = plan_search(config)
+    corners = check_space(planned)
+    layout = prepare(config.data, config.cache, progress=watcher.data)
+    rare = check_data(planned, corners, layout)
+    dataset = data_key(layout)
+    url = asked.storage or planned.words.storage
+    if url is not None:
+        with reachable(url):
+            check_studies(planned, dataset, open_storage(url, lost_after_s=planned.words.lost_after_s))
+    planned = _with_storage(planned, url)
+    info = SearchInfo(
+        layout=layout.root,
+        dataset=dataset,
+        classes=layout.classes,
+        train_counts=layout.class_counts("train"),
+        rare_classes=rare,
+        provenance=provenance(asked.command),
+    )
+    folder = _make(planned, info, layout)
+    return _search(folder, planned, url or folder.own_storage, watcher, asked)
+
+
+def resume(
+    folder: SearchFolder, watcher: SearchWatcher, asked: Asked, overrides: tuple[str, ...] = ()
+) -> SearchOutcome:
+    """Go on with a search that was left; `overrides` may ask for more trials or other final seeds.
+
+    Raises RunError where somebody else works on it here, or its data is gone.
+    """
+    planned = plan_search(read_config(folder.config_path, overrides=overrides))
+    info = folder.info()
+    if not (info.layout / "manifest.json").is_file():
+        raise RunError(
+            "the written dataset of this search is gone",
+            file=info.layout,
+            mend=f"begin anew: bench search -c {folder.config_path}",
+        )
+    files.write_text(folder.config_path, resolved_yaml(planned.config, HEAD))  # the workers read it
+    url = asked.storage or planned.words.storage or folder.own_storage
+    return _search(folder, planned, url, watcher, asked)
+
+
+def _search(
+    folder: SearchFolder, planned: Planned, url: str, watcher: SearchWatcher, asked: Asked
+) -> SearchOutcome:
+    info = folder.info()
+    seeds = planned.words.seeds if asked.final else ()
+    with _alone(folder), reachable(url):
+        storage = open_storage(url, lost_after_s=planned.words.lost_after_s)
+        studies = open_studies(planned, info.dataset, storage)
+        for study in studies.values():
+            recover(study, alone=url == folder.own_storage)
+        watcher.search(folder, planned, sum(counted(study)[0] for study in studies.values()))
+
+        def record(**more: Any) -> SearchRecord:
+            written = search_record(planned, info, studies, url, seeds=seeds, **more)
+            folder.write_record(written)
+            return written
+
+        def hear(event: Event) -> None:
+            watcher.trial(event)
+            if event["event"] == "trial_end":
+                record()
+
+        record()
+        if asked.workers > 1:
+            work_together(folder, url, asked.workers, hear)
+        else:
+            work(folder, planned, url, hear)
+        found = write_best(folder, planned, studies)
+        written = record(whole=True)
+        if not found:
+            raise RunError(
+                f"no trial has a value: {_reasons(written)}",
+                file=folder.root,
+                mend="the trials' logs have more; what is stored stays",
+            )
+        final = None
+        if seeds:
+            final = train_again(folder, watcher, asked.command)
+            written = record(whole=True, final=folder.final_dir.name)
+    return SearchOutcome(folder, written, final)
+
+
+def _reasons(record: SearchRecord) -> str:
+    told = {trial.reason for study in record.studies for trial in study.trials if trial.reason}
+    return "; ".join(sorted(told)) or "none has ended"
+
+
+def _with_storage(planned: Planned, url: str | None) -> Planned:
+    """The storage as a file may name it: without its password."""
+    words = planned.words.model_copy(update={"storage": None if url is None else shown(url)})
+    config = planned.config.model_copy(update={"search": words})
+    return Planned(config=config, words=words, spaces=planned.spaces, plans=planned.plans)
+
+
+def _make(planned: Planned, info: SearchInfo, layout: Layout) -> SearchFolder:
+    """The new folder RUNS/NAME-search-DATE-TIME, whole or not at all."""
+    config = planned.config
+    with files.writing(config.runs):
+        config.runs.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=config.runs))
+        try:
+            draft.chmod(0o755)
+            folder = SearchFolder(draft)
+            files.write_text(folder.config_path, resolved_yaml(config, HEAD))
+            shutil.copyfile(layout.manifest_path, folder.manifest_path)
+            folder.write_info(info)
+            return SearchFolder(place(draft, config.runs, f"{config.name}-search"))
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+
+
+@contextlib.contextmanager
+def _alone(folder: SearchFolder) -> Iterator[None]:
+    """One `bench search` a folder. The lock goes with its process, however that ends."""
+    with files.writing(folder.lock_path):
+        opened = folder.lock_path.open("w")
+    with opened as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(
+                "another process is working on this search", file=folder.root, mend="wait for it, or end it"
+            ) from None
+        yield

@@ -1,0 +1,138 @@
+"""Studies as search.json: what a page or a table needs, without Optuna."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from bench.search.folder import SearchInfo
+from bench.search.plan import Planned
+from bench.search.storage import RETRY_OF, shown
+from bench.search.study import CURVE, RAN, REASON, SURPLUS, is_lost
+from bench.search_records import SearchRecord, StudyRecord, TrialRecord
+from bench.search_records import TrialState as State
+
+STATES: Mapping[TrialState, State] = {
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+
+LEAST_FOR_IMPORTANCE = 8
+"""Whole trials under which a forest says nothing of any parameter."""
+
+
+def search_record(
+    planned: Planned,
+    info: SearchInfo,
+    studies: Mapping[str, optuna.Study],
+    url: str,
+    *,
+    seeds: Sequence[int],
+    final: str | None = None,
+    whole: bool = False,
+) -> SearchRecord:
+    """All that is known now; with `whole`, the parameters' importance too, which takes seconds."""
+    words = planned.words
+    return SearchRecord(
+        name=planned.config.name,
+        dataset=info.dataset,
+        classes=info.classes,
+        train_counts=info.train_counts,
+        rare_classes=info.rare_classes,
+        objectives=words.objectives,
+        sampler="TPE",
+        pruner=words.pruning,
+        seed=words.seed,
+        wanted_trials=words.trials,
+        seeds=tuple(seeds),
+        space=words.space,
+        storage=shown(url),
+        studies=tuple(_study(name, planned, study, whole=whole) for name, study in studies.items()),
+        final=final,
+        provenance=info.provenance,
+    )
+
+
+def _study(name: str, planned: Planned, study: optuna.Study, *, whole: bool) -> StudyRecord:
+    trials = [trial for trial in study.get_trials(deepcopy=False) if SURPLUS not in trial.user_attrs]
+    again = {trial.user_attrs[RETRY_OF]: trial.number for trial in trials if RETRY_OF in trial.user_attrs}
+    objectives = planned.words.objectives
+    best = best_trial(study)
+    return StudyRecord(
+        model=name,
+        family=planned.plans[name].family,
+        study=study.study_name,
+        trials=tuple(
+            trial_record(trial, objectives, again.get(trial.number))
+            for trial in trials
+            if trial.state is not TrialState.WAITING
+        ),
+        best=best.number if best else None,
+        pareto=tuple(sorted(trial.number for trial in study.best_trials)) if len(objectives) > 1 else (),
+        importance=importance(study) if whole else {},
+    )
+
+
+def trial_record(trial: FrozenTrial, objectives: Sequence[str], again: int | None = None) -> TrialRecord:
+    """One trial; `again` is the number under which a lost one was given out once more."""
+    ran = trial.user_attrs.get(RAN, {})
+    reason = trial.user_attrs.get(REASON)
+    if is_lost(trial):
+        reason = "lost with its worker" + (f"; given out again as {again}" if again is not None else "")
+    curve = trial.user_attrs.get(CURVE) or sorted(trial.intermediate_values.items())
+    return TrialRecord(
+        number=trial.number,
+        state=STATES[trial.state],
+        setting=ran.get("setting", trial.params),
+        values=dict(zip(objectives, trial.values, strict=True))
+        if trial.state is TrialState.COMPLETE and trial.values
+        else None,
+        curve=tuple((int(epoch), float(value)) for epoch, value in curve),
+        reason=reason,
+        batch_size=ran.get("batch_size"),
+        accumulate=ran.get("accumulate"),
+        duration_s=trial.duration.total_seconds() if trial.duration else None,
+        worker=ran.get("worker"),
+    )
+
+
+def best_trial(study: optuna.Study) -> FrozenTrial | None:
+    """The one that the final training repeats: the best in the first objective, the earliest of equals."""
+    found = [trial for trial in study.best_trials if trial.values]
+    sign = 1 if study.directions[0] is StudyDirection.MAXIMIZE else -1
+    return max(found, key=lambda trial: (sign * trial.values[0], -trial.number), default=None)
+
+
+def importance(study: optuna.Study) -> dict[str, float]:
+    """Share of each word in how the first objective varies, of whole trials: fANOVA (Hutter et al. 2014).
+
+    A word that had no meaning in a trial stands there at the first or lowest of its values, the same
+    for all such trials, so that it explains nothing among them. Nothing where trials are few or all alike.
+    """
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances  # scikit-learn: seconds
+
+    done = [trial for trial in study.get_trials(deepcopy=False) if trial.state is TrialState.COMPLETE]
+    values = {trial.values[0] for trial in done}
+    if len(done) < LEAST_FOR_IMPORTANCE or len(values) < 2:
+        return {}
+    distributions: dict[str, Any] = {}
+    for trial in done:
+        distributions |= trial.distributions
+    neutral = {
+        word: given.choices[0] if hasattr(given, "choices") else given.low
+        for word, given in distributions.items()
+    }
+    filled = optuna.create_study()
+    filled.add_trials(
+        [
+            create_trial(params={**neutral, **t.params}, distributions=distributions, value=t.values[0])
+            for t in done
+        ]
+    )
+    shares = get_param_importances(filled, evaluator=FanovaImportanceEvaluator(seed=0))
+    return {word: float(share) for word, share in shares.items()}

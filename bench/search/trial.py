@@ -1,0 +1,152 @@
+"""One trial: a setting drawn, one cell trained and judged on val with it, its figures returned."""
+
+import os
+import shutil
+import socket
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import optuna
+
+from bench.cell.spec import CellSpec
+from bench.config import BenchConfig
+from bench.detector import Plan
+from bench.errors import BenchError
+from bench.records import CellRecord
+from bench.runner.launch import Event, launch
+from bench.search.folder import SearchFolder, SearchInfo
+from bench.search.setting import Batch, plan_setting
+from bench.search.space import Setting, Space
+from bench.search.study import CURVE, RAN, REASON, SURPLUS, is_surplus
+from bench.search_words import COSTS, SearchWords
+from bench.store import CellFolder
+
+Hear = Callable[[Event], None]
+
+WORKER = f"{socket.gethostname()}:{os.getpid()}"
+
+
+class TrialFailed(Exception):
+    """The trial has no figures; the search goes on."""
+
+
+class TrialRun:
+    """What Optuna calls for every trial of one model."""
+
+    def __init__(
+        self, folder: SearchFolder, config: BenchConfig, model: str, space: Space, hear: Hear
+    ) -> None:
+        assert config.search is not None
+        self._folder = folder
+        self._info: SearchInfo = folder.info()
+        self._config = config
+        self._words: SearchWords = config.search
+        self._model = model
+        self._space = space
+        self._hear = hear
+        self._curve: list[tuple[int, float]] = []
+        self.number = -1
+        """Of the last trial."""
+
+    def __call__(self, trial: optuna.Trial) -> float | Sequence[float]:
+        """The objectives' values. Raises TrialPruned or TrialFailed."""
+        self.number = trial.number
+        if is_surplus(trial.study, trial.number, self._words.trials):
+            trial.set_user_attr(SURPLUS, True)
+            raise TrialFailed("another worker was quicker")
+        setting = self._space.suggest(trial)
+        self._curve = []
+        self._hear({"event": "trial", "model": self._model, "number": trial.number, "setting": setting})
+        try:
+            record = self._trained(trial, setting)
+            return self._values(record)
+        except (BenchError, TrialFailed) as error:
+            trial.set_user_attr(REASON, str(error))
+            raise TrialFailed(str(error)) from error
+        finally:
+            if self._words.pruning == "none":
+                trial.set_user_attr(CURVE, self._curve)
+
+    def _trained(self, trial: optuna.Trial, setting: Setting) -> CellRecord:
+        """The cell's record; where memory runs out, of half the batch with twice the accumulation."""
+        batch: Batch | None = None
+        folder = self._folder.trial(self._model, trial.number)
+        shutil.rmtree(folder.root, ignore_errors=True)
+        folder.root.mkdir(parents=True)
+        while True:
+            plan = plan_setting(self._config, self._model, setting, batch)
+            batch = Batch(plan.recipe.batch, plan.recipe.accumulate)
+            ran = {"batch_size": batch.size, "accumulate": batch.accumulate, "worker": WORKER}
+            trial.set_user_attr(RAN, {"setting": setting, **ran})
+            self._spec(plan, gates=trial.number == 0 and self._config.gates).write(folder)
+            try:
+                record = launch(folder, lambda event: self._listen(trial, event))
+            finally:
+                _clear(folder)
+            if record.val is not None:  # what the gates say of a short training, its figures say too
+                return record
+            assert record.failure is not None
+            smaller = batch.halved() if record.failure.kind == "out_of_memory" else None
+            if smaller is None:
+                raise TrialFailed(f"{record.failure.stage}: {record.failure.reason}")
+            batch = smaller
+            folder.record_path.unlink()
+            folder.history_path.unlink(missing_ok=True)
+
+    def _spec(self, plan: Plan, *, gates: bool) -> CellSpec:
+        return CellSpec(
+            model=self._model,
+            seed=self._config.seeds[0],
+            device=self._config.device,
+            layout=self._info.layout,
+            dataset=self._info.dataset,
+            plan=plan,
+            gates=gates,
+            splits=("val",),
+            timed=any(name in COSTS for name in self._words.objectives),
+            rare_classes=self._info.rare_classes,
+            provenance=self._info.provenance,
+        )
+
+    def _listen(self, trial: optuna.Trial, event: Event) -> None:
+        """Tell who watches, and Optuna; raising here ends the cell at once."""
+        self._hear({**event, "model": self._model, "number": trial.number})
+        value = event.get("val_metrics", {}).get(self._words.objectives[0])
+        if event["event"] != "epoch" or value is None:
+            return
+        epoch = int(event["epoch"])
+        self._curve = [point for point in self._curve if point[0] < epoch] + [(epoch, float(value))]
+        if self._words.pruning == "none":
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an epoch that is told again after a lack of memory
+            trial.report(value, epoch)
+        if epoch < event["epochs"] and trial.should_prune():  # in its last epoch there is nothing to save
+            reason = f"{self._words.pruning}: {self._words.objectives[0]} {value:.4f} after epoch {epoch}"
+            trial.set_user_attr(REASON, reason)
+            raise optuna.TrialPruned(reason)
+
+    def _values(self, record: CellRecord) -> float | Sequence[float]:
+        known = figures(record)
+        values = []
+        for name in self._words.objectives:
+            if known.get(name) is None:
+                raise TrialFailed(f"{name} is not defined: the val split or the device can't tell it")
+            values.append(float(known[name]))
+        return values[0] if len(values) == 1 else values
+
+
+def figures(record: CellRecord) -> Mapping[str, Any]:
+    """All that an objective can be, by name: of val, and the costs where they were measured."""
+    assert record.val is not None
+    val = record.val.model_dump()
+    costs = record.efficiency.model_dump() if record.efficiency else {}
+    return {**val["coco"], **val["operating_point"], **val, **costs}
+
+
+def _clear(folder: CellFolder) -> None:
+    """A search of many trials would fill the disk: weights go, figures, log and predictions stay."""
+    for heavy in (folder.workdir, folder.checkpoint):
+        shutil.rmtree(heavy, ignore_errors=True)
+    (folder.root / "fitted.json").unlink(missing_ok=True)

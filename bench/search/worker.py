@@ -1,0 +1,58 @@
+"""Who does the trials: takes the next from whichever model has the fewest, until all have theirs."""
+
+import time
+from collections.abc import Mapping
+
+import optuna
+from optuna.storages import fail_stale_trials
+
+from bench.search.folder import SearchFolder
+from bench.search.plan import Planned, open_studies
+from bench.search.storage import open_storage, quiet, reachable
+from bench.search.study import SURPLUS, counted
+from bench.search.summary import trial_record
+from bench.search.trial import Hear, TrialFailed, TrialRun
+
+WAIT_S = 1.0
+"""Between two looks at trials that others have under way."""
+
+
+def work(folder: SearchFolder, planned: Planned, url: str, hear: Hear) -> None:
+    """Do trials until every model has as many as were asked for, whoever did them.
+
+    Raises RunError where the storage can't be reached any more.
+    """
+    words = planned.words
+    with reachable(url):
+        studies = open_studies(
+            planned, folder.info().dataset, open_storage(url, lost_after_s=words.lost_after_s)
+        )
+        runs = {name: TrialRun(folder, planned.config, name, planned.spaces[name], hear) for name in studies}
+        while (name := _next(studies, words.trials)) is not None:
+            with quiet():
+                studies[name].optimize(runs[name], n_trials=1, catch=(TrialFailed,))
+            ended = studies[name].get_trials(deepcopy=False)[runs[name].number]
+            if SURPLUS not in ended.user_attrs:
+                record = trial_record(ended, words.objectives).model_dump(mode="json")
+                hear({"event": "trial_end", "model": name, "number": ended.number, "record": record})
+
+
+def _next(studies: Mapping[str, optuna.Study], wanted: int) -> str | None:
+    """The model whose turn it is; None when all have their trials. Waits for those that others have begun."""
+    while True:
+        begun: dict[str, int] = {}
+        waiting = False
+        for name, study in studies.items():
+            ended, running = counted(study)
+            if ended + running < wanted:
+                begun[name] = ended + running
+            elif ended < wanted:
+                waiting = True
+        if begun:
+            return min(begun, key=lambda name: begun[name])
+        if not waiting:
+            return None
+        time.sleep(WAIT_S)
+        for study in studies.values():
+            with quiet():
+                fail_stale_trials(study)

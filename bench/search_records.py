@@ -1,0 +1,78 @@
+"""What a search leaves behind for tables, figures and the page: search.json.
+
+SEARCH/
+  search.json           SearchRecord: rewritten after every trial, whole each time
+  search_info.json      what was settled when it began: the layout, its classes and counts
+  bench.yaml            the resolved config of the search; `bench search -c` repeats it
+  manifest.json         the data's manifest, copied
+  study.db              Optuna's storage, where no other URL is given: optuna-dashboard opens it
+  trials/MODEL/NUMBER/  one cell folder a trial (see bench.store.CellFolder), without test figures and weights
+  best.yaml             best against standard as a config: `bench run -c` repeats the comparison
+  final/                that run, a bench.store.RunFolder: cells MODEL-standard-seedN, MODEL-best-seedN
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.records import Provenance
+
+TrialState = Literal["running", "complete", "pruned", "failed"]
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrialRecord(Frozen):
+    """One trial: one cell on one setting."""
+
+    number: int = Field(description="from 0, in the study of its model")
+    state: TrialState
+    setting: dict[str, Any] = Field(description="dotted words -> values, those with a meaning")
+    values: dict[str, float] | None = Field(
+        description="objective -> the judged checkpoint's on val; None if there is none"
+    )
+    curve: tuple[tuple[int, float], ...] = Field((), description="(epoch, first objective on val)")
+    reason: str | None = Field(None, description="why it was pruned or failed")
+    batch_size: int | None = Field(None, description="what it ran with; a lack of memory may have halved it")
+    accumulate: int | None = None
+    duration_s: float | None = None
+    worker: str | None = None
+
+
+class StudyRecord(Frozen):
+    """The search of one model."""
+
+    model: str = Field(description="its name in bench.yaml")
+    family: str
+    study: str = Field(description="its name in the storage")
+    trials: tuple[TrialRecord, ...] = ()
+    best: int | None = Field(None, description="number of the trial that the final training repeats")
+    pareto: tuple[int, ...] = Field((), description="of two objectives: trials that none beats in both")
+    importance: dict[str, float] = Field(
+        default_factory=dict,
+        description="dotted word -> share (fANOVA of the first objective), where it can be told",
+    )
+
+
+class SearchRecord(Frozen):
+    """search.json."""
+
+    version: Literal[1] = 1
+    name: str
+    dataset: str = Field(description="the layout's key")
+    classes: tuple[str, ...]
+    train_counts: dict[str, int] = Field(description="boxes of each class in the train split")
+    rare_classes: tuple[str, ...]
+    objectives: tuple[str, ...]
+    sampler: str
+    pruner: str
+    seed: int
+    wanted_trials: int = Field(description="a model")
+    seeds: tuple[int, ...] = Field(description="of the final trainings; empty: none were asked for")
+    space: dict[str, Any] = Field(description="dotted word -> what it may be, as in bench.yaml")
+    storage: str = Field(description="Optuna's URL without its password")
+    studies: tuple[StudyRecord, ...]
+    final: str | None = Field(None, description="the run that compares best and standard, relative to SEARCH")
+    provenance: Provenance

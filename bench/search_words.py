@@ -1,0 +1,247 @@
+"""`search:` of bench.yaml: what a search may change, how long it looks, and for what."""
+
+import contextlib
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Pruner = Literal["median", "hyperband", "none"]
+Conditions = Mapping[str, tuple[Any, ...]]
+
+FOCAL = ("focal", "weighted_focal")
+WEIGHTED = ("weighted", "weighted_focal")
+
+DEFAULT_SPACE: dict[str, Any] = {
+    "loss.classification": ["standard", "weighted", "focal", "weighted_focal"],
+    "loss.focal_gamma": {"low": 0.5, "high": 4.0},
+    "loss.focal_alpha": {"low": 0.1, "high": 0.9},
+    "loss.class_weights": ["inverse_frequency", "inverse_sqrt", "effective_number", "hard"],
+    "loss.class_coefficient": {"low": 0.25, "high": 4.0, "log": True},
+}
+"""The switch against class imbalance. A coefficient of 1 is DETR's and Faster R-CNN's own, YOLO's is 0.5."""
+
+IMPLIED: dict[str, dict[str, tuple[Any, ...]]] = {
+    "loss.focal_gamma": {"loss.classification": FOCAL},
+    "loss.focal_alpha": {"loss.classification": FOCAL},
+    "loss.class_weights": {"loss.classification": WEIGHTED},
+    "loss.effective_beta": {"loss.class_weights": ("effective_number",)},
+    "loss.hard_classes": {"loss.class_weights": ("hard",)},
+}
+"""Word -> when it has a meaning, where the space holds both and says nothing itself."""
+
+CURVE_FIGURES = ("AP", "AP50", "AP75", "AR_100", "AP_rare")
+"""What is known of every epoch; other figures of val only once a trial has ended."""
+LEAST = ("latency_ms", "latency_p95_ms", "peak_memory_mib", "peak_gpu_memory_mib", "checkpoint_bytes")
+"""Objectives of which less is better."""
+OTHERS = (
+    *("AP_small", "AP_medium", "AP_large", "AR_1", "AR_10", "AR_small", "AR_medium", "AR_large"),
+    *("AP_25_50_75", "precision", "recall", "f1", "images_per_s"),
+)
+OBJECTIVES = (*CURVE_FIGURES, *OTHERS, *LEAST)
+COSTS = ("images_per_s", *LEAST)
+"""Objectives that need the judged checkpoint timed."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values."""
+
+    values: tuple[Any, ...]
+    when: Conditions = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number from `low` to `high`, both included; whole numbers where both ends are."""
+
+    low: float
+    high: float
+    step: float | None = None
+    log: bool = False
+    when: Conditions = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+Parameter = Choice | Range
+
+
+class SearchWords(BaseModel):
+    """`search:`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    space: dict[str, Any] = Field(
+        default_factory=lambda: dict(DEFAULT_SPACE),
+        description="Dotted word, as --set takes it -> a list of values, or {low, high, step, log, when}, or "
+        "{choices, when}. `models.NAME.` before it: for that model alone. Default: the loss switch.",
+    )
+    trials: int = Field(40, ge=1, description="Of every model.")
+    objectives: tuple[str, ...] = Field(
+        ("AP",), min_length=1, max_length=2, description="Figures on val; two give a Pareto set."
+    )
+    pruner: Pruner | None = Field(
+        None,
+        description="What ends a poor trial early. Default: median; none where there are two objectives.",
+    )
+    prune_after_trials: int = Field(5, ge=1, description="Whole trials that `median` compares with at least.")
+    prune_after_epochs: int = Field(0, ge=0, description="Epochs that no trial is ended in by `median`.")
+    random_trials: int = Field(10, ge=1, description="Drawn evenly from the space before TPE takes over.")
+    seed: int = Field(
+        0, ge=0, description="Of the drawing. Every trial trains with the first of `seeds` above."
+    )
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (0, 1, 2), description="Of the final trainings of best and standard."
+    )
+    storage: str | None = Field(
+        None,
+        description="Optuna's URL, e.g. postgresql://USER@HOST/BASE. Default: a file in the search's folder.",
+    )
+    lost_after_s: int = Field(
+        60, ge=2, description="A worker that is not heard of for so long has lost its trial to the others."
+    )
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def _parsed(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        words = flat(value)
+        if not words:
+            raise ValueError("names no word to search over")
+        found: list[str] = []
+        for word, raw in words.items():
+            try:
+                parameter(raw)
+            except ValueError as error:
+                found.append(f"{word}: {error}")
+        if found:
+            raise ValueError("; ".join(found))
+        return words
+
+    @field_validator("objectives")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in OBJECTIVES:
+                close = difflib.get_close_matches(name, OBJECTIVES, n=1)
+                guess = f"; did you mean {close[0]!r}?" if close else ""
+                raise ValueError(f"{name} is none; there are: {', '.join(OBJECTIVES)}{guess}")
+        return value
+
+    @field_validator("seeds", "objectives")
+    @classmethod
+    def _once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("the same stands there twice")
+        return value
+
+    @model_validator(mode="after")
+    def _prunable(self) -> "SearchWords":
+        if self.pruner in ("median", "hyperband"):
+            if len(self.objectives) > 1:
+                raise ValueError("pruner: with two objectives no trial can be called poor early; say none")
+            if self.objectives[0] not in CURVE_FIGURES:
+                raise ValueError(
+                    f"pruner: {self.objectives[0]} is not known of every epoch; say none, "
+                    f"or search for one of {', '.join(CURVE_FIGURES)}"
+                )
+        return self
+
+    @property
+    def pruning(self) -> Pruner:
+        """The pruner that is used."""
+        if self.pruner is not None:
+            return self.pruner
+        return "median" if len(self.objectives) == 1 and self.objectives[0] in CURVE_FIGURES else "none"
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        return {word: parameter(raw) for word, raw in self.space.items()}
+
+
+_RANGE = ("low", "high", "step", "log", "when")
+_CHOICE = ("choices", "when")
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{train: {lr: {low: 1, high: 2}}} -> {train.lr: {low: 1, high: 2}}; dotted words stay."""
+    words: dict[str, Any] = {}
+    for key, value in tree.items():
+        word = f"{prefix}{key}"
+        if isinstance(value, Mapping) and not set(value) & {*_RANGE, *_CHOICE}:
+            words |= flat(value, f"{word}.")
+        else:
+            words[word] = value
+    return words
+
+
+def parameter(raw: Any) -> Parameter:
+    """What stands behind one word of the space. Raises ValueError."""
+    if isinstance(raw, (list, tuple)):
+        return Choice(_values(raw))
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"should be a list of values, or hold low and high; found {raw!r}")
+    allowed = _CHOICE if "choices" in raw else _RANGE
+    strange = [key for key in raw if key not in allowed]
+    if strange:
+        raise ValueError(f"knows no {strange[0]!r}; there are: {', '.join(allowed)}")
+    when = _conditions(raw.get("when", {}))
+    if "choices" in raw:
+        return Choice(_values(raw["choices"]), when)
+    return _range(raw, when)
+
+
+def _range(raw: Mapping[str, Any], when: Conditions) -> Range:
+    missing = [key for key in ("low", "high") if key not in raw]
+    if missing:
+        raise ValueError(f"has no `{missing[0]}`")
+    low, high = _number(raw["low"], "low"), _number(raw["high"], "high")
+    step = None if raw.get("step") is None else _number(raw["step"], "step")
+    log = raw.get("log", False)
+    if not isinstance(log, bool):
+        raise ValueError(f"log is true or false; found {log!r}")
+    if low > high:
+        raise ValueError(f"low is above high ({low} > {high})")
+    if log and low <= 0:
+        raise ValueError(f"a logarithmic range can't reach zero (low: {low})")
+    if step is not None and step <= 0:
+        raise ValueError(f"step should be above 0 (found {step})")
+    if step is not None and log:
+        raise ValueError("step and log exclude each other")
+    parsed = Range(low, high, step, log, when)
+    if step is not None and parsed.whole and not isinstance(step, int):
+        raise ValueError(f"low and high are whole numbers, so step is one (found {step})")
+    return parsed
+
+
+def _values(raw: Any) -> tuple[Any, ...]:
+    if not isinstance(raw, Sequence) or isinstance(raw, str) or not raw:
+        raise ValueError(f"should be a list of one value or more; found {raw!r}")
+    if any(value in raw[:number] for number, value in enumerate(raw)):
+        raise ValueError("holds the same value twice")
+    return tuple(raw)
+
+
+def _conditions(raw: Any) -> dict[str, tuple[Any, ...]]:
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"`when` holds words and their values; found {raw!r}")
+    return {
+        word: tuple(values) if isinstance(values, (list, tuple)) else (values,)
+        for word, values in flat(raw).items()
+    }
+
+
+def _number(raw: Any, name: str) -> int | float:
+    """YAML takes 1e-5, without a dot, for text."""
+    if isinstance(raw, str):
+        with contextlib.suppress(ValueError):
+            raw = float(raw)
+    if isinstance(raw, bool) or not isinstance(raw, (int, float)) or raw != raw or abs(raw) == float("inf"):
+        raise ValueError(f"{name} should be a number; found {raw!r}")
+    return raw

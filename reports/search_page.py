@@ -1,0 +1,114 @@
+"""The report of a search: one HTML file that holds all it needs, and figure files beside it."""
+
+import base64
+import hashlib
+import shlex
+from pathlib import Path
+from typing import Any
+
+from bench import files
+from bench.reports import wording
+from bench.reports.page import FIGURES
+from bench.reports.search_folder import Search, read_search
+from bench.reports.search_parts import part
+from bench.reports.search_trials import BEST, SERIES, STANDARD, ended, lower_is_better
+from bench.reports.search_verdict import Final, finals, headline
+from bench.reports.stored import read_json
+from bench.reports.training import plain
+from bench.reports.verdict import FEW_PICTURES
+
+FEW_SEEDS = 3
+"""Below this a t-interval says hardly anything."""
+
+
+def write_search_report(root: Path) -> Path:
+    """Write report.html into the search folder `root`, and its figures to figures/; returns the page's path.
+
+    Raises RunError where `root` is no search folder, or its files are broken.
+    """
+    from bench.reports.figures import draw_search
+
+    search = read_search(root)
+    found = finals(search)
+    page = render_search(search, found)
+    target = root / "report.html"
+    draw_search(search, found, root / FIGURES)
+    files.write_text(target, page)
+    return target
+
+
+def render_search(search: Search, found: list[Final]) -> str:
+    """The page's text; `found` are the search's `finals`."""
+    from bench.reports import templating
+
+    script = templating.trusted("page.js")
+    return templating.render(
+        "search.html",
+        search=search,
+        record=search.record,
+        headline=headline(found),
+        sentences=[final.sentence if len(found) > 1 else final.detail for final in found],
+        cautions=_cautions(search, found),
+        parts=[part(search, final, number) for number, final in enumerate(found, 1)],
+        final_page=_final_page(search),
+        again=f"bench search -c {shlex.quote(str(search.root / 'bench.yaml'))}",
+        final_again=_final_again(search),
+        space=[(word, plain(value)) for word, value in search.record.space.items()],
+        series=SERIES,
+        lower=[objective for objective in search.record.objectives if lower_is_better(objective)],
+        contestants=sorted(SERIES, key=lambda series: series.tone.index),
+        finalists=(STANDARD, BEST),
+        css=templating.trusted("page.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
+    )
+
+
+def _final_page(search: Search) -> str | None:
+    """Where the final run's own page is, relative to this one."""
+    if search.final is None or not search.final.report_path.is_file():
+        return None
+    return f"{search.record.final}/{search.final.report_path.name}"
+
+
+def _final_again(search: Search) -> str:
+    path = search.root / "best.yaml"
+    return f"bench run -c {shlex.quote(str(path))}" if path.is_file() else ""
+
+
+def _cautions(search: Search, found: list[Final]) -> list[str]:
+    """What a sceptic would ask first."""
+    record = search.record
+    told = []
+    if leak := wording.leak_of(_manifest(search)):
+        told.append(f"{leak}.")
+    told += [
+        f"{cell.model}, seed {cell.seed}, is {cell.status} and in no figure here"
+        + (f": {cell.failure.reason}." if cell.failure else ".")
+        for cell in search.records
+        if cell.status != "done"
+    ]
+    short = [final.study.model for final in found if len(ended(final.study)) < record.wanted_trials]
+    if short:
+        told.append(f"Fewer trials than asked for: {wording.listed(short)}.")
+    paired = [pair for final in found for pair in (final.ap, final.rare_ap) if pair]
+    if paired and min(len(pair.seeds) for pair in paired) < FEW_SEEDS:
+        told.append("With less than three seeds an interval says hardly anything.")
+    if len(paired) > 1:
+        told.append(
+            f"The {len(paired)} intervals hold one by one, at 95 % each: of many such comparisons one in "
+            "twenty would seem to differ by chance alone."
+        )
+    tests = [cell.test.pictures for cell in search.records if cell.test]
+    if tests and max(tests) < FEW_PICTURES:
+        told.append(
+            f"The test split has only {wording.count(max(tests), 'picture')}: which pictures fell into it "
+            "is a chance that more seeds don't cover."
+        )
+    return told
+
+
+def _manifest(search: Search) -> dict[str, Any]:
+    path = search.root / "manifest.json"
+    manifest = read_json(path) if path.is_file() else {}
+    return manifest if isinstance(manifest, dict) else {}

@@ -1,0 +1,293 @@
+"""The switch in the networks themselves: its size where training begins, its record, echo and checkpoints."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import registry
+from bench.detector import Detections, FitContext, Plan
+from bench.layout import Layout
+from bench.recipe import Recipe
+from bench.records import TrainingRecord
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+
+SIDE = 96
+RARE = 4
+"""Boxes of the second class that are left in train."""
+
+WORDS: dict[str, dict[str, Any]] = {
+    "weighted": {"classification": "weighted"},
+    "focal": {"classification": "focal"},
+    "weighted_focal": {"classification": "weighted_focal", "focal_alpha": 0.25},
+    "smoothed": {"label_smoothing": 0.1},
+}
+HEADS = [("detr", {}), ("detr", {"focal": "sigmoid"}), ("frcnn", {})]
+SWITCHED = [
+    pytest.param(family, options, words, id="-".join([family, *options.values(), name]))
+    for family, options in HEADS
+    for name, words in WORDS.items()
+    if not options or "focal" in words.get("classification", "")
+]
+
+
+@pytest.fixture(scope="module")
+def skewed(yolo_scenes: Layout, tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """The scenes with the name of the first class on nearly all boxes of train."""
+    root = tmp_path_factory.mktemp("skewed")
+    for name in ("images", "manifest.json"):
+        (root / name).symlink_to(yolo_scenes.root / name)
+    (root / "annotations").mkdir()
+    for path in (yolo_scenes.root / "annotations").iterdir():
+        coco = json.loads(path.read_text())
+        second = [one for one in coco["annotations"] if one["category_id"] == 2]
+        for one in second[RARE:] if path.stem == "train" else []:
+            one["category_id"] = 1
+        (root / "annotations" / path.name).write_text(json.dumps(coco))
+    return Layout.open(root)
+
+
+def planned(family: str, options: dict[str, Any], loss: dict[str, Any], **words: Any) -> Plan:
+    given = {"epochs": 1, "batch_size": 8, "image_size": SIDE, "flip": 0.0, **words}
+    recipe = Recipe.model_validate({**given, "loss": loss})
+    return registry.family(family).plan(variant="tiny", weights="none", options=options, recipe=recipe)
+
+
+def built(plan: Plan, layout: Layout) -> Any:
+    return registry.family(plan.family).build(plan, classes=layout.classes, seed=0, device="cpu")
+
+
+def weighed(plan: Plan, layout: Layout) -> Any:
+    """The network as its training finds it."""
+    network = built(plan, layout).trainable
+    words = plan.recipe.loss
+    if words.changes_classification:
+        network.weigh(words, layout.class_counts("train"), len(layout.examples("train")))
+    return network
+
+
+def batches(plan: Plan, layout: Layout) -> Iterator[Any]:
+    from bench.adapters.loop import feed
+
+    return iter(feed.training(layout.examples("train"), plan.recipe, 0, "cpu")[0])
+
+
+def class_loss(plan: Plan, layout: Layout) -> float:
+    """Mean of the class loss over train, before anything is learnt."""
+    import torch
+
+    network = weighed(plan, layout)
+    name = "class" if plan.family == "detr" else "loss_classifier"
+    torch.manual_seed(0)
+    with torch.no_grad():
+        found = [float(network.train()(batch)[name]) for batch in batches(plan, layout)]
+    return sum(found) / len(found)
+
+
+@pytest.mark.parametrize(("family", "options", "words"), SWITCHED)
+def test_training_begins_with_as_large_a_class_loss_as_without(
+    family: str, options: dict[str, Any], words: dict[str, Any], skewed: Layout
+) -> None:
+    counts = skewed.class_counts("train")
+    assert counts["leaf"] == RARE and counts["brick"] > 4 * RARE
+    standard = class_loss(planned(family, {}, {}), skewed)
+    switched = class_loss(planned(family, options, words), skewed)
+    # A drawn head is not quite even, and where it is sure of the wrong class the focus stays on it.
+    assert switched == pytest.approx(standard, rel=0.3)
+
+
+@pytest.mark.parametrize("family", ["detr", "frcnn"])
+def test_a_focus_of_nothing_is_the_frameworks_own_loss(family: str, skewed: Layout) -> None:
+    """All components, and all gradients."""
+    import torch
+
+    losses, gradients = [], []
+    for words in ({}, {"classification": "focal", "focal_gamma": 0, "focal_alpha": 0.5}):
+        plan = planned(family, {}, words)
+        network = weighed(plan, skewed)
+        torch.manual_seed(0)
+        found = network.train()(next(batches(plan, skewed)))
+        torch.stack(list(found.values())).sum().backward()
+        losses.append({name: loss.item() for name, loss in found.items()})
+        gradients.append({name: one.grad for name, one in network.named_parameters() if one.grad is not None})
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, expected in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_coefficients_weigh_faster_rcnns_losses(skewed: Layout) -> None:
+    plan = planned("frcnn", {}, {"class_coefficient": 2.0, "l1_coefficient": 0.0})
+    network = built(plan, skewed).trainable
+    assert network.loss_weights == {"loss_classifier": 2.0, "loss_box_reg": 0.0}
+    assert network.loss_weights.keys() <= network.train()(next(batches(plan, skewed))).keys()
+    assert built(planned("frcnn", {}, {}), skewed).trainable.loss_weights == {}
+
+
+def test_faster_rcnns_background_weight_alone_changes_its_class_loss(skewed: Layout) -> None:
+    import torch
+
+    found = []
+    for weight in (1.0, 0.0):
+        plan = planned("frcnn", {}, {"background_weight": weight})
+        torch.manual_seed(0)
+        found.append(weighed(plan, skewed).train()(next(batches(plan, skewed))))
+    assert found[0]["loss_classifier"].item() != pytest.approx(found[1]["loss_classifier"].item(), rel=1e-3)
+    assert found[0]["loss_box_reg"].item() == pytest.approx(found[1]["loss_box_reg"].item())
+
+
+def test_faster_rcnns_background_is_its_first_class(skewed: Layout) -> None:
+    """A picture without objects has nothing else; with a weight of 0 there is nothing to learn from it."""
+    import torch
+
+    from bench.adapters.loop.trainable import Batch, Target
+
+    nothing = Target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
+    size = (SIDE, SIDE)
+    empty = Batch(torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8), (size,), (size,), (nothing,))
+    for weight, silent in ((0.0, True), (0.5, False)):
+        network = weighed(planned("frcnn", {}, {"background_weight": weight}), skewed)
+        assert (network.train()(empty)["loss_classifier"].item() == 0) == silent
+
+
+def test_detrs_background_weight_alone_stays_transformers_own(skewed: Layout) -> None:
+    plan = planned("detr", {}, {"background_weight": 0.3})
+    network = built(plan, skewed).trainable
+    assert network.weigh(plan.recipe.loss, skewed.class_counts("train"), 24) is None
+    assert network._criterion.switched is None and network._criterion.no_object_weight == 0.3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, {}),
+        ({}, WORDS["weighted_focal"]),
+        ({}, {**WORDS["weighted_focal"], "normalise": False}),
+        ({"focal": "sigmoid"}, WORDS["weighted_focal"]),
+    ],
+)
+def test_small_batches_of_detr_add_up_to_a_large_one(
+    options: dict[str, Any], words: dict[str, Any], skewed: Layout
+) -> None:
+    import torch
+
+    from bench.adapters.loop.accumulation import Shares
+    from bench.adapters.loop.trainable import Batch, Target
+
+    network = weighed(planned("detr", options, words), skewed).eval()
+    random = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (5, 3, 64, 64), dtype=torch.uint8, generator=random)
+    corner = 30 * torch.rand(5, 3, 2, generator=random)
+    boxes = torch.cat([corner, corner + 20], dim=2)
+    labels = torch.tensor([[0, 0, 0], [0, 0, 1], [0, 0, 0], [1, 0, 0], [0, 0, 0]])
+    counts = (1, 3, 2, 1, 1)
+
+    def part(rows: slice) -> Batch:
+        there = range(5)[rows]
+        targets = tuple(Target(boxes[row, : counts[row]], labels[row, : counts[row]]) for row in there)
+        return Batch(pixels[rows], ((64, 64),) * len(there), ((64, 64),) * len(there), targets)
+
+    group = [part(slice(0, 3)), part(slice(3, 5))]
+    shares = Shares(network, group)
+    with torch.no_grad():
+        whole = network(part(slice(0, 5)))
+        halves = [network(batch) for batch in group]
+    for name, loss in whole.items():
+        added = sum(float(half[name]) * shares.of(number, name) for number, half in enumerate(halves))
+        assert added == pytest.approx(float(loss), rel=1e-5), name
+
+
+@pytest.mark.parametrize(("family", "options"), [("detr", {}), ("detr", {"focal": "sigmoid"}), ("frcnn", {})])
+def test_the_gates_echo_passes(family: str, options: dict[str, Any], tmp_path: Path) -> None:
+    from bench.gates.before import Subject, Trial, questions
+    from bench.gates.gate import ask
+
+    plan = planned(family, options, WORDS["weighted_focal"])
+    classes = ("brick", "leaf", "sky")
+    detector = registry.family(family).build(plan, classes=classes, seed=0, device="cpu")
+    counts = {"brick": 9, "leaf": 3, "sky": 1}
+    assert detector.trainable.weigh(plan.recipe.loss, counts, 5) is not None  # type: ignore[attr-defined]
+    subject = Subject(registry.family(family), plan, classes, 0, "cpu")
+    trial = Trial.made(subject, tmp_path)
+    asked = questions(subject, detector, trial)
+    for name in ("boxes", "classes"):
+        result = ask(name, asked[name])
+        assert result.passed and not result.flagged, result.detail
+    echoes = detector.echo(trial.examples)  # type: ignore[attr-defined]
+    scores = np.concatenate([found.scores for found in echoes])
+    assert ((scores > 0.999) | (scores < 1e-3)).all() and (scores > 0.999).any()
+
+
+def trained(plan: Plan, layout: Layout, tmp_path: Path) -> tuple[Any, TrainingRecord]:
+    detector = built(plan, layout)
+    (tmp_path / "work").mkdir()
+    context = FitContext(
+        tmp_path / "work", 0, "cpu", lambda found: {"AP": 0.5, "AP50": 0.5}, lambda record: False
+    )
+    record = detector.fit(layout, plan.recipe, context)
+    detector.save(tmp_path / "best")
+    return detector, record
+
+
+def found_by(detector: Any, layout: Layout) -> list[Detections]:
+    return list(detector.predict([example.path for example in layout.examples("test")]))
+
+
+@pytest.mark.parametrize(("family", "options"), HEADS)
+def test_a_checkpoint_knows_nothing_of_the_switch(
+    family: str, options: dict[str, Any], skewed: Layout, tmp_path: Path
+) -> None:
+    detector, record = trained(planned(family, options, WORDS["weighted_focal"]), skewed, tmp_path)
+    assert record.loss is not None
+    assert record.loss.train_counts == skewed.class_counts("train")
+    assert record.loss.class_weights["leaf"] > 4 * record.loss.class_weights["brick"]
+    loaded = registry.family(family).load(tmp_path / "best", device="cpu")
+    if family == "frcnn":
+        assert type(loaded.trainable.network.roi_heads).__name__ == "RoIHeads"  # type: ignore[attr-defined]
+    else:
+        assert loaded.trainable._criterion.switched is None  # type: ignore[attr-defined]
+    for mine, again in zip(found_by(detector, skewed), found_by(loaded, skewed), strict=True):
+        assert mine.scores.tolist() == again.scores.tolist()
+        assert mine.labels.tolist() == again.labels.tolist()
+    plain = built(planned(family, {}, {}), skewed)
+    assert loaded.trainable.state_dict().keys() == plain.trainable.state_dict().keys()  # type: ignore[attr-defined]
+
+
+def test_the_standard_loss_leaves_no_record_of_one(skewed: Layout, tmp_path: Path) -> None:
+    detector, record = trained(planned("frcnn", {}, {}), skewed, tmp_path)
+    assert record.loss is None
+    assert type(detector.trainable.network.roi_heads).__name__ == "RoIHeads"
+
+
+def test_weights_of_a_sigmoid_head_are_scored_by_sigmoids(skewed: Layout, tmp_path: Path) -> None:
+    """Judged as they come they keep their head; a training under a softmax begins with a new one."""
+    import torch
+
+    detector, _ = trained(planned("detr", {"focal": "sigmoid"}, WORDS["focal"]), skewed, tmp_path)
+    network = detector.trainable.eval()
+    batch = next(batches(detector.saved.plan, skewed))
+    with torch.no_grad():
+        out = network.detr(*network._inputs(batch))
+        scores = torch.stack([found.scores for found in network.detect(batch)])
+    torch.testing.assert_close(scores, out.logits[..., :2].sigmoid().amax(-1))
+
+    family, folder = registry.family("detr"), str(tmp_path / "best")
+    as_come = family.plan(variant=None, weights=folder, options={}, recipe=Recipe(epochs=0, image_size=SIDE))
+    assert as_come.options["focal"] == "sigmoid"
+    again = family.build(as_come, classes=skewed.classes, seed=0, device="cpu")
+    for mine, other in zip(found_by(detector, skewed), found_by(again, skewed), strict=True):
+        assert mine.scores == pytest.approx(other.scores, abs=1e-5)
+
+    head = network.detr.class_labels_classifier.weight
+    for loss, options, kept in (({}, {}, False), (WORDS["focal"], {"focal": "sigmoid"}, True)):
+        recipe = Recipe.model_validate({"epochs": 1, "image_size": SIDE, "loss": loss})
+        plan = family.plan(variant=None, weights=folder, options=options, recipe=recipe)
+        assert plan.options["focal"] == options.get("focal", "softmax")
+        assert plan.options["no_object_weight"] == (1.0 if kept else 0.1)
+        start: Any = family.build(plan, classes=skewed.classes, seed=1, device="cpu")
+        same = torch.equal(start.trainable.detr.class_labels_classifier.weight, head)
+        assert same == kept

@@ -1,0 +1,68 @@
+"""`bench search` as a person types it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.search_records import SearchRecord
+
+
+def bench(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *words], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.slow
+def test_from_trials_to_the_verdict_and_best_yaml_repeats_it(fake_config: Path, tmp_path: Path) -> None:
+    oracle = ("--set", "models.one.options.oracle=true", "--set", f"runs={tmp_path / 'runs'}")
+    words = ("search", "-c", str(fake_config), "--models", "one", "--trials", "4", "--seeds", "0,1")
+    result = bench(*words, *oracle, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (root,) = (tmp_path / "runs").iterdir()
+    record = SearchRecord.model_validate_json((root / "search.json").read_bytes())
+    assert record.final == "final" and record.seeds == (0, 1)
+    cells = sorted(path.name for path in (root / "final/cells").iterdir())
+    assert cells == [f"one-{role}-seed{seed}" for role in ("best", "standard") for seed in (0, 1)]
+    assert "Best on val by AP" in result.stdout and "Test AP" in result.stdout
+    assert (root / "report.html").is_file()
+    again = bench("run", "-c", str(root / "best.yaml"), cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    (run,) = (path for path in (tmp_path / "runs").iterdir() if path != root)
+    first, second = ((path / "classes.csv").read_bytes() for path in (root / "final", run))
+    assert first == second
+    resumed = bench("search", "--resume", str(root), "--trials", "5", "--seeds", "0,1", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "one 4:" in resumed.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--set", "search.space.train.lrr=[1.0]"), "did you mean `lr`"),
+        (("--storage", "postgresql://me:secret@127.0.0.1:9/x"), "storage can't be reached"),
+        (("--storage", "what"), "is no URL of a storage"),
+        (("--resume", "nowhere"), "is no search"),
+        (("--seeds", "a"), "seeds are whole numbers"),
+    ],
+)
+def test_a_mistake_is_a_message_and_exit_code_2(
+    fake_config: Path, tmp_path: Path, words: tuple[str, ...], message: str
+) -> None:
+    config = () if "--resume" in words else ("-c", str(fake_config), "--set", f"runs={tmp_path / 'runs'}")
+    result = bench("search", *config, *words, cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert message in result.stderr and "Traceback" not in result.stderr and "secret" not in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_weight_table_that_does_not_fit_leaves_no_run_folder(fake_config: Path, tmp_path: Path) -> None:
+    table = "loss={classification: weighted, class_weights: {nut: 1}}"
+    result = bench(
+        "run", "-c", str(fake_config), "--set", table, "--set", f"runs={tmp_path / 'runs'}", cwd=tmp_path
+    )
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert "2 models can't be run" in result.stderr and "no such class: nut" in result.stderr
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,187 @@
+"""The words of a space: what is refused, what depends on what, and what a setting makes of a model."""
+
+from typing import Any
+
+import optuna
+import pytest
+
+from bench.config import check
+from bench.errors import ConfigError
+from bench.search.setting import Batch, final_config, with_setting
+from bench.search.space import Space, space_of
+from bench.search_words import DEFAULT_SPACE, Choice, Range, SearchWords, parameter
+
+
+def tree(**words: Any) -> dict[str, Any]:
+    model = {"family": "fake", "name": "one"}
+    return {"data": {"source": "synthetic"}, "models": [model], **words}
+
+
+def space(words: dict[str, Any]) -> Space:
+    return space_of("one", SearchWords(space=words).parameters, ["one", "two"])
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (3, "should be a list of values"),
+        ([], "one value or more"),
+        (["a", "a"], "the same value twice"),
+        ({"low": 1}, "has no `high`"),
+        ({"low": 2, "high": 1}, r"low is above high \(2 > 1\)"),
+        ({"low": 0, "high": 1, "log": True}, "can't reach zero"),
+        ({"low": -1.0, "high": 1, "log": True}, "can't reach zero"),
+        ({"low": "x", "high": 1}, "low should be a number; found 'x'"),
+        ({"low": float("nan"), "high": 1}, "should be a number"),
+        ({"low": 1, "high": 4, "step": 0}, "above 0"),
+        ({"low": 1, "high": 4, "step": 0.5}, "whole numbers"),
+        ({"low": 1, "high": 4, "step": 1, "log": True}, "exclude each other"),
+        ({"low": 1, "high": 4, "wen": {}}, "knows no 'wen'"),
+        ({"choices": ["a"], "low": 1}, "knows no 'low'"),
+        ({"low": 1, "high": 2, "when": 3}, "`when` holds words"),
+    ],
+)
+def test_what_no_word_can_be(raw: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parameter(raw)
+
+
+def test_all_problems_of_a_space_are_told_together() -> None:
+    words = {"train.lr": {"low": 2, "high": 1}, "loss": {"focal_gamma": 3}}
+    with pytest.raises(ConfigError) as caught:
+        check(tree(search={"space": words}), "it")
+    assert "train.lr: low is above high" in str(caught.value)
+    assert "loss.focal_gamma: should be a list" in str(caught.value)
+    with pytest.raises(ConfigError, match="did you mean 'AP_rare'"):
+        check(tree(search={"objectives": ["AP_rae"]}), "it")
+    with pytest.raises(ConfigError, match="did you mean `trials`"):
+        check(tree(search={"trial": 3}), "it")
+    with pytest.raises(ConfigError, match="with two objectives"):
+        check(tree(search={"objectives": ["AP", "AP50"], "pruner": "median"}), "it")
+
+
+def test_yaml_s_numbers_without_a_dot_are_numbers() -> None:
+    assert parameter({"low": "1e-5", "high": "1e-3", "log": True}) == Range(1e-5, 1e-3, None, True)
+    assert parameter({"low": 4, "high": 8}).whole  # type: ignore[union-attr]
+    assert not parameter({"low": 4, "high": 8.0}).whole  # type: ignore[union-attr]
+
+
+def test_nested_words_are_the_dotted_ones() -> None:
+    nested = SearchWords(
+        space={"train": {"lr": {"low": 1, "high": 2}}, "loss": {"classification": ["focal"]}}
+    )
+    dotted = SearchWords(
+        space={"train.lr": {"low": 1, "high": 2}, "loss.classification": {"choices": ["focal"]}}
+    )
+    assert nested.parameters == dotted.parameters
+
+
+def drawn(of: Space, count: int = 60) -> list[dict[str, Any]]:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    return [of.suggest(study.ask()) for _ in range(count)]
+
+
+def test_of_the_loss_switch_only_what_has_a_meaning_is_drawn() -> None:
+    """Each drawn setting is words that bench.loss takes: it refuses those without effect."""
+    config = check(tree(), "it")
+    seen = set()
+    for setting in drawn(space(dict(DEFAULT_SPACE))):
+        focal = setting["loss.classification"] in ("focal", "weighted_focal")
+        weighted = setting["loss.classification"] in ("weighted", "weighted_focal")
+        assert ("loss.focal_gamma" in setting, "loss.focal_alpha" in setting) == (focal, focal)
+        assert ("loss.class_weights" in setting) == weighted
+        with_setting(config, "one", setting)
+        seen.add(setting["loss.classification"])
+    assert seen == {"standard", "weighted", "focal", "weighted_focal"}
+
+
+def test_what_is_said_goes_before_what_is_implied_and_order_does_not_matter() -> None:
+    words = {
+        "loss.focal_gamma": {"low": 1, "high": 2, "when": {"train.ema": 0.9}},
+        "train.ema": {"choices": [0.9, 0.99], "when": {"loss.classification": "focal"}},
+        "loss.classification": ["focal", "standard"],
+    }
+    seen = {tuple(sorted(setting)) for setting in drawn(space(words))}
+    assert seen == {
+        ("loss.classification",),
+        ("loss.classification", "train.ema"),
+        ("loss.classification", "loss.focal_gamma", "train.ema"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"train.lr": {"choices": [1], "when": {"train.ema": 0.9}}}, "which the space does not hold"),
+        (
+            {"train.lr": {"choices": [1], "when": {"train.ema": 0.8}}, "train.ema": [0.9]},
+            "waits for a train.ema that is never tried",
+        ),
+        (
+            {"a": {"choices": [1], "when": {"b": 1}}, "b": {"choices": [1], "when": {"a": 1}}},
+            "wait for each other: a, b",
+        ),
+        ({"models.ona.train.lr": [1.0]}, "did you mean 'one'"),
+    ],
+)
+def test_a_condition_or_a_model_that_is_not_there(words: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        space(words)
+
+
+def test_a_model_s_own_word_goes_before_the_common_one() -> None:
+    words = {
+        "train.lr": [1.0],
+        "models.one.train.lr": [2.0],
+        "models.two.options.x": [1],
+        "models.yolo.a": [1],
+    }
+    assert space(words).parameters == {"train.lr": Choice((2.0,))}
+
+
+def test_corners_hold_every_choice_and_both_ends() -> None:
+    corners = list(
+        space(
+            {"loss.classification": ["standard", "focal"], "loss.focal_gamma": {"low": 1, "high": 3}}
+        ).corners()
+    )
+    assert corners == [
+        {"loss.classification": "standard"},
+        {"loss.classification": "focal", "loss.focal_gamma": 1},
+        {"loss.classification": "focal", "loss.focal_gamma": 3},
+    ]
+
+
+def test_a_table_can_be_a_choice() -> None:
+    table = {"nut": 2.0, "bolt": 1.0}
+    words = {"loss.classification": ["weighted"], "loss.class_weights": ["hard", table]}
+    found = [setting["loss.class_weights"] for setting in drawn(space(words), 20)]
+    assert "hard" in found and table in found
+
+
+@pytest.mark.parametrize(
+    ("batch", "halved"),
+    [
+        (Batch(16, 1), Batch(8, 2)),
+        (Batch(6, 1), Batch(3, 2)),
+        (Batch(5, 1), Batch(1, 5)),
+        (Batch(5, 2), Batch(2, 5)),
+        (Batch(1, 8), None),
+    ],
+)
+def test_half_a_batch_keeps_the_step(batch: Batch, halved: Batch | None) -> None:
+    assert batch.halved() == halved
+
+
+def test_best_and_standard_differ_in_the_setting_alone() -> None:
+    loss = {"classification": "focal", "focal_gamma": 3.0, "background_weight": 0.2}
+    config = check(tree(loss=loss, train={"lr": 0.3, "batch_size": 8}), "it")
+    setting = {"loss.classification": "weighted", "loss.class_weights": "hard", "train.lr": 0.1}
+    final = final_config(config, {"one": (setting, Batch(4, 2))}, (5, 6))
+    standard, best = (model.recipe(final.train, final.loss) for model in final.models)
+    assert [model.name for model in final.models] == ["one-standard", "one-best"]
+    assert final.seeds == (5, 6) and final.search is None
+    assert (standard.loss.classification, standard.loss.focal_gamma, standard.lr) == ("standard", None, 0.3)
+    assert (best.loss.classification, best.loss.class_weights, best.lr) == ("weighted", "hard", 0.1)
+    assert standard.loss.background_weight == best.loss.background_weight == 0.2
+    assert {(r.batch_size, r.accumulate) for r in (standard, best)} == {(4, 2)}
