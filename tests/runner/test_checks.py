@@ -71,9 +71,9 @@ def test_float16_on_a_cpu_is_refused(fake_config: Path, tmp_path: Path) -> None:
 
 def test_a_final_training_needs_a_first_one(layout: Layout) -> None:
     cell = planned(Recipe(epochs=0))
-    checks.check_data(config(), [cell], layout)
+    checks.check_data(config(), [(cell.model, cell.plan)], layout)
     with pytest.raises(RecipeError, match=r"model it: train\.epochs: final: train\+val trains once more"):
-        checks.check_data(config(final="train+val"), [cell], layout)
+        checks.check_data(config(final="train+val"), [(cell.model, cell.plan)], layout)
 
 
 def config(**words: Any) -> BenchConfig:
@@ -123,7 +123,8 @@ def test_all_that_will_be_trained_on_is_looked_at(
         seen.append(len(pictures))
 
     monkeypatch.setattr(registry.family("fake"), "check", check, raising=False)
-    checks.check_data(config(final=final), [planned(Recipe(epochs=1))], layout)
+    cell = planned(Recipe(epochs=1))
+    checks.check_data(config(final=final), [(cell.model, cell.plan)], layout)
     assert seen == [counted]
 
 
@@ -179,7 +180,8 @@ def test_the_device_of_the_cells_is_known_beforehand(
 
 def test_plans_that_fit_their_data_pass(fake_config: Path, layout: Layout) -> None:
     resolved = read_config(fake_config)
-    checks.check_data(resolved, plan_cells(resolved), layout)
+    plans = [(cell.model, cell.plan) for cell in plan_cells(resolved)]
+    checks.check_data(resolved, plans, layout)
 
 
 @pytest.mark.slow
