@@ -30,7 +30,9 @@ class TrialRecord(Frozen):
     number: int = Field(description="from 0, in the study of its model")
     state: TrialState
     setting: dict[str, Any] = Field(description="dotted words -> values, those with a meaning")
-    values: dict[str, float] | None = Field(description="objective -> the judged checkpoint's on val; None if there is none")
+    values: dict[str, float] | None = Field(
+        description="objective -> the judged checkpoint's on val; None if there is none"
+    )
     curve: tuple[tuple[int, float], ...] = Field((), description="(epoch, first objective on val)")
     reason: str | None = Field(None, description="why it was pruned or failed")
     batch_size: int | None = Field(None, description="what it ran with; a lack of memory may have halved it")
