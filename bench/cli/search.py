@@ -19,6 +19,9 @@ from bench.search.folder import SearchFolder
 from bench.search.search import Asked, SearchOutcome
 from bench.search.storage import shown
 
+STORAGE = "search.storage="
+"""How --set would name it."""
+
 
 def search(
     config_path: Path | None,
@@ -45,7 +48,11 @@ def search(
 def command(storage: str | None) -> str:
     """What was typed, as one could type it again; the storage without its password."""
     words = [word.replace(storage, shown(storage)) if storage else word for word in sys.argv[1:]]
-    return shlex.join(["bench", *words])
+    told = [
+        f"{STORAGE}{shown(word.removeprefix(STORAGE))}" if word.startswith(STORAGE) else word
+        for word in words
+    ]
+    return shlex.join(["bench", *told])
 
 
 def _search(

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, OptunaError
+from optuna.exceptions import ExperimentalWarning, OptunaError, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
-from bench.errors import ConfigError, RunError
+from bench.errors import BenchError, ConfigError, RunError
 
 CONNECT_S = 10
 """A server that does not answer for so long is told as unreachable."""
@@ -21,6 +21,9 @@ LOCKED_S = 60
 """SQLite lets one write at a time: how long the others wait for their turn."""
 HEARTBEATS = 6
 """So many in the time after which a worker is given up."""
+
+GONE = (OperationalError, InterfaceError, StorageInternalError)
+"""What drivers and Optuna raise where the connection is lost."""
 
 RETRY_OF = "retry_of"
 """User attribute of a trial that was given out again: the number of the one whose worker was lost."""
@@ -63,8 +66,20 @@ def reachable(url: str) -> Iterator[None]:
     """What a storage says that is gone in the middle of a search, as a RunError."""
     try:
         yield
-    except (OperationalError, InterfaceError, optuna.exceptions.StorageInternalError) as error:
-        raise unreachable(url, error) from error
+    except BenchError:
+        raise
+    except Exception as error:
+        gone = next((cause for cause in _causes(error) if isinstance(cause, GONE)), None)
+        if gone is None:
+            raise
+        raise unreachable(url, gone) from error
+
+
+def _causes(error: BaseException | None) -> Iterator[Exception]:
+    """The error and what it came from: over a lost connection Optuna stumbles once more as it cleans up."""
+    while isinstance(error, Exception):
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def unreachable(url: str, error: Exception) -> RunError:
@@ -83,9 +98,18 @@ def unreachable(url: str, error: Exception) -> RunError:
 def shown(url: str) -> str:
     """Without the password: it belongs in no file and on no screen."""
     try:
-        return make_url(url).set(password=None).render_as_string()
+        whole = make_url(url)
     except ArgumentError:
         return "(no URL)"
+    bare = URL.create(
+        whole.drivername,
+        username=whole.username,
+        host=whole.host,
+        port=whole.port,
+        database=whole.database,
+        query=whole.query,
+    )
+    return bare.difference_update_query(["password"]).render_as_string()
 
 
 def give_out_again(study: optuna.Study, lost: FrozenTrial) -> None:

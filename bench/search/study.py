@@ -173,7 +173,7 @@ def recover(study: optuna.Study, *, alone: bool) -> None:
             study.tell(trial.number, state=TrialState.FAIL)
         elif not is_lost(trial) or SURPLUS in trial.user_attrs:
             continue
-        if trial.number not in again and (alone or trial.state is TrialState.FAIL):
+        if trial.number not in again:
             give_out_again(study, trial)
 
 

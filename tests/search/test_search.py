@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from bench.cell.spec import CellSpec
 from bench.errors import BenchError, ConfigError, RunError
@@ -15,6 +16,7 @@ from bench.search import final
 from bench.search import search as searching
 from bench.search.folder import SearchFolder
 from bench.search.search import Asked, SearchOutcome
+from bench.search.storage import reachable
 from bench.search_records import SearchRecord, StudyRecord
 
 Search = Callable[..., SearchOutcome]
@@ -270,6 +272,22 @@ def test_a_final_run_of_what_was_the_best_is_put_aside(
     final.train_again(outcome.folder, ears(), "bench search")
     assert begun == ["start", "resume", "start"]
     assert "- 1\n" in (outcome.folder.root / "final-old-1/bench.yaml").read_text()
+
+
+def test_a_storage_that_goes_away_is_told_however_optuna_stumbles_over_it() -> None:
+    lost = OperationalError("select", {}, Exception("the server is gone\nand more"))
+
+    def stumble() -> None:
+        try:
+            raise lost
+        except OperationalError:
+            raise UnboundLocalError("updated_state") from None
+
+    told = pytest.raises(RunError, match=r"the server is gone \(found: 'postgresql://me@host/base'\)")
+    with told, reachable("postgresql://me:secret@host/base?password=secret"):
+        stumble()
+    with pytest.raises(ZeroDivisionError), reachable("sqlite://"):
+        raise ZeroDivisionError
 
 
 @pytest.mark.slow

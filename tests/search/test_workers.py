@@ -89,6 +89,14 @@ def test_two_workers_on_postgresql_of_which_one_is_killed(
     for path in tmp_path.glob("*-search-*/*"):
         assert path.is_dir() or b"tell-nobody" not in path.read_bytes()
     assert "tell-nobody" not in out + told
+    resumed = subprocess.run(
+        [sys.executable, "-m", "bench", "search", "--resume", str(cells[0].parents[3]), "--no-final"],
+        env={**os.environ, "PGPASSWORD": "tell-nobody"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert resumed.returncode == 0 and "6 done before" in resumed.stdout, resumed.stderr
     other = bench_search(fake_config, tmp_path, "--storage", postgres, "--set", "data.synthetic.seed=5")
     _, told = other.communicate(timeout=120)
     assert other.returncode == 2 and "dataset: there" in told and "tell-nobody" not in told
