@@ -72,8 +72,7 @@ def check_space(planned: Planned) -> list[tuple[str, Plan]]:
     if problems:
         raise together(problems)
     own: dict[str, tuple[Setting, Batch]] = {
-        name: ({}, Batch(plan.recipe.batch, plan.recipe.accumulate))
-        for name, plan in planned.plans.items()
+        name: ({}, Batch(plan.recipe.batch, plan.recipe.accumulate)) for name, plan in planned.plans.items()
     }
     final_config(planned.config, own, planned.words.seeds or planned.config.seeds)  # a name may be too long
     return found
