@@ -1,43 +1,33 @@
 """The family `frcnn`: torchvision's Faster R-CNNs on our loop. Planning needs no torch."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import registry
 from bench.adapters import options as own_words
-from bench.adapters.frcnn.variants import VARIANTS, Options, Variant
-from bench.adapters.loop import augment, stages
+from bench.adapters.class_map import ClassMap
+from bench.adapters.frcnn import planning
+from bench.adapters.frcnn.variants import VARIANTS, Options
+from bench.adapters.loop import augment
+from bench.adapters.loop.family import LoopFamily
 from bench.adapters.losses.words import refuse
 from bench.adapters.weights import published
-from bench.detector import SCORE_FLOOR, Detector, Plan
-from bench.errors import ConfigError, RecipeError, WeightsError
+from bench.detector import Plan
 from bench.layout import Example
 from bench.recipe import Recipe
-from bench.records import LedgerEntry
 
-REFERENCE_BATCH = 16
-"""torchvision's reference trains on 8 GPUs with 2 pictures each; SGD's rate goes with the batch."""
+if TYPE_CHECKING:
+    from bench.adapters.frcnn.model import FasterRcnn
 
-SGD_LR = 0.02  # references/detection/train.py, at REFERENCE_BATCH
-SGD_WEIGHT_DECAY = 1e-4
-SGD_WARMUP_EPOCHS = 1.0  # 1000 steps, or the first epoch where that is shorter
-ADAMW_LR = 1e-4  # the reference of retinanet_resnet50_fpn_v2, the one detector that it trains with AdamW
-ADAMW_WEIGHT_DECAY = 0.05
-
-PARTS = ("backbone", "head")
-"""What `FasterRcnn.parts` will have."""
-
-TINY_LR = 2e-3  # measured on the synthetic scenes
-TINY_WEIGHT_DECAY = 1e-4
+_NO_PLACE = ("iou_coefficient", "class_cost", "l1_cost", "iou_cost")
+"""Words of `loss`: its boxes learn by smooth L1 alone, and regions are assigned by overlap."""
 
 
-class FrcnnFamily:
+class FrcnnFamily(LoopFamily):
     """Plans, builds and loads Faster R-CNNs."""
 
     name = "frcnn"
-    several_devices = True
     variants: Mapping[str, str] = {name: variant.about for name, variant in VARIANTS.items()}
 
     def plan(
@@ -49,9 +39,9 @@ class FrcnnFamily:
         chosen = VARIANTS[name]
         asked = weights or ("pretrained" if chosen.published else "none")
         refuse(recipe.loss, _NO_PLACE, "Faster R-CNN has no such term")
-        full = _recipe(recipe, name, chosen)
-        given = {**_inherited(options, asked), **options}
-        words = _resolved(own_words.read(Options, given, self.name), chosen, asked, full)
+        full = planning.recipe(recipe, name, chosen)
+        given = {**planning.inherited(options, asked), **options}
+        words = planning.resolved(own_words.read(Options, given, self.name), chosen, asked, full)
         augment.check(words.augment, full)
         start = published.start(asked, published=chosen.published, variant=f"frcnn:{name}")
         plan = Plan(
@@ -61,7 +51,7 @@ class FrcnnFamily:
             options=words.model_dump(mode="json"),
             recipe=full,
             pretrained_on=start.pretrained_on,
-            ledger=_ledger(recipe, full, words, chosen) + augment.ledger(words.augment, full),
+            ledger=planning.ledger(recipe, full, words, chosen) + augment.ledger(words.augment, full),
         )
         if asked not in ("none", "pretrained"):  # a file that no publisher vouches for
             from bench.adapters.frcnn.weights import check_fit
@@ -71,253 +61,34 @@ class FrcnnFamily:
 
     def check(self, plan: Plan, *, classes: Sequence[str], pictures: Sequence[Example], device: str) -> None:
         if not plan.recipe.trains:  # torchvision alone knows the classes of its own files
-            from bench.adapters.frcnn.weights import known_classes
+            self.known_classes(plan, classes)
 
-            known_classes(plan, classes)
-
-    def build(self, plan: Plan, *, classes: Sequence[str], seed: int, device: str) -> Detector:
-        import torch
-
+    def make(self, plan: Plan, head: Sequence[str]) -> "FasterRcnn":
         from bench.adapters.frcnn.model import make
-        from bench.adapters.frcnn.weights import known_classes, start_from
-        from bench.adapters.loop.detector import LoopDetector, Saved
 
-        carried = known_classes(plan, classes)
-        others = carried.others if carried else ()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            trainable = make(plan, len(classes) + len(others))
-        digest = None
-        if plan.weights != "none":
-            start_from(trainable, Path(plan.weights), carried)
-            digest = published.fingerprint(Path(plan.weights))
-        saved = Saved(
-            plan=plan,
-            classes=tuple(classes),
-            normalisation=normalisation(plan),
-            weights_sha256=digest,
-            class_map=carried.named() if carried else {},
-            others=others,
-        )
-        return LoopDetector(trainable, saved, device=device)
+        return make(plan, len(head))
 
-    def load(self, path: Path, *, device: str) -> Detector:
-        from bench.adapters.frcnn.model import make
-        from bench.adapters.loop.detector import LoopDetector, load_weights, read_saved
+    def known_classes(self, plan: Plan, classes: Sequence[str]) -> ClassMap | None:
+        from bench.adapters.frcnn.weights import known_classes
 
-        saved = read_saved(path, self.name)
-        trainable = make(saved.plan, len(saved.head))
-        load_weights(trainable, path)
-        return LoopDetector(trainable, saved, device=device)
+        return known_classes(plan, classes)
 
+    def start(self, trainable: Any, plan: Plan, classes: Sequence[str], carried: ClassMap | None) -> str:
+        from bench.adapters.frcnn.weights import start_from
 
-_NO_PLACE = ("iou_coefficient", "class_cost", "l1_cost", "iou_cost")
-"""Words of `loss`: its boxes learn by smooth L1 alone, and regions are assigned by overlap."""
+        start_from(trainable, Path(plan.weights), carried)
+        return published.fingerprint(Path(plan.weights))
 
-_ANCHOR_WORDS = ("anchors", "anchor_sizes", "anchor_ratios")
-
-
-def _inherited(options: Mapping[str, Any], weights: str) -> dict[str, Any]:
-    """The anchors that a checkpoint of ours was trained with, unless others are said: no tensor tells."""
-    file = Path(weights).expanduser() / "detector.json"
-    if any(word in options for word in _ANCHOR_WORDS) or not file.is_file():
-        return {}
-    try:
-        told = json.loads(file.read_text(encoding="utf-8"))["plan"]["options"]
-        return {word: told[word] for word in _ANCHOR_WORDS if word in told}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"can't be read: {error}", file=file) from None
-
-
-def normalisation(plan: Plan) -> str:
-    """The norm layers in words. torchvision changes them with the weights, and so do we."""
-    v2 = plan.variant == "resnet50_fpn_v2"
-    if plan.options["norm"] == "frozen":
-        beside = " in the backbone; batch norm, trained, in pyramid and head" if v2 else ""
-        return f"frozen batch norm with the statistics of the starting weights{beside}"
-    if plan.weights == "none" or plan.variant == "tiny":
-        return "batch norm, trained"
-    where = " in backbone, pyramid and head" if v2 else ""
-    return f"batch norm{where}, trained on from the starting weights"
-
-
-def _resolved(options: Options, variant: Variant, weights: str, recipe: Recipe) -> Options:
-    """Every word with the figure that holds. Raises ConfigError for words that the variant can't take."""
-    layers = options.trainable_layers
-    if layers is None:
-        layers = variant.stages if weights == "none" else variant.trained_stages
-    if layers > variant.stages:
-        raise ConfigError(
-            "the backbone has fewer stages",
-            record="options.trainable_layers",
-            value=layers,
-            mend=f"say 0 to {variant.stages}" if variant.stages else "leave it out: this one trains whole",
-        )
-    if weights == "none" and layers < variant.stages:
-        raise ConfigError(
-            "random layers would stay as they are drawn",
-            record="options.trainable_layers",
-            value=layers,
-            mend="leave it out, or start from weights",
-        )
-    _check_anchors(options, variant, weights)
-    norm = _norm(options, variant, weights)
-    own: dict[str, Any] = {
-        word: getattr(variant, word)
-        for word in ("anchor_sizes", "proposals", "train_proposals", "box_samples", "rpn_samples")
-        if getattr(options, word) is None
-    }
-    if "anchor_sizes" in own and not variant.published:
-        zoom = recipe.input_size.long / variant.image_size
-        own["anchor_sizes"] = tuple(round(size * zoom) for size in variant.anchor_sizes)
-    return _with_candidates(options.model_copy(update={**own, "trainable_layers": layers, "norm": norm}))
-
-
-def _with_candidates(options: Options) -> Options:
-    """As many regions before NMS as after it, where nothing else is said. Raises ConfigError for fewer."""
-    found: dict[str, Any] = {}
-    for word in ("proposals", "train_proposals"):
-        kept, before = getattr(options, word), getattr(options, f"{word}_before_nms")
-        if before is not None and before < kept:
-            raise ConfigError(
-                f"fewer than the {kept} of {word} that are to be left",
-                record=f"options.{word}_before_nms",
-                value=before,
-                mend=f"say {kept} or more, or a smaller {word}",
-            )
-        found[f"{word}_before_nms"] = before or kept
-    return options.model_copy(update=found)
-
-
-def _norm(options: Options, variant: Variant, weights: str) -> str:
-    """Frozen under weights, as torchvision has it, but for the networks that it trains with batch norm."""
-    own_batch = variant.stages == 0 or variant.published == "fasterrcnn_resnet50_fpn_v2"
-    if options.norm == "frozen" and weights == "none":
-        raise ConfigError(
-            "frozen batch norm does nothing at all without statistics from pretrained weights",
-            record="options.norm",
-            value=options.norm,
-            mend="leave it out, or say batch",
-        )
-    if options.norm == "frozen" and variant.stages == 0:
-        raise ConfigError(
-            "this variant has no frozen norm", record="options.norm", value=options.norm, mend="say batch"
-        )
-    return options.norm or ("batch" if weights == "none" or own_batch else "frozen")
-
-
-def _check_anchors(options: Options, variant: Variant, weights: str) -> None:
-    """The number of anchors is part of the network: a level has one size, published weights fix the rest.
-
-    Of weights that nobody published the tensors tell (`check_fit`).
-    """
-    if isinstance(options.anchors, tuple):
-        _check_shapes(len(options.anchors), variant, weights)
-    sizes = variant.anchor_sizes if options.anchor_sizes is None else options.anchor_sizes
-    per_level = variant.stages == 5
-    if len(sizes) != len(variant.anchor_sizes) and (per_level or weights == "pretrained"):
-        raise ConfigError(
-            f"this variant has {len(variant.anchor_sizes)} sizes",
-            record="options.anchor_sizes",
-            value=list(sizes),
-            mend="give as many, smallest first",
-        )
-    if len(options.anchor_ratios) != _RATIOS and weights == "pretrained":
-        raise ConfigError(
-            f"the weights were trained with {_RATIOS} ratios",
-            record="options.anchor_ratios",
-            value=list(options.anchor_ratios),
-            mend=f"give {_RATIOS}, or say weights: none",
-        )
-
-
-_RATIOS = 3
-
-
-def _check_shapes(count: int, variant: Variant, weights: str) -> None:
-    """Anchors given by width and height: the same number a level, and as many as published weights have."""
-    usual = len(variant.anchor_sizes) * _RATIOS
-    if (weights == "pretrained" and count != usual) or count % variant.anchor_levels:
-        told = (
-            f"{usual}"
-            if weights == "pretrained"
-            else f"a multiple of {variant.anchor_levels}, one set a level"
-        )
-        raise ConfigError(f"there must be {told}", record="options.anchors", value=f"{count} shapes")
-
-
-def _recipe(recipe: Recipe, name: str, variant: Variant) -> Recipe:
-    """Open words with torchvision's published values; `tiny` has its own."""
-    adamw = (recipe.optimizer or ("adamw" if name == "tiny" else "sgd")) == "adamw"
-    if name == "tiny":
-        lr, decay = TINY_LR, TINY_WEIGHT_DECAY
-    elif adamw:
-        lr, decay = ADAMW_LR, ADAMW_WEIGHT_DECAY
-    else:
-        lr, decay = _sgd_lr(recipe), SGD_WEIGHT_DECAY
-    lr = recipe.lr or lr
-    usual: dict[str, Any] = {
-        "image_size": variant.image_size,
-        "optimizer": "adamw" if adamw else "sgd",
-        "lr": lr,
-        "backbone_lr": lr,
-        "momentum": 0.9,
-        "weight_decay": decay,
-        "schedule": "cosine" if name == "tiny" else "step",
-        "warmup_epochs": min(SGD_WARMUP_EPOCHS, float(recipe.epochs)),
-        "clip_norm": 0.0,
-        "decay_norms": True,
-    }
-    full = recipe.model_copy(
-        update={word: value for word, value in usual.items() if getattr(recipe, word) is None}
-    )
-    return stages.resolved(full, PARTS, "frcnn")
-
-
-def _sgd_lr(recipe: Recipe) -> float:
-    """The published rate goes with the batch. Raises RecipeError where neither of them is said."""
-    if recipe.lr is not None:
-        return recipe.lr
-    if recipe.batch_size == "auto":
-        raise RecipeError(
-            "the published rate of SGD goes with the batch, which auto leaves open",
-            record="train.lr",
-            mend=f"say train.lr ({SGD_LR} is for {REFERENCE_BATCH} pictures in a step), or optimizer: adamw",
-        )
-    return SGD_LR * recipe.batch * recipe.accumulate / REFERENCE_BATCH
-
-
-def _ledger(asked: Recipe, used: Recipe, options: Options, variant: Variant) -> tuple[LedgerEntry, ...]:
-    entries = []
-    if asked.image_size is None and variant.published:
-        entries.append(
-            LedgerEntry(
-                word="image_size",
-                asked="the family's own",
-                used=str(used.input_size),
-                why="torchvision fixes the short side; here the long side is matched for every detector",
-            )
-        )
-    if options.box_score > SCORE_FLOOR:
-        entries.append(
-            LedgerEntry(
-                word="score floor",
-                asked=f"{SCORE_FLOOR:g}",
-                used=f"{options.box_score:g}",
-                why="option box_score: the tail of the ranking is cut off, which costs AP",
-            )
-        )
-    layers = options.trainable_layers
-    if layers is not None and layers < variant.stages:
-        entries.append(
-            LedgerEntry(
-                word="backbone_lr",
-                asked=str(used.backbone_lr),
-                used=f"{used.backbone_lr} in the upper {layers} of {variant.stages} stages, 0 below",
-                why="torchvision fine-tunes so; option trainable_layers changes it",
-            )
-        )
-    return tuple(entries)
+    def normalisation(self, plan: Plan) -> str:
+        """torchvision changes the norm layers with the weights, and so do we."""
+        v2 = plan.variant == "resnet50_fpn_v2"
+        if plan.options["norm"] == "frozen":
+            beside = " in the backbone; batch norm, trained, in pyramid and head" if v2 else ""
+            return f"frozen batch norm with the statistics of the starting weights{beside}"
+        if plan.weights == "none" or plan.variant == "tiny":
+            return "batch norm, trained"
+        where = " in backbone, pyramid and head" if v2 else ""
+        return f"batch norm{where}, trained on from the starting weights"
 
 
 FAMILY = FrcnnFamily()

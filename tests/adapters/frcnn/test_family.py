@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.adapters.frcnn.family import FAMILY, normalisation
+from bench.adapters.frcnn.family import FAMILY
 from bench.adapters.frcnn.variants import COCO_LONG_SIDE, VARIANTS
 from bench.detector import Plan
 from bench.errors import ConfigError, RecipeError, WeightsError
@@ -101,12 +101,12 @@ def test_the_ledger_tells_of_sizes_and_frozen_stages(tmp_path: Path, monkeypatch
 
 def test_norm_layers_change_with_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.adapters.frcnn.family.published.locate", lambda name: tmp_path / name)
-    assert normalisation(plan("resnet50_fpn")) == "batch norm, trained"
-    assert "frozen" in normalisation(plan("resnet50_fpn", "pretrained"))
-    assert "frozen" in normalisation(plan("mobilenet_v3_large_fpn", "pretrained"))
-    assert "frozen" not in normalisation(plan("resnet50_fpn_v2", "pretrained"))
-    assert "frozen" not in normalisation(plan("resnet50_fpn", "pretrained", {"norm": "batch"}))
-    both = normalisation(plan("resnet50_fpn_v2", "pretrained", {"norm": "frozen"}))
+    assert FAMILY.normalisation(plan("resnet50_fpn")) == "batch norm, trained"
+    assert "frozen" in FAMILY.normalisation(plan("resnet50_fpn", "pretrained"))
+    assert "frozen" in FAMILY.normalisation(plan("mobilenet_v3_large_fpn", "pretrained"))
+    assert "frozen" not in FAMILY.normalisation(plan("resnet50_fpn_v2", "pretrained"))
+    assert "frozen" not in FAMILY.normalisation(plan("resnet50_fpn", "pretrained", {"norm": "batch"}))
+    both = FAMILY.normalisation(plan("resnet50_fpn_v2", "pretrained", {"norm": "frozen"}))
     assert both.startswith("frozen batch norm")
     assert both.endswith("trained, in pyramid and head")
 

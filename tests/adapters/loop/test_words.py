@@ -366,8 +366,8 @@ def test_the_parts_of_a_network_are_those_that_its_plans_know(family: str) -> No
     import torch
 
     from bench import registry
-    from bench.adapters.detr import family as detr
-    from bench.adapters.frcnn import family as frcnn
+    from bench.adapters.detr import planning as detr
+    from bench.adapters.frcnn import planning as frcnn
     from bench.adapters.loop.freezing import Freezing
     from bench.recipe import Recipe
 

@@ -1,0 +1,180 @@
+"""What DETR makes of its words and of a recipe's, before anything is built. No torch.
+
+Published values: Carion et al. 2020, End-to-End Object Detection with Transformers, section 4 and appendix
+A.4, and the defaults of its code (facebookresearch/detr, main.py).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.adapters import options as own_words
+from bench.adapters.detr.options import DetrOptions
+from bench.adapters.loop import augment, stages
+from bench.adapters.losses.words import folded
+from bench.errors import ConfigError, RecipeError
+from bench.loss import LossWords
+from bench.recipe import Recipe
+from bench.records import LedgerEntry
+
+PARTS = ("backbone", "encoder", "decoder", "head")
+"""What `Detr.parts` will have."""
+
+USUAL: dict[str, Any] = {
+    "image_size": 1333,
+    "optimizer": "adamw",
+    "lr": 1e-4,
+    "weight_decay": 1e-4,
+    "schedule": "step",
+    "warmup_epochs": 0.0,
+    "clip_norm": 0.1,
+    "decay_norms": True,
+}
+
+LOSS_HOMES = {
+    "class_coefficient": "class_loss",
+    "l1_coefficient": "box_loss",
+    "iou_coefficient": "giou_loss",
+    "class_cost": "class_cost",
+    "l1_cost": "box_cost",
+    "iou_cost": "giou_cost",
+    "background_weight": "no_object_weight",
+}
+"""Words of `loss` -> ours."""
+
+BACKBONE_SHARE = 0.1
+"""Rate of a pretrained backbone as a share of the rest's; a random one trains at the full rate."""
+
+TINY_USUAL: dict[str, Any] = {
+    "image_size": 96,
+    "optimizer": "adamw",
+    "lr": 1e-3,
+    "weight_decay": 1e-4,
+    "schedule": "cosine",
+    "warmup_epochs": 5.0,
+    "clip_norm": 1.0,
+    "decay_norms": True,
+}
+"""Measured on the synthetic scenes."""
+
+
+def checked(options: DetrOptions, weights: str) -> DetrOptions:
+    """With the norm layers that fit the weights. Raises ConfigError for words that can't go together."""
+    if weights == "none" and options.norm == "frozen":
+        raise ConfigError(
+            "frozen batch norm does nothing at all without statistics from pretrained weights",
+            record="options.norm",
+            value=options.norm,
+            mend="leave it out, or say batch",
+        )
+    assert options.width is not None and options.heads is not None, "options are resolved"
+    if options.width % options.heads or options.width % 2:
+        raise ConfigError(
+            f"must be even, and {options.heads} heads must share it equally",
+            record="options.width",
+            value=options.width,
+        )
+    return options.model_copy(update={"norm": options.norm or ("batch" if weights == "none" else "frozen")})
+
+
+def words(options: Mapping[str, Any], recipe: Recipe) -> DetrOptions:
+    """The family's own words, with what `loss` says of them. Raises ConfigError."""
+    if recipe.loss.background_weight == 0:
+        raise ConfigError(
+            "queries without an object would never learn to be silent",
+            record="loss.background_weight",
+            value=recipe.loss.background_weight,
+            mend="say more than 0; DETR's own is 0.1",
+        )
+    words = own_words.read(DetrOptions, folded(recipe.loss, options, LOSS_HOMES), "detr")
+    if words.focal is not None and not recipe.trains:
+        raise ConfigError(
+            "nothing is trained: the weights know how they are to be scored",
+            record="options.focal",
+            value=words.focal,
+            mend="leave it out",
+        )
+    _check_loss(recipe.loss, words)
+    return words
+
+
+def _check_loss(words: LossWords, options: DetrOptions) -> None:
+    """Raises ConfigError where the loss and the way to score do not go together."""
+    if options.focal == "sigmoid" and not words.focal:
+        raise ConfigError(
+            f"does not go with classification: {words.classification}",
+            record="options.focal",
+            value=options.focal,
+            mend="say loss.classification: focal or weighted_focal, or leave it out",
+        )
+    if options.focal == "sigmoid" and words.label_smoothing:
+        raise ConfigError(
+            "smooths a softmax; this head has a sigmoid a class",
+            record="loss.label_smoothing",
+            value=words.label_smoothing,
+            mend="leave it out, or say options.focal: softmax",
+        )
+
+
+def scored(resolved: DetrOptions, said: DetrOptions, recipe: Recipe) -> DetrOptions:
+    """With the head's way to score: the checkpoint's where nothing is trained, else what the loss asks for.
+
+    A sigmoid a class has no weight of `no object`, as Deformable DETR's, unless one is said.
+    """
+    if not recipe.trains:
+        return resolved.model_copy(update={"focal": resolved.focal or "softmax"})
+    focal = said.focal or "softmax"
+    weight = said.no_object_weight
+    if weight is None:
+        weight = 1.0 if focal == "sigmoid" else resolved.no_object_weight
+    return resolved.model_copy(update={"focal": focal, "no_object_weight": weight})
+
+
+def check_recipe(recipe: Recipe, options: DetrOptions) -> None:
+    """Raises RecipeError for sizes that the backbone or the augmentation can't take. `recipe` is resolved."""
+    if recipe.input_size.short < options.stride:
+        raise RecipeError(
+            f"the backbone shrinks a picture {options.stride} times: nothing would be left of it",
+            record="train.image_size",
+            value=recipe.image_size,
+            mend=f"say {options.stride} or more, or give the backbone fewer stages",
+        )
+    augment.check(options.augment, recipe)
+
+
+def recipe(recipe: Recipe, *, tiny: bool, random: bool) -> Recipe:
+    """With the family's own values where the recipe is open. Raises RecipeError."""
+    if recipe.optimizer == "sgd" and recipe.lr is None:
+        raise RecipeError(
+            "nobody has published an SGD rate for DETR", record="train.lr", mend="say which, or use adamw"
+        )
+    usual = dict(TINY_USUAL if tiny else USUAL)
+    usual["warmup_epochs"] = min(usual["warmup_epochs"], recipe.epochs / 10)
+    lr = recipe.lr or usual["lr"]
+    usual |= {"backbone_lr": lr if random else lr * BACKBONE_SHARE, "momentum": 0.9}
+    full = recipe.model_copy(
+        update={word: value for word, value in usual.items() if getattr(recipe, word) is None}
+    )
+    return stages.resolved(full, PARTS, "detr")
+
+
+def ledger(asked: Recipe, used: Recipe, weights: str) -> tuple[LedgerEntry, ...]:
+    entries = []
+    if asked.image_size is None and weights != "none":
+        entries.append(
+            LedgerEntry(
+                word="image_size",
+                asked="the family's own",
+                used=str(used.input_size),
+                why="DETR fixes the short side too; here the long side is matched for every detector",
+            )
+        )
+    if weights != "none":
+        entries.append(
+            LedgerEntry(
+                word="backbone_lr",
+                asked=str(used.backbone_lr),
+                used=f"{used.backbone_lr}, 0 for the stem and the first stage",
+                why="DETR trains pretrained backbones so",
+            )
+        )
+    return tuple(entries)

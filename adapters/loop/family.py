@@ -1,0 +1,65 @@
+"""What families on the loop share: how a detector is built from a plan, and read back. Light: no torch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.adapters.class_map import ClassMap
+from bench.detector import Detector, Plan
+
+if TYPE_CHECKING:
+    from bench.adapters.loop.trainable import Trainable
+
+
+class LoopFamily:
+    """Builds and loads; a family adds its variants, `plan` and what is its own below."""
+
+    name: str
+    several_devices = True
+
+    def build(self, plan: Plan, *, classes: Sequence[str], seed: int, device: str) -> Detector:
+        import torch
+
+        from bench.adapters.loop.detector import LoopDetector, Saved
+
+        carried = self.known_classes(plan, classes)
+        others = carried.others if carried else ()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            trainable = self.make(plan, (*classes, *others))
+        digest = None if plan.weights == "none" else self.start(trainable, plan, classes, carried)
+        saved = Saved(
+            plan=plan,
+            classes=tuple(classes),
+            normalisation=self.normalisation(plan),
+            weights_sha256=digest,
+            class_map=carried.named() if carried else {},
+            others=others,
+        )
+        return LoopDetector(trainable, saved, device=device)
+
+    def load(self, path: Path, *, device: str) -> Detector:
+        from bench.adapters.loop.detector import LoopDetector, load_weights, read_saved
+
+        saved = read_saved(path, self.name)
+        trainable = self.make(saved.plan, saved.head)
+        load_weights(trainable, path)
+        return LoopDetector(trainable, saved, device=device)
+
+    def make(self, plan: Plan, head: Sequence[str]) -> "Trainable":
+        """The network with random weights and a class head of these names."""
+        raise NotImplementedError
+
+    def known_classes(self, plan: Plan, classes: Sequence[str]) -> ClassMap | None:
+        """Of weights that are judged as they come; None where there is a training. Raises RecipeError."""
+        raise NotImplementedError
+
+    def start(
+        self, trainable: "Trainable", plan: Plan, classes: Sequence[str], carried: ClassMap | None
+    ) -> str:
+        """Fill the network from `plan.weights`, which is not 'none'; the file's fingerprint."""
+        raise NotImplementedError
+
+    def normalisation(self, plan: Plan) -> str:
+        """The norm layers in words."""
+        raise NotImplementedError
