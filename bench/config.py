@@ -11,8 +11,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -23,9 +21,10 @@ from pydantic import (
 
 from bench import config_tree, registry
 from bench.config_problems import guess, problems
+from bench.data_words import DataConfig
 from bench.errors import BenchError, ConfigError
 from bench.loss import CLASSIFICATION_WORDS, LossWords
-from bench.recipe import LENGTH_WORDS, Recipe
+from bench.recipe import LENGTH_WORDS, Recipe, Words
 from bench.search_words import SearchWords
 
 CONFIG_NAME = "bench.yaml"
@@ -52,69 +51,6 @@ def _names_devices(value: str) -> str:
 
 
 FolderName = Annotated[str, AfterValidator(_names_a_folder)]
-
-
-class Words(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SplitConfig(Words):
-    """How pictures are shared out."""
-
-    kind: Literal["published", "random", "grouped"] | None = Field(
-        None, description="Default: published where the source has splits, random otherwise."
-    )
-    val: Annotated[float, Field(gt=0, lt=1)] = Field(0.15, description="Share of the pictures.")
-    test: Annotated[float, Field(gt=0, lt=1)] = Field(0.15, description="Share of the pictures.")
-    seed: int = Field(0, ge=0)
-    group: str = Field(
-        "roboflow",
-        description="What `grouped` keeps together: `roboflow` (the stem before .rf.), `folder`, or a "
-        "regular expression whose first group is taken from the file's name.",
-    )
-
-
-class SyntheticConfig(Words):
-    """Scenes that are drawn here; the embedded default."""
-
-    pictures: int = Field(900, ge=12, description="In all splits together.")
-    size: int = Field(96, ge=32, description="Width and height in pixels.")
-    seed: int = Field(0, ge=0)
-
-
-class DataConfig(Words):
-    """Which data, and what is made of it."""
-
-    source: str = Field(description="The format: synthetic, coco, yolo, taco or fracture.")
-    path: Path | None = Field(None, description="The dataset's folder, relative to this file.")
-    annotations: Path | tuple[Path, ...] | dict[Literal["train", "val", "test"], Path] | None = Field(
-        None, description="For COCO: the json, several, or one for each split; relative to `path`."
-    )
-    images: Path | None = Field(
-        None, description="For COCO: the folder that file names start from. Default: `path`."
-    )
-    classes: str | dict[str, Any] | None = Field(
-        None, description="A shipped class table (taco-7, fracture), a table's file, or a table written here."
-    )
-    split: SplitConfig = SplitConfig()
-    limit: int | None = Field(
-        None, ge=3, description="For quick trials: a stratified share of each split, so many pictures in all."
-    )
-    synthetic: SyntheticConfig = SyntheticConfig()
-
-    @field_validator("source")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in registry.SOURCES:
-            known = list(registry.SOURCES)
-            raise ValueError(f"there are: {', '.join(known)}" + guess(value, known))
-        return value
-
-    @model_validator(mode="after")
-    def _placed(self) -> "DataConfig":
-        if self.source != "synthetic" and self.path is None:
-            raise ValueError(f"source {self.source!r} needs `path`: the dataset's folder")
-        return self
 
 
 class ModelConfig(Words):

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.boxes import xyxy_to_xywh
-from bench.config import DataConfig
+from bench.data_words import DataConfig
 from bench.datasets import convert
 from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images, Source
 from bench.datasets.sources import coco

@@ -30,7 +30,7 @@ from bench import registry
 from bench.adapters.loop import feed
 from bench.adapters.loop.trainable import Batch
 from bench.adapters.yolo.loss import class_loss, put_into
-from bench.config import DataConfig, SyntheticConfig
+from bench.data_words import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.detector import Detector, Plan
 from bench.layout import Layout

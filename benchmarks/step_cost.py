@@ -33,7 +33,7 @@ from bench.adapters.loop.budget import Spent
 from bench.adapters.loop.detector import LoopDetector
 from bench.adapters.loop.trainable import Batch
 from bench.adapters.loop.training import _Training
-from bench.config import DataConfig, SyntheticConfig
+from bench.data_words import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.detector import FitContext
 from bench.layout import Layout

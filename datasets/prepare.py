@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import registry
-from bench.config import DataConfig
+from bench.data_words import DataConfig
 from bench.datasets import classes, findings, fingerprint, layout, pictures, repairs, splits, statistics
 from bench.datasets.dataset import Reader, Source
 from bench.datasets.progress import Progress, nothing

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from bench import registry
-from bench.config import LONGEST_NAME, DataConfig
+from bench.config import LONGEST_NAME
+from bench.data_words import DataConfig
 from bench.datasets import classes, names, splits
 from bench.datasets.dataset import NO_SPLIT, Dataset, Reader, Source
 from bench.datasets.findings import KINDS

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.boxes import Boxes, xyxy_to_xywh
-from bench.config import DataConfig
+from bench.data_words import DataConfig
 from bench.datasets import prepare
 from bench.layout import CATEGORY_OFFSET, Layout, SplitName
 

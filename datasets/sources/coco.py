@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.config import DataConfig
+from bench.data_words import DataConfig
 from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images, Source
 from bench.datasets.findings import Finding
 from bench.datasets.problems import Problems

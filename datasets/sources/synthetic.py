@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import files
-from bench.config import DataConfig, SyntheticConfig
+from bench.data_words import DataConfig, SyntheticConfig
 from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images, Source
 from bench.datasets.sources import scenes
 

@@ -9,7 +9,7 @@ from bench import memory, registry
 from bench.cell import batch
 from bench.cell.batch import Try, chosen, settled
 from bench.cell.spec import CellSpec
-from bench.config import DataConfig, SyntheticConfig
+from bench.data_words import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.errors import RecipeError
 from bench.layout import Layout

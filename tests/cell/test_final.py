@@ -11,7 +11,7 @@ from bench.adapters.fake import FakeDetector
 from bench.cell import final
 from bench.cell.spec import CellSpec
 from bench.cell.work import work
-from bench.config import DataConfig, SyntheticConfig
+from bench.data_words import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.detector import FitContext
 from bench.layout import Layout

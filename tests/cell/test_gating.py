@@ -9,7 +9,7 @@ from bench import registry
 from bench.adapters.fake import FakeDetector
 from bench.cell.spec import CellSpec
 from bench.cell.work import work
-from bench.config import DataConfig, SyntheticConfig
+from bench.data_words import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.layout import Layout
 from bench.provenance import provenance

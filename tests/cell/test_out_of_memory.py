@@ -10,7 +10,7 @@ from bench.cell import batch
 from bench.cell.batch import Try
 from bench.cell.spec import CellSpec
 from bench.cell.work import work
-from bench.config import DataConfig, SyntheticConfig
+from bench.data_words import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.layout import Layout
 from bench.provenance import provenance

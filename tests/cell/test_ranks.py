@@ -15,7 +15,7 @@ from bench import registry
 from bench.cell import ranks as cell_ranks
 from bench.cell.ranks import together
 from bench.cell.spec import CellSpec
-from bench.config import DataConfig, SyntheticConfig
+from bench.data_words import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.detector import FitContext, Plan
 from bench.errors import RunError

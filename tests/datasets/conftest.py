@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.config import DataConfig
+from bench.data_words import DataConfig
 
 SIZE_WH = (64, 48)
 

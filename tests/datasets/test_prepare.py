@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.config import DataConfig
+from bench.data_words import DataConfig
 from bench.datasets import prepare
 from bench.errors import DataError
 from bench.layout import SPLITS
@@ -197,7 +197,7 @@ def test_two_processes_at_once_share_one_layout(coco, tmp_path):
     script.write_text(
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from bench.config import DataConfig\n"
+        "from bench.data_words import DataConfig\n"
         "from bench.datasets import prepare\n"
         "go = Path(sys.argv[3])\n"
         "go.with_name(sys.argv[4]).touch()\n"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.config import DataConfig, SplitConfig
+from bench.data_words import DataConfig, SplitConfig
 from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images
 from bench.datasets.sources import fracture
 from bench.datasets.splits import LEFT_OUT, assign

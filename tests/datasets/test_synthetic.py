@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.config import DataConfig, SyntheticConfig
+from bench.data_words import DataConfig, SyntheticConfig
 from bench.datasets.dataset import Source
 from bench.datasets.sources import scenes, synthetic
 

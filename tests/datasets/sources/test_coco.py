@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.config import DataConfig
+from bench.data_words import DataConfig
 from bench.datasets import sniff
 from bench.datasets.dataset import NO_SPLIT
 from bench.datasets.sources.coco import read

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.config import DataConfig
+from bench.data_words import DataConfig
 from bench.datasets import prepare
 from bench.datasets.problems import Problems
 from bench.datasets.sources import fracture, yolo_rows
