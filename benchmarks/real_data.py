@@ -76,6 +76,16 @@ def with_losses(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 STANDARD = [family("detr", "resnet-50"), family("yolo", "m"), family("frcnn", "resnet50_fpn")]
 
+SHORT: dict[str, Any] = {"epochs": 3, "batch_size": 16, "image_size": 192}
+LONG: dict[str, Any] = {
+    "epochs": 30,
+    "batch_size": 16,
+    "image_size": 640,
+    "val_every": 3,
+    "amp": True,
+    "workers": 4,
+}
+
 LAPTOP: dict[str, dict[str, Any]] = {
     "taco-tiny": {
         "data": TACO,
@@ -87,16 +97,8 @@ LAPTOP: dict[str, dict[str, Any]] = {
         "models": TINY,
         "train": {"epochs": 12, "batch_size": 16, "image_size": 192, "val_every": 2},
     },
-    "fracture-queries": {
-        "data": FRACTURE,
-        "models": QUERIES,
-        "train": {"epochs": 3, "batch_size": 16, "image_size": 192},
-    },
-    "fracture-queries-apart": {
-        "data": FRACTURE_APART,
-        "models": QUERIES,
-        "train": {"epochs": 3, "batch_size": 16, "image_size": 192},
-    },
+    "fracture-queries": {"data": FRACTURE, "models": QUERIES, "train": SHORT},
+    "fracture-queries-apart": {"data": FRACTURE_APART, "models": QUERIES, "train": SHORT},
     "losses-drawn": {
         "data": {"source": "synthetic"},
         "models": with_losses(TINY),
@@ -140,30 +142,8 @@ GPU: dict[str, dict[str, Any]] = {
             "workers": 4,
         },
     },
-    "fracture-queries": {
-        "data": FRACTURE,
-        "models": QUERIES,
-        "train": {
-            "epochs": 30,
-            "batch_size": 16,
-            "image_size": 640,
-            "val_every": 3,
-            "amp": True,
-            "workers": 4,
-        },
-    },
-    "fracture-queries-apart": {
-        "data": FRACTURE_APART,
-        "models": QUERIES,
-        "train": {
-            "epochs": 30,
-            "batch_size": 16,
-            "image_size": 640,
-            "val_every": 3,
-            "amp": True,
-            "workers": 4,
-        },
-    },
+    "fracture-queries": {"data": FRACTURE, "models": QUERIES, "train": LONG},
+    "fracture-queries-apart": {"data": FRACTURE_APART, "models": QUERIES, "train": LONG},
     "losses-fracture": {
         "data": FRACTURE,
         "models": with_losses(STANDARD),
