@@ -34,14 +34,15 @@ def problems(error: ValidationError, model: type[BaseModel], prefix: str = "") -
     """One ConfigError a fault, in the file's order; `prefix` begins every key."""
     found: dict[str, BenchError] = {}
     items = error.errors()
-    wrong_within = {item["loc"][0] for item in items if len(item["loc"]) > 1}
+    wrong_within = {item["loc"][:depth] for item in items for depth in range(len(item["loc"]))}
     for item in items:
         location = item["loc"]
-        if item["type"] == "too_short" and location[0] in wrong_within:
+        if item["type"] == "too_short" and location in wrong_within:
             continue  # what is wrong with the entries has been said; they are not missing
         real, field = _follow(model, location)
-        unknown = item["type"] == "extra_forbidden"
+        unknown = item["type"] == "extra_forbidden" and len(real) == len(location) - 1
         key = prefix + ".".join(str(part) for part in (location if unknown else real))
+        key = key.removesuffix(".")  # what is wrong with all of it
         if unknown:
             found[key] = _unknown(key, str(location[-1]), _known_keys(model, location[:-1]))
         elif key not in found or len(real) == len(location):
@@ -50,7 +51,7 @@ def problems(error: ValidationError, model: type[BaseModel], prefix: str = "") -
             found[key] = ConfigError(
                 _several(field) if several else _text(item, field),
                 record=key or None,
-                value=_shown(item),
+                value=_shown(item, (str, int, float, dict) if several else (str, int, float)),
             )
     return list(found.values())
 
@@ -82,8 +83,8 @@ def _several(field: FieldInfo | None) -> str:
     return f"is nothing that it can be: {meant}"
 
 
-def _shown(item: Any) -> object:
-    return item["input"] if isinstance(item["input"], (str, int, float)) else None
+def _shown(item: Any, kinds: tuple[type, ...]) -> object:
+    return item["input"] if isinstance(item["input"], kinds) else None
 
 
 def _unknown(key: str, last: str, known: Sequence[str]) -> ConfigError:

@@ -43,15 +43,19 @@ def free_mib(device: str) -> float:
     return (free if left is None else min(free, left)) / MIB
 
 
-def reason(error: BaseException, recipe: Recipe, device: str) -> str:
-    """What was asked for, what is free while the failed attempt still holds its own, and what to change."""
+def reason(error: BaseException, recipe: Recipe, device: str, devices: int = 1) -> str:
+    """What was asked for, what is free while the failed attempt still holds its own, and what to change.
+
+    `device` is the one that lacks it, of `devices` that share each batch.
+    """
     told = str(error).strip().splitlines()
     what = f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
     try:
         free = f"{free_mib(device):,.0f} MiB were left"
     except RuntimeError:  # a GPU that tells nothing any more
         free = "nobody knows what was left"
-    return f"out of memory on {device} with {asked(recipe)}; {free} ({what})\n  Mend: {mend(recipe, device)}"
+    change = mend(recipe, device, devices)
+    return f"out of memory on {device} with {asked(recipe)}; {free} ({what})\n  Mend: {change}"
 
 
 def asked(recipe: Recipe) -> str:
@@ -59,12 +63,12 @@ def asked(recipe: Recipe) -> str:
     return f"batch_size {recipe.batch_size}, image_size {recipe.image_size}, amp {str(recipe.amp).lower()}"
 
 
-def mend(recipe: Recipe, device: str) -> str:
+def mend(recipe: Recipe, device: str, devices: int = 1) -> str:
     """Words that need less, the one that leaves the training as it is first."""
     ways = []
     batch = recipe.batch_size
-    if isinstance(batch, int) and batch > 1:
-        smaller = next(size for size in range(batch // 2, 0, -1) if batch % size == 0)
+    if isinstance(batch, int) and batch >= 2 * devices:
+        smaller = next(size for size in range(batch // 2, 0, -1) if batch % size == size % devices == 0)
         steps = batch // smaller * recipe.accumulate
         ways.append(
             f"train.batch_size: {smaller} with train.accumulate: {steps}, "

@@ -97,7 +97,7 @@ LENGTH_WORDS = frozenset({"epochs", "budget", "stages"})
 
 
 class Words(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Budget(Words):

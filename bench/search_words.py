@@ -4,6 +4,7 @@ import contextlib
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -66,6 +67,12 @@ class Range:
     @property
     def whole(self) -> bool:
         return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` may be drawn: from low to high, and a whole number of steps above low."""
+        step = self.step or (1 if self.whole else None)
+        above = Decimal(str(value)) - Decimal(str(self.low))  # 0.3 is three steps of 0.1, in decimals alone
+        return self.low <= value <= self.high and (step is None or not above % Decimal(str(step)))
 
 
 Parameter = Choice | Range
@@ -217,6 +224,8 @@ def _range(raw: Mapping[str, Any], when: Conditions) -> Range:
     parsed = Range(low, high, step, log, when)
     if step is not None and parsed.whole and not isinstance(step, int):
         raise ValueError(f"low and high are whole numbers, so step is one (found {step})")
+    if not parsed.holds(high):
+        raise ValueError(f"steps of {step} from {low} do not lead to high ({high})")
     return parsed
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from bench.records import CellRecord, CocoFigures
 from bench.reports import wording
 from bench.reports.comparison import Comparison, Contestant
+from bench.reports.ranking import rare_ap
 
 Figure = Callable[[CellRecord], float | None]
 
@@ -64,7 +65,7 @@ COLUMNS: tuple[Column, ...] = (
         "AP rare",
         QUALITY,
         "high",
-        _split("test", "AP_rare"),
+        rare_ap,
         wording.share,
         "mean over the rare classes, which stand under the table",
     ),

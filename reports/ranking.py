@@ -68,8 +68,8 @@ def test_ap(record: CellRecord) -> float | None:
 
 
 def rare_ap(record: CellRecord) -> float | None:
-    """Mean AP of the rare classes on test."""
-    return record.test.AP_rare if record.test else None
+    """Mean AP of the rare classes on test, of the final training where there is one."""
+    return record.ranked.AP_rare if record.ranked else None
 
 
 def ranking(records: Sequence[CellRecord]) -> list[Ranked]:

@@ -71,7 +71,9 @@ def _final(record: CellRecord) -> str:
     training = record.final.training
     chosen = wording.share(record.test.coco.AP if record.test else None)
     return (
-        f"{training.epochs} epochs on {wording.count(record.final.pictures, 'picture')}; "
+        f"{training.epochs} epochs on {wording.count(record.final.pictures, 'picture')} "
+        f"({training.pictures_seen:,} seen, {training.optimizer_steps:,} steps, "
+        f"{wording.seconds(training.duration_s)}); "
         f"the model chosen on val has a test AP of {chosen}"
     )
 

@@ -1,5 +1,6 @@
 """bench.yaml: what is read, overridden, refused."""
 
+import math
 from pathlib import Path
 
 import jsonschema
@@ -140,7 +141,13 @@ def test_all_problems_are_reported_together_with_guesses() -> None:
         ({**MINIMAL, "data": {"source": "coco"}}, "needs `path`"),
         ({**MINIMAL, "device": "gpu"}, "device: can be: auto, cpu, cuda, cuda:N, cuda:N,M"),
         ({**MINIMAL, "device": "cuda:0,1,0"}, "device: names the same GPU twice (found: 'cuda:0,1,0')"),
-        ({**MINIMAL, "train": {"val_every": {"steps": 0}}}, "train.val_every"),
+        ({**MINIMAL, "train": {"val_every": {"steps": 0}}}, "(found: {'steps': 0})"),
+        ({**MINIMAL, "train": {"val_every": {"epochs": 2}}}, "1 problem in my.yaml:\n- train.val_every: is"),
+        *(
+            ({**MINIMAL, "train": {word: math.inf}}, f"train.{word}: should be a finite number (found: inf)")
+            for word in ("lr", "clip_norm", "weight_decay", "warmup_epochs")
+        ),
+        ({**MINIMAL, "train": {"budget": {"seconds": math.inf}}}, "train.budget.seconds: should be a finite"),
         *(
             ({**MINIMAL, "name": name}, "it names a folder")
             for name in ("../../esc", "a/b", "a\nb", "", "n" * 65)
@@ -151,6 +158,10 @@ def test_all_problems_are_reported_together_with_guesses() -> None:
         ({**MINIMAL, "data": 5}, "data: should hold keys (found: 5)"),
         ({**MINIMAL, "data": {"source": "synthetic", "path": 5}}, "data.path: should be a path (found: 5)"),
         ({"models": ["fake"]}, "data: is missing"),
+        (
+            {**MINIMAL, "models": [{"family": "fake", "loss": {"focal_gamma": 1}}]},
+            "models.fake.loss: focal_gamma has no effect",
+        ),
     ],
 )
 def test_what_can_t_be_is_refused(tree: object, words: str) -> None:

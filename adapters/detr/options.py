@@ -32,7 +32,7 @@ class Backbone(BaseModel):
 class DetrOptions(BaseModel):
     """What stands open (None) is the variant's, or that of the weights."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     backbone: Backbone | None = None
     norm: Literal["batch", "frozen"] | None = Field(

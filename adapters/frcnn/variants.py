@@ -119,7 +119,7 @@ Anchors = Annotated[
 class Options(BaseModel):
     """The family's own words. None takes the variant's own figure; a resolved plan has none left."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     box_nms: Annotated[float, Field(gt=0, le=1)] = Field(
         0.5, description="IoU over which the weaker of two boxes of one class is dropped."

@@ -7,24 +7,19 @@ a GPU some kernels add in whatever order their threads end, so the last digits m
 
 import math
 import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any
 
 import torch
 
-from bench.adapters.loop import feed, optimiser, precision, randomness, stages
+from bench.adapters.loop import feed, randomness
 from bench.adapters.loop import state as training_state
-from bench.adapters.loop.accumulation import Shares, grouped
-from bench.adapters.loop.average import Average
+from bench.adapters.loop.accumulation import grouped
 from bench.adapters.loop.budget import Length, Spent
-from bench.adapters.loop.freezing import Freezing
+from bench.adapters.loop.learner import Learner
 from bench.adapters.loop.means import Means
-from bench.adapters.loop.schedule import factor, place
-from bench.adapters.loop.stages import Stretch
 from bench.adapters.loop.state import Progress
-from bench.adapters.loop.trainable import Batch, Trainable
-from bench.adapters.loop.validation import Validation, on_device
+from bench.adapters.loop.trainable import Trainable
+from bench.adapters.loop.validation import Validation
 from bench.adapters.ranks import ALONE, Ranks
 from bench.detector import FitContext
 from bench.errors import RunError
@@ -59,28 +54,17 @@ class _Training:
         context: FitContext,
         ranks: Ranks = ALONE,
     ) -> None:
-        stages.check(recipe, list(trainable.parts), "this model")
         self.ranks = ranks
         self.recipe = recipe
         self.context = context
-        self.accelerator = precision.accelerator(context.device, recipe)
+        self.learner = Learner(trainable, recipe, context.device, ranks)
         train, val = layout.examples("train"), layout.examples("val")
         self.length = Length.of(recipe, len(train))
         self.loader, self.epochs = feed.training(
             train, recipe, context.seed, context.device, trainable.augment, ranks
         )
-        self.trainable = trainable.to(context.device)
+        self.trainable = trainable
         self.validation = Validation(trainable, val, recipe, context.device)
-        ranks.begin_alike(trainable)
-        precision.arrange(trainable, recipe)
-        self.freezing = Freezing(trainable)
-        self.stages = stages.stretches(recipe)
-        self.stage = self.stages[0]
-        self.freezing.freeze(self.stage.freeze)
-        groups = optimiser.groups(trainable, self.stage.recipe)
-        self.optimizer = optimiser.make(recipe, groups)
-        self.model = self.accelerator.prepare(trainable)
-        self.average = Average(trainable, recipe.ema) if recipe.ema else None
         self.terms = {
             "recipe": recipe.model_dump(mode="json"),
             "seed": context.seed,
@@ -91,7 +75,7 @@ class _Training:
     def run(self) -> TrainingRecord:
         stop = self._take_up()
         while not stop and not self.length.over(self.progress.spent):
-            self._enter(stages.of_epoch(self.stages, self.progress.epoch + 1))
+            self.learner.enter(self.progress.epoch + 1)
             stop = self._epoch()
         if stop and not self.progress.stopped:
             self.progress.stopped = True
@@ -104,13 +88,7 @@ class _Training:
         if found is None:
             return False
         self.progress, parts = found
-        self._enter(stages.of_epoch(self.stages, self.progress.epoch))
-        self.trainable.load_state_dict(parts["weights"])
-        self.optimizer.load_state_dict(parts["optimizer"])
-        if self.accelerator.scaler is not None and parts["scaler"]:
-            self.accelerator.scaler.load_state_dict(parts["scaler"])
-        if self.average is not None:
-            self.average.load_state(parts["average"])
+        self.learner.load_state(parts, self.progress.epoch)
         if self.progress.stopped:
             return True
         # The kill may have come before anyone heard of that epoch.
@@ -119,13 +97,6 @@ class _Training:
     def _tell(self, record: EpochRecord) -> bool:
         """What the harness says to an epoch, to every rank: whether to stop."""
         return self.ranks.told(self.context.on_epoch(record) if self.ranks.first else False)
-
-    def _enter(self, stage: Stretch) -> None:
-        """Go on by the rates and the frozen parts of `stage`."""
-        if stage is not self.stage:
-            self.stage = stage
-            self.freezing.freeze(stage.freeze)
-            optimiser.regroup(self.optimizer, optimiser.groups(self.trainable, stage.recipe))
 
     def _epoch(self) -> bool:
         """The next epoch, validated where it is due, its result safe on disk and told; whether to stop."""
@@ -153,7 +124,7 @@ class _Training:
         """What there is to tell of the epoch since `begun`; its weights are kept if they are the best."""
         val_losses: dict[str, float] = {}
         val_metrics: dict[str, float] = {}
-        with self._judged_weights():
+        with self.learner.judged_weights():
             if validate and self.context.score_val is not None and self.ranks.first:
                 val_losses, found = self.validation.look()
                 val_metrics = self.context.score_val(found)
@@ -165,7 +136,7 @@ class _Training:
                     train_losses=train_losses,
                     val_losses=val_losses,
                     val_metrics=val_metrics,
-                    learning_rates={group["name"]: group["lr"] for group in self.optimizer.param_groups},
+                    learning_rates=self.learner.rates,
                     optimizer_steps=spent.steps,
                     pictures_seen=spent.pictures,
                     duration_s=time.perf_counter() - begun,
@@ -191,20 +162,20 @@ class _Training:
         self.epochs.epoch = epoch
         self.epochs.limit = self.length.pictures_left(before)
         steps = self.length.steps_left(before)
-        self.freezing.train_mode()
+        self.learner.freezing.train_mode()
         means = Means()
         spent = replace(before, epochs=epoch)
         for number, group in enumerate(grouped(self.loader, self.recipe.accumulate), start=1):
-            self._set_rates(spent)
-            pictures = self._step(group, means)
+            self.learner.set_rates(self.length, spent)
+            pictures = self.learner.step(group, means)
             spent = Spent(
                 epochs=epoch,
                 steps=spent.steps + 1,
                 pictures=spent.pictures + pictures,
                 seconds=seconds() if self.length.seconds is None else self.ranks.told(seconds()),
             )
-            if self.average is not None:
-                self.average.update(spent.steps)
+            if self.learner.average is not None:
+                self.learner.average.update(spent.steps)
             if self.ranks.first:
                 self.context.on_step(number, steps)
             if self.length.seconds is not None and spent.seconds >= self.length.seconds:
@@ -220,39 +191,9 @@ class _Training:
                     self.progress.advance(spent, record)
                     self._write_state()
                     break
-                self.freezing.train_mode()
+                self.learner.freezing.train_mode()
                 validating += time.perf_counter() - paused
         return _finite(means.values(self.ranks), epoch), replace(spent, seconds=self.ranks.told(seconds()))
-
-    def _set_rates(self, spent: Spent) -> None:
-        """Those of the step that comes after `spent`."""
-        share = factor(self.stage.recipe, place(self.stage, self.length, spent))
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * share
-
-    def _step(self, group: list[Batch], means: Means) -> int:
-        """One optimiser step; the losses before it go into `means`. How many pictures all ranks took."""
-        shares = Shares(self.trainable, group, self.ranks)
-        for number, batch in enumerate(group):
-            if not len(batch):  # a rank's part of a last batch that is smaller than the ranks are many
-                continue
-            losses: dict[str, torch.Tensor] = self.model(on_device(batch, self.recipe, self.context.device))
-            names, stacked = tuple(losses), torch.stack(list(losses.values()))
-            if not shares.alone:
-                stacked = stacked * stacked.new_tensor([shares.of(number, name) for name in names])
-            weights = [self.trainable.loss_weights.get(name, 1.0) for name in names]
-            even = all(weight == 1.0 for weight in weights)
-            self.accelerator.backward((stacked if even else stacked * stacked.new_tensor(weights)).sum())
-            means.add_sums(names, stacked.detach().double() * shares.pictures, len(batch))
-        self.ranks.add_gradients(self.trainable.parameters())
-        optimiser.step(
-            self.optimizer, self.trainable, clip_norm=self.recipe.clip_norm, scaler=self.accelerator.scaler
-        )
-        return shares.pictures
-
-    def _judged_weights(self) -> AbstractContextManager[None]:
-        """Inside, the network has the weights that are validated and kept."""
-        return nullcontext() if self.average is None else self.average.in_place()
 
     def _choose(self, record: EpochRecord) -> None:
         """Keep the network's present weights if they are the best so far."""
@@ -266,21 +207,11 @@ class _Training:
     def _write_state(self) -> None:
         if not self.ranks.first:
             return
-        scaler = self.accelerator.scaler
-        parts: dict[str, Any] = {
-            "weights": self.trainable.state_dict(),
-            "average": [] if self.average is None else self.average.state(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": scaler.state_dict() if scaler is not None else {},
-        }
-        training_state.write(self.context.workdir, self.terms, self.progress, parts)
+        training_state.write(self.context.workdir, self.terms, self.progress, self.learner.state())
 
     def _finish(self) -> TrainingRecord:
         progress = self.progress
-        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
-        self.freezing.end()
-        if self.average is not None:
-            self.average.adopt()
+        self.learner.end()
         if progress.epoch and self.ranks.first:
             training_state.write_last(self.context.workdir, self.trainable)
         if progress.best_epoch:

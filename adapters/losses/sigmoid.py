@@ -42,6 +42,7 @@ class SigmoidLoss(nn.Module):
         row = torch.tensor([*weighing.classes, weighing.background], dtype=torch.float32)
         self.register_buffer("row", row, persistent=False)
         self.sides = weighing.sides
+        self.sided = self.sides != (1.0, 1.0)
         self.scale = self._scale(queries, boxes_a_picture) if weighing.normalise else 1.0
 
     def _scale(self, queries: int, boxes_a_picture: float) -> float:
@@ -63,7 +64,7 @@ class SigmoidLoss(nn.Module):
         loss = binary_cross_entropy_with_logits(logits, wanted, reduction="none")
         loss = loss * focal_factor(logits, wanted, self.weighing.gamma)
         there, none = self.sides
-        if there != none:
+        if self.sided:
             loss = loss * (none + (there - none) * wanted)
         objects = (targets < classes).sum().clamp(min=1)
         return self.scale * (loss.sum(1) * self.row.to(loss)[targets]).sum() / objects
@@ -71,7 +72,7 @@ class SigmoidLoss(nn.Module):
     def record(self) -> LossRecord:
         """Told as a cell's record has it."""
         there, none = self.sides
-        sides = f"; side {there:g} of the true class, {none:g} of the others" if there != none else ""
+        sides = f"; side {there:g} of the true class, {none:g} of the others" if self.sided else ""
         side = " side" if sides else ""
         focus = f" |t - p|^{self.weighing.gamma:g}" if self.weighing.gamma else ""
         scale = f"{self.scale:.4g} " if self.scale != 1 else ""

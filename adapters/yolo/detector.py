@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench import files
-from bench.adapters.loop.stages import stretches
 from bench.adapters.ranks import Ranks
 from bench.adapters.weights.published import fingerprint
 from bench.adapters.yolo import echo as yolo_echo
 from bench.adapters.yolo import model as yolo_model
 from bench.adapters.yolo import state as yolo_state
 from bench.adapters.yolo.detections import Predictor
-from bench.adapters.yolo.recipe import frozen_layers
 from bench.adapters.yolo.trainer import Trainer
 from bench.detector import Detections, FitContext, Plan
 from bench.errors import WeightsError
@@ -204,11 +202,3 @@ def _chosen_by(progress: yolo_state.Progress, *, judged: bool) -> str:
     if not progress.best_epoch:
         return UNTRAINED
     return CHOSEN_BY if judged else LAST
-
-
-def _never_trained(recipe: Recipe, backbone: int, layers: int) -> set[int]:
-    """Layers that are frozen in every stage."""
-    frozen = (
-        frozen_layers(stretch.freeze, backbone=backbone, layers=layers) for stretch in stretches(recipe)
-    )
-    return set.intersection(*map(set, frozen))

@@ -21,11 +21,14 @@ object, before the first step.
 
     scale = sum(l) / sum(row' phi l),  row' the row without the class weights
 
+Where several processes train one model, the sums are over the batch of all of them.
+
 A head for end-to-end detection is trained beside a usual one (ultralytics' E2ELoss): both have the scale of
 the usual one, whose gradients alone reach the backbone.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,6 +45,15 @@ from bench.records import LossRecord
 BACKGROUND_WEIGHT = 1.0
 """Of anchors without an object, where nothing is said: YOLOv8's own loss makes no difference."""
 
+Total = Callable[[Tensor], Tensor]
+"""Element by element over all processes that train the model; asked by all of them at once."""
+
+
+def alone(sums: Tensor) -> Tensor:
+    """The total of a single process."""
+    return sums
+
+
 _log = logging.getLogger(__name__)
 
 
@@ -51,9 +63,10 @@ class ClassLoss(nn.Module):
     rows: Tensor  # (C + 1,) by class, no object last
     sides: Tensor  # the same without the class weights
 
-    def __init__(self, weighing: Weighing, scale: float | None = None) -> None:
+    def __init__(self, weighing: Weighing, scale: float | None = None, total: Total = alone) -> None:
         super().__init__()
         self.weighing = weighing
+        self._total = total
         there, none = weighing.sides
         empty = none * weighing.background
         for name, weights in (("rows", weighing.classes), ("sides", np.ones_like(weighing.classes))):
@@ -74,11 +87,19 @@ class ClassLoss(nn.Module):
         focused = loss * soft_focal_factor(logits, targets, gamma) if gamma else loss
         scale = self.scale
         if scale is None:
-            scale = _ratio(loss, self.sides.to(loss)[classes][..., None] * focused)
-            if torch.is_grad_enabled() and bool((strongest > 0).any()):
-                self.scale = scale
-                self._tell()
+            scale = self._measure(loss, self.sides.to(loss)[classes][..., None] * focused, strongest)
         return (scale * self.rows.to(loss)[classes])[..., None] * focused
+
+    def _measure(self, loss: Tensor, counted: Tensor, strongest: Tensor) -> float:
+        """The scale of this batch, kept where it trains and has an object; 1 where nothing counts."""
+        sums = torch.stack([part.detach().double().sum().cpu() for part in (loss, counted, strongest > 0)])
+        training = torch.is_grad_enabled()  # validation is one process's own affair
+        whole, focused, objects = (self._total(sums) if training else sums).tolist()
+        scale = whole / focused if focused else 1.0
+        if training and objects:
+            self.scale = scale
+            self._tell()
+        return float(scale)
 
     def record(self) -> LossRecord:
         """Told as a cell's record has it."""
@@ -100,7 +121,9 @@ class ClassLoss(nn.Module):
         _log.info("class loss: %s; b %g; w %s", record.formula, record.background_weight, weights)
 
 
-def class_loss(words: LossWords, layout: Layout, scale: float | None) -> ClassLoss | None:
+def class_loss(
+    words: LossWords, layout: Layout, scale: float | None, total: Total = alone
+) -> ClassLoss | None:
     """For a training on a layout; None leaves ultralytics' own. `scale`: that of a training that goes on.
 
     Raises ConfigError as `bench.frequencies.class_weights` does.
@@ -108,7 +131,7 @@ def class_loss(words: LossWords, layout: Layout, scale: float | None) -> ClassLo
     if not words.changes_classification:
         return None
     background = BACKGROUND_WEIGHT if words.background_weight is None else words.background_weight
-    return ClassLoss(Weighing.of(words, layout.class_counts("train"), background=background), scale)
+    return ClassLoss(Weighing.of(words, layout.class_counts("train"), background=background), scale, total)
 
 
 def put_into(criterion: Any, loss: ClassLoss) -> None:
@@ -116,9 +139,3 @@ def put_into(criterion: Any, loss: ClassLoss) -> None:
     heads = [getattr(criterion, name, None) for name in ("one2many", "one2one")]
     for head in [head for head in heads if head is not None] or [criterion]:
         head.bce = loss.to(head.device)
-
-
-def _ratio(loss: Tensor, counted: Tensor) -> float:
-    """1 where nothing counts: there is nothing to be scaled."""
-    whole = float(counted.detach().double().sum())
-    return float(loss.detach().double().sum()) / whole if whole else 1.0

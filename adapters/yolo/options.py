@@ -30,7 +30,7 @@ class YoloOptions(BaseModel):
     `auto_optimizer`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     augment: Literal["own", "none"] = Field(
         "own", description="none: every augmentation is off but the recipe's flip and multi_scale."

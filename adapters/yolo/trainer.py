@@ -103,7 +103,7 @@ class Trainer(SteppedTrainer):
         """The model and its average, which is validated, share the criterion; no checkpoint keeps it."""
         told = self.progress.loss
         scale = None if told is None else float(told["scale"])
-        self.class_loss = class_loss(self.recipe.loss, self.layout, scale)
+        self.class_loss = class_loss(self.recipe.loss, self.layout, scale, self.ranks.total)
         if self.class_loss is None:
             return
         model = unwrap_model(self.model)

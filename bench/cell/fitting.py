@@ -36,7 +36,7 @@ def fit(
     *,
     watch: Watch,
     enter: Callable[[str], None],
-    give_up: Callable[[str], None],
+    give_up: Callable[[Exception], None],
 ) -> Fitted:
     """The training that `folder` holds, if it is finished; else train, or go on where a killed one stood.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path[:] = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
 
 from bench import registry  # noqa: E402
-from bench.cell.ranks import Job, tell_reason  # noqa: E402
+from bench.cell.ranks import Job, tell  # noqa: E402
 from bench.detector import FitContext, World  # noqa: E402
 from bench.layout import Layout  # noqa: E402
 
@@ -22,7 +22,7 @@ def main() -> int:
     try:
         train(job)
     except Exception as error:
-        tell_reason(job.reason, error)
+        tell(job, error)
         return 1
     return 0
 

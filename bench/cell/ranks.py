@@ -6,6 +6,7 @@ bench.cell.rank`, which builds the same detector and calls the same `fit`. Its s
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from bench import files
+from bench import files, memory
 from bench.cell.spec import CellSpec
 from bench.detector import FitContext, World
 from bench.errors import BenchError, RunError
@@ -41,8 +42,20 @@ class Job(BaseModel):
     judged: bool
     """Whether rank 0 validates: the others then wait for it."""
     meeting: Path
-    reason: Path
-    """Where it writes why it failed."""
+    word: Path
+    """Where it writes why it failed: LastWord."""
+
+
+class LastWord(BaseModel):
+    """Why a helper failed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    lacking: bool
+    """Whether memory was not enough."""
+    misses: bool
+    """Whether all it knows is that another rank is gone."""
 
 
 class Helpers:
@@ -58,18 +71,12 @@ class Helpers:
             for _, path in jobs
         ]
 
-    def failure(self) -> str | None:
-        """What is known of the first helper that has ended badly."""
+    def failure(self) -> RunError | None:
+        """What is known of the first helper that has ended badly; Lacking, where memory was not enough."""
         ended = [(job, process.poll()) for job, process in zip(self._jobs, self._processes, strict=True)]
-        failed = [(job, code) for job, code in ended if code]
-        # One that was killed leaves no reason; what others say then is that they miss it.
-        for job, code in sorted(failed, key=lambda pair: pair[1] or 0):
-            where = f"rank {job.rank} on {job.device}"
-            if code is not None and code < 0:
-                return f"{where} was ended by signal {-code}: out of memory, or killed by hand"
-            told = job.reason.read_text(encoding="utf-8") if job.reason.is_file() else "it left no word"
-            return f"{where} failed: {told}"
-        return None
+        known = [_failure(job, code) for job, code in ended if code]
+        known.sort(key=lambda pair: pair[0])
+        return known[0][1] if known else None
 
     def end(self, *, wait_s: float) -> None:
         """Give them so long to end by themselves, then end them."""
@@ -93,7 +100,7 @@ def together(
     layout: Path,
     context: FitContext,
     devices: Sequence[str],
-    give_up: Callable[[str], None],
+    give_up: Callable[[Exception], None],
 ) -> Iterator[World]:
     """Inside, a helper runs on each of `devices` but the first; what is given is the caller's own place.
 
@@ -116,7 +123,7 @@ def together(
                 size=len(devices),
                 judged=context.score_val is not None,
                 meeting=meeting,
-                reason=Path(room) / f"reason-{rank}.txt",
+                word=Path(room) / f"word-{rank}.json",
             )
             path = Path(room) / f"job-{rank}.json"
             files.write_text(path, job.model_dump_json())
@@ -129,32 +136,53 @@ def together(
         try:
             yield World(0, len(devices), meeting)
             wait_s = GRACE_S
-        except BenchError:
-            raise
         except Exception as error:
-            reason = _soon(helpers.failure)
-            if reason is None:
+            failure = _soon(helpers.failure) if _misses(error) else None
+            if failure is None:
                 raise
-            raise RunError(f"the training lost one of its devices: {reason}") from error
+            raise failure from error
         finally:
             over.set()
             watch.join()
             helpers.end(wait_s=wait_s)
 
 
-def _watch(helpers: Helpers, over: threading.Event, give_up: Callable[[str], None]) -> None:
+def _watch(helpers: Helpers, over: threading.Event, give_up: Callable[[Exception], None]) -> None:
     while not over.wait(POLL_S):
         if helpers.failure() is None:
             continue
         if over.wait(GRACE_S):
             return
-        reason = f"the training lost one of its devices: {helpers.failure()}"
-        give_up(reason)
+        if failure := helpers.failure():
+            give_up(failure)
         helpers.end(wait_s=0.0)
         os._exit(1)  # the training itself hangs in a call that nothing interrupts
 
 
-def _soon(ask: Callable[[], str | None]) -> str | None:
+def _failure(job: Job, code: int) -> tuple[bool, RunError]:
+    """Why a helper has ended, and whether that is only because another rank had."""
+    lost = f"the training lost one of its devices: rank {job.rank} on {job.device}"
+    recipe = job.spec.plan.recipe
+    if code == -signal.SIGKILL:  # what the system sends where memory is short
+        told = f"{lost} was ended by signal 9: out of memory, or killed by hand; asked for: "
+        change = memory.mend(recipe, job.device, job.size)
+        return False, memory.Lacking(told + memory.asked(recipe), mend=change)
+    if code < 0:
+        return False, RunError(f"{lost} was ended by signal {-code}")
+    if not job.word.is_file():
+        return False, RunError(f"{lost} failed: it left no word")
+    word = LastWord.model_validate_json(job.word.read_bytes())
+    return word.misses, (memory.Lacking if word.lacking else RunError)(f"{lost} failed: {word.reason}")
+
+
+def _misses(error: Exception) -> bool:
+    """Whether `error` is that of a rank whose message to another, or from it, did not come through."""
+    return type(error).__name__.startswith("Dist") or (  # torch's own: DistNetworkError, DistBackendError ...
+        isinstance(error, RuntimeError) and any(word in str(error) for word in ("gloo", "NCCL"))
+    )
+
+
+def _soon(ask: Callable[[], RunError | None]) -> RunError | None:
     """The first answer within GRACE_S."""
     until = time.monotonic() + GRACE_S
     while (answer := ask()) is None and time.monotonic() < until:
@@ -162,9 +190,15 @@ def _soon(ask: Callable[[], str | None]) -> str | None:
     return answer
 
 
-def tell_reason(path: Path, error: Exception) -> None:
+def tell(job: Job, error: Exception) -> None:
     """For a helper: why it fails, to its cell and to the log."""
     traceback.print_exc()
-    files.write_text(
-        path, str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
-    )
+    lacking = memory.is_lacking(error)
+    if isinstance(error, BenchError):
+        reason = str(error)
+    elif lacking:
+        reason = memory.reason(error, job.spec.plan.recipe, job.device, job.size)
+    else:
+        reason = f"{type(error).__name__}: {error}"
+    word = LastWord(reason=reason, lacking=lacking, misses=_misses(error))
+    files.write_text(job.word, word.model_dump_json())

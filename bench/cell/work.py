@@ -106,7 +106,8 @@ class Cell:
         if isinstance(error, BenchError):
             reason = str(error)
         elif lacking:
-            reason = memory.reason(error, self.spec.plan.recipe, self.device)
+            recipe, together = self.spec.plan.recipe, devices.how_many(self.spec.device)
+            reason = memory.reason(error, recipe, self.device, together)
         else:
             reason = f"{type(error).__name__}: {error}"
         return self.failed(reason, kind="out_of_memory" if lacking else "error")
@@ -146,8 +147,8 @@ class Cell:
             give_up=self._give_up,
         )
 
-    def _give_up(self, reason: str) -> None:
-        write_record(self.folder, self.failed(reason))
+    def _give_up(self, error: Exception) -> None:
+        write_record(self.folder, self.broken(error))
 
     def _final(self, layout: Layout, first: Fitted, threshold: float) -> FinalRecord:
         """Train on train and val together, and judge the last weights on test at val's threshold."""

@@ -60,6 +60,7 @@ class RunView:
         self._epochs = (0, 1)
         self._last_line = 0.0
         self._in_training = False
+        self._which = ""  # of a cell's trainings
         self.run: RunFolder | None = None
 
     def data(self, what: str, done: int, total: int) -> None:
@@ -94,7 +95,7 @@ class RunView:
 
     def event(self, event: dict[str, Any]) -> None:
         kind = event["event"]
-        if kind == "epoch":
+        if kind in ("epoch", "validation"):
             self._hear_epoch(event)
         elif kind == "step":
             epoch, epochs = self._epochs
@@ -104,6 +105,7 @@ class RunView:
                 self.bar(self._head(), event["done"], event["total"])
         elif kind == "stage":
             self._in_training = event["stage"] in ("fit", "final fit")
+            self._which = "final training  " if event["stage"] == "final fit" else ""
             if self._in_training:
                 self._spans, self._epochs = [], (0, 1)
             self._epoch = "" if self._in_training else event["stage"]
@@ -126,12 +128,16 @@ class RunView:
         )
 
     def _hear_epoch(self, event: dict[str, Any]) -> None:
-        self._spans.append(event["duration_s"])
-        done, planned = event["epoch"], event["epochs"]
-        self._epochs = (done, planned)
-        left = (planned - done) * sum(self._spans) / len(self._spans)
+        """The end of an epoch, or a validation within it: then `share` of it is done."""
+        share, planned = event["share"], event["epochs"]
+        done = event["epoch"] - 1 + share
+        if share == 1:
+            self._spans.append(event["duration_s"])
+            self._epochs = (event["epoch"], planned)
+        an_epoch = sum(self._spans) / len(self._spans) if self._spans else event["duration_s"] / share
+        left = (planned - done) * an_epoch
         losses = event["train_losses"]
-        parts = [f"epoch {done}/{planned}"]
+        parts = [f"{self._which}epoch {round(done, 2):g}/{planned}"]
         parts += [f"{name} {value:.3g}" for name, value in list(losses.items())[:4]]
         if "AP" in event["val_metrics"]:
             parts.append(f"val AP {event['val_metrics']['AP']:.3f}")

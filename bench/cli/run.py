@@ -1,5 +1,6 @@
 """`bench run`."""
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -74,11 +75,12 @@ def names(text: str | None) -> list[str]:
 
 
 def named_devices(text: str | None) -> list[str]:
-    """'0,1' -> ['device=cuda:0,1'], as --set has it; any other word is left to the config."""
+    """'0,1' -> ['device="cuda:0,1"'], as --set has it; any other word is left to the config."""
     if text is None:
         return []
     gpus = "".join(text.split())
-    return [f"device=cuda:{gpus}" if gpus.replace(",", "").isdecimal() else f"device={gpus}"]
+    word = f"cuda:{gpus}" if gpus.replace(",", "").isdecimal() else gpus
+    return [f"device={json.dumps(word)}"]  # quoted: to YAML, whatever was typed is text
 
 
 def numbers(text: str | None) -> list[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import memory
+from bench.cell.device import how_many
 from bench.cell.spec import CellSpec
 from bench.cell.work import failed_record, write_record
 from bench.records import CellRecord, FailureKind
@@ -111,7 +112,8 @@ def _died(folder: CellFolder, code: int) -> CellRecord:
     reason += f"; its last words: {_last_line(folder.log_path)}"
     if kind == "out_of_memory":
         recipe = spec.plan.recipe
-        reason += f"; asked for: {memory.asked(recipe)}\n  Mend: {memory.mend(recipe, spec.device)}"
+        change = memory.mend(recipe, spec.device, how_many(spec.device))
+        reason += f"; asked for: {memory.asked(recipe)}\n  Mend: {change}"
     record = failed_record(folder, spec, stage="process", reason=reason, kind=kind)
     write_record(folder, record)
     return record

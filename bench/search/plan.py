@@ -13,8 +13,8 @@ from bench.errors import BenchError, ConfigError, together
 from bench.frequencies import rare_classes
 from bench.layout import Layout
 from bench.runner import checks
-from bench.runner.plan import plan_cells
-from bench.search.setting import Batch, checked, final_config, own_setting
+from bench.runner.plan import plan_cells, plan_model
+from bench.search.setting import Batch, checked, final_config, model_of, own_setting
 from bench.search.space import Setting, Space, space_of
 from bench.search.study import check_identity, open_study
 from bench.search_words import SearchWords
@@ -37,7 +37,7 @@ class Planned:
     def identity(self, model: str, dataset: str) -> dict[str, Any]:
         """What all that work on the model's study must agree on."""
         plan = self.plans[model]
-        return {
+        found: dict[str, Any] = {
             "dataset": dataset,
             "space": {word: str(parameter) for word, parameter in self.spaces[model].parameters.items()},
             "objectives": list(self.words.objectives),
@@ -46,6 +46,11 @@ class Planned:
             "train": plan.recipe.model_dump(mode="json"),
             "seed of the trainings": self.config.seeds[0],
         }
+        if plan.weights != "none":  # as the config says it: each machine has them elsewhere
+            found["weights"] = model_of(self.config, model).weights or "pretrained"
+        if "AP_rare" in self.words.objectives and self.config.rare_classes is not None:
+            found["rare classes"] = list(self.config.rare_classes)
+        return found
 
 
 def plan_search(config: BenchConfig) -> Planned:
@@ -71,11 +76,25 @@ def check_space(planned: Planned) -> list[tuple[str, Plan]]:
             problems.append(error)
     if problems:
         raise together(problems)
+    _check_final(planned)
+    return found
+
+
+def _check_final(planned: Planned) -> None:
+    """Raises ConfigError where the final run could not be: a name too long, a model without `standard`."""
     own: dict[str, tuple[Setting, Batch]] = {
         name: ({}, Batch(plan.recipe.batch, plan.recipe.accumulate)) for name, plan in planned.plans.items()
     }
-    final_config(planned.config, own, planned.words.seeds or planned.config.seeds)  # a name may be too long
-    return found
+    final = final_config(planned.config, own, planned.words.seeds or planned.config.seeds)
+    try:
+        for model in final.models:
+            plan_model(model, final)
+    except BenchError as error:
+        raise ConfigError(
+            f"the best setting can't be compared with loss.classification: standard\n{error}",
+            record="search",
+            mend="words that go with another loss belong in search.space, behind `when`",
+        ) from None
 
 
 def check_data(planned: Planned, corners: list[tuple[str, Plan]], layout: Layout) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class Space:
             if isinstance(parameter, Choice):
                 inside = setting[word] in parameter.values
             else:
-                inside = _is_number(setting[word]) and parameter.low <= setting[word] <= parameter.high
+                inside = _is_number(setting[word]) and parameter.holds(setting[word])
             if inside:
                 found[word] = setting[word]
         return {word: _label(value) for word, value in found.items()}

@@ -50,7 +50,14 @@ def open_storage(url: str, *, lost_after_s: int) -> RDBStorage:
                 grace_period=lost_after_s,
                 heartbeat_stale_trial_callback=give_out_again,
             )
-    except (ImportError, NoSuchModuleError) as error:
+    except NoSuchModuleError:
+        raise ConfigError(
+            "is no database: in others Optuna can't tell when a worker is lost",
+            record="storage",
+            value=shown(url),
+            mend="write e.g. postgresql://USER@HOST:5432/BASE or sqlite:////PATH/study.db",
+        ) from None
+    except ImportError as error:
         raise ConfigError(
             f"its driver is not installed: {error}",
             record="storage",

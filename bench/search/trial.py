@@ -13,7 +13,7 @@ from bench.cell.spec import CellSpec
 from bench.config import BenchConfig
 from bench.detector import Plan
 from bench.errors import BenchError
-from bench.records import CellRecord
+from bench.records import CellRecord, Failure
 from bench.runner.launch import Event, launch
 from bench.search.folder import SearchFolder, SearchInfo
 from bench.search.setting import Batch, plan_setting
@@ -23,6 +23,9 @@ from bench.search_words import COSTS, SearchWords
 from bench.store import CellFolder
 
 Hear = Callable[[Event], None]
+
+AFTER_TRAINING = ("predict", "time", "judge")
+"""Stages of a cell."""
 
 WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -87,7 +90,7 @@ class TrialRun:
             if record.val is not None:  # what the gates say of a short training, its figures say too
                 return record
             assert record.failure is not None
-            smaller = batch.halved() if record.failure.kind == "out_of_memory" else None
+            smaller = batch.halved() if _wants_less(record.failure) else None
             if smaller is None:
                 raise TrialFailed(f"{record.failure.stage}: {record.failure.reason}")
             batch = smaller
@@ -143,6 +146,11 @@ def figures(record: CellRecord) -> Mapping[str, Any]:
     val = record.val.model_dump()
     costs = record.efficiency.model_dump() if record.efficiency else {}
     return {**val["coco"], **val["operating_point"], **val, **costs}
+
+
+def _wants_less(failure: Failure) -> bool:
+    """Whether a smaller batch may help. What follows the training takes as many pictures in any case."""
+    return failure.kind == "out_of_memory" and not failure.stage.startswith(AFTER_TRAINING)
 
 
 def _clear(folder: CellFolder) -> None:

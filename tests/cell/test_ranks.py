@@ -6,14 +6,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
-from bench import registry
+from bench import memory, registry
 from bench.cell import ranks as cell_ranks
-from bench.cell.ranks import together
+from bench.cell.ranks import Helpers, Job, tell, together
 from bench.cell.spec import CellSpec
 from bench.data_words import DataConfig, SyntheticConfig
 from bench.datasets import prepare
@@ -68,7 +69,7 @@ class Trained:
 
         workdir.mkdir(exist_ok=True)
         self.records: list[EpochRecord] = []
-        self.given_up: list[str] = []
+        self.given_up: list[Exception] = []
         self.hear = hear
         recipe = Recipe.model_validate(
             {word: value for word, value in {**WORDS, **words}.items() if value is not None}
@@ -194,7 +195,7 @@ def test_a_training_that_hangs_is_given_up(
 ) -> None:
     """On a GPU rank 0 waits for ever in a call that nothing interrupts: a thread then ends the process."""
     ended = threading.Event()
-    told: list[str] = []
+    told: list[Exception] = []
     monkeypatch.setattr(cell_ranks, "GRACE_S", 0.1)
     monkeypatch.setattr(cell_ranks.os, "_exit", lambda code: ended.set())
     family = registry.family("fake")
@@ -204,4 +205,59 @@ def test_a_training_that_hangs_is_given_up(
         (child,) = psutil.Process().children()
         child.send_signal(signal.SIGKILL)
         assert ended.wait(20)
-    assert told[0].startswith("the training lost one of its devices: rank 1 on cpu was ended by signal 9")
+    assert str(told[0]).startswith(
+        "the training lost one of its devices: rank 1 on cpu was ended by signal 9"
+    )
+
+
+@pytest.mark.slow
+def test_a_fault_of_the_first_rank_is_told_as_its_own(train: Any) -> None:
+    """The others then miss it: that is no news."""
+
+    def lack(done: int, total: int) -> None:
+        raise MemoryError("no room")
+
+    with pytest.raises(MemoryError, match="no room"):
+        train("two", 2, family="frcnn", step=lack)
+
+
+def helpers_that_say(
+    errors: list[Exception | None], folder: Path, data: Layout, monkeypatch: pytest.MonkeyPatch, code: int = 1
+) -> Helpers:
+    """Helpers that ended with `code`, each with a word about its error."""
+    family = registry.family("fake")
+    plan = family.plan(variant=None, weights=None, options={}, recipe=Recipe(epochs=1, batch_size=6))
+    size = len(errors) + 1
+    jobs = []
+    for rank, error in enumerate(errors, start=1):
+        job = Job(
+            spec=spec_of(plan, data, size), layout=data.root, workdir=folder, device=f"cuda:{rank}",
+            rank=rank, size=size, judged=True, meeting=folder / "meeting", word=folder / f"{rank}.json",
+        )  # fmt: skip
+        if error is not None:
+            tell(job, error)
+        jobs.append((job, folder / "job.json"))
+    monkeypatch.setattr(cell_ranks.memory, "free_mib", lambda device: 7.0)
+    monkeypatch.setattr(
+        cell_ranks.subprocess, "Popen", lambda *words, **more: SimpleNamespace(poll=lambda: code)
+    )
+    return Helpers(jobs)
+
+
+def test_the_rank_that_fails_is_named_and_not_one_that_misses_it(
+    data: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = RuntimeError("[third_party/gloo/pair.cc:547] Connection closed by peer")
+    failure = helpers_that_say([missing, ValueError("shapes")], tmp_path, data, monkeypatch).failure()
+    assert type(failure) is RunError
+    assert str(failure).endswith("rank 2 on cuda:2 failed: ValueError: shapes")
+
+
+@pytest.mark.parametrize(("error", "code"), [(RuntimeError("CUDA error: out of memory"), 1), (None, -9)])
+def test_a_rank_without_memory_says_what_to_change(
+    data: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None, code: int
+) -> None:
+    failure = helpers_that_say([error], tmp_path, data, monkeypatch, code).failure()
+    assert failure is not None and memory.is_lacking(failure)
+    assert "rank 1 on cuda:1" in str(failure) and "batch_size 6" in str(failure)
+    assert "train.batch_size: 2 with train.accumulate: 3" in str(failure), "3 pictures do not halve"

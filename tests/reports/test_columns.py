@@ -1,5 +1,6 @@
 from bench.reports.columns import COLUMNS, SPLIT_COLUMNS, rows, table
 from bench.reports.comparison import compare
+from bench.reports.ranking import rare_ap
 
 
 def best(comparison, key):
@@ -54,6 +55,17 @@ def test_rare_classes_have_a_column_where_some_cell_tells_of_them(make_run, make
     (without,) = compare([make_run("old", records=[make_record("a", 0, 0.5)])])
     assert "ap_rare" not in [column.key for column in table(without, COLUMNS).columns]
     assert sum(width for _, width in found.groups) == len(found.columns)
+
+
+def test_rare_classes_are_those_of_the_training_that_is_ranked(make_run, make_final):
+    record = of_rare(make_final("a", 0, 0.5, 0.6), 0.2)
+    again = record.final.test.model_copy(update={"AP_rare": 0.3})
+    record = record.model_copy(update={"final": record.final.model_copy(update={"test": again})})
+    (comparison,) = compare([make_run(records=[record])])
+    (row,) = rows(comparison)
+    told = dict(zip((column.key for column in COLUMNS), (entry.text for entry in row.entries), strict=True))
+    assert (told["ap"], told["ap_rare"]) == ("0.600", "0.300")
+    assert rare_ap(record) == 0.3
 
 
 def test_val_stands_beside_test(make_run, make_record):

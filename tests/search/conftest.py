@@ -43,6 +43,8 @@ class Cells:
         self.specs: list[CellSpec] = []
         self.heard: list[int] = []
         self.fits = 1000
+        self.stage = "fit"
+        """Where memory is not enough."""
         self.fails: Callable[[CellSpec], str | None] = lambda spec: None
         self.before: Callable[[CellSpec], None] = lambda spec: None
         self.refuses: bool | None = None
@@ -53,7 +55,7 @@ class Cells:
         self.specs.append(spec)
         self.before(spec)
         if spec.plan.recipe.batch_size > self.fits:
-            return self._failed(folder, spec, "no memory is left", kind="out_of_memory")
+            return self._failed(folder, spec, "no memory is left", self.stage, kind="out_of_memory")
         if reason := self.fails(spec):
             return self._failed(folder, spec, reason)
         if spec.gates and self.refuses:
@@ -68,8 +70,10 @@ class Cells:
             self.heard[-1] = epoch
         return self._done(folder, spec, ap)
 
-    def _failed(self, folder: CellFolder, spec: CellSpec, reason: str, kind: str = "error") -> CellRecord:
-        record = failed_record(folder, spec, stage="fit", reason=reason)
+    def _failed(
+        self, folder: CellFolder, spec: CellSpec, reason: str, stage: str = "fit", kind: str = "error"
+    ) -> CellRecord:
+        record = failed_record(folder, spec, stage=stage, reason=reason)
         failure = record.failure.model_copy(update={"kind": kind}) if record.failure else None
         record = record.model_copy(update={"failure": failure})
         folder.record_path.write_text(record.model_dump_json())

@@ -145,6 +145,13 @@ def test_without_memory_the_batch_is_halved_and_the_step_stays(cells: Any, searc
     assert best.count("batch_size: 3\n") == best.count("accumulate: 8\n") == 2  # both are trained so
 
 
+def test_where_the_training_had_memory_enough_a_smaller_batch_is_no_help(cells: Any, search: Search) -> None:
+    cells.fits, cells.stage = 3, "predict val"
+    with pytest.raises(RunError, match="no trial has a value: predict val: no memory is left"):
+        search("train.batch_size=12", "search.trials=1")
+    assert len(cells.specs) == 1
+
+
 def test_what_gates_refuse_before_training_has_failed_and_after_it_has_its_figures(
     cells: Any, search: Search
 ) -> None:
@@ -246,6 +253,8 @@ def test_a_storage_that_can_t_be_reached_is_told_in_time(cells: Any, search: Sea
     assert "secret" not in str(caught.value)
     with pytest.raises(ConfigError, match="is no URL"):
         search(storage="nonsense")
+    with pytest.raises(ConfigError, match="is no database"):
+        search(storage="redis://localhost/0")
     with pytest.raises(ConfigError, match="driver is not installed"):
         search(storage="oracle://somewhere/base")
     assert not (tmp_path / "runs").exists()

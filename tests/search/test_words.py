@@ -1,5 +1,6 @@
 """The words of a space: what is refused, what depends on what, and what a setting makes of a model."""
 
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -7,6 +8,7 @@ import pytest
 
 from bench.config import check
 from bench.errors import ConfigError
+from bench.search.plan import check_space, plan_search
 from bench.search.setting import Batch, final_config, with_setting
 from bench.search.space import Space, space_of
 from bench.search_words import DEFAULT_SPACE, Choice, Range, SearchWords, parameter
@@ -36,6 +38,8 @@ def space(words: dict[str, Any]) -> Space:
         ({"low": 1, "high": 4, "step": 0}, "above 0"),
         ({"low": 1, "high": 4, "step": 0.5}, "whole numbers"),
         ({"low": 1, "high": 4, "step": 1, "log": True}, "exclude each other"),
+        ({"low": 320, "high": 700, "step": 64}, r"steps of 64 from 320 do not lead to high \(700\)"),
+        ({"low": 0.1, "high": 0.2, "step": 0.5}, "do not lead to high"),
         ({"low": 1, "high": 4, "wen": {}}, "knows no 'wen'"),
         ({"choices": ["a"], "low": 1}, "knows no 'low'"),
         ({"low": 1, "high": 2, "when": 3}, "`when` holds words"),
@@ -54,6 +58,8 @@ def test_all_problems_of_a_space_are_told_together() -> None:
     assert "loss.focal_gamma: should be a list" in str(caught.value)
     with pytest.raises(ConfigError, match="did you mean 'AP_rare'"):
         check(tree(search={"objectives": ["AP_rae"]}), "it")
+    with pytest.raises(ConfigError, match=r"search\.objectives: should not be empty"):
+        check(tree(search={"objectives": []}), "it")
     with pytest.raises(ConfigError, match="did you mean `trials`"):
         check(tree(search={"trial": 3}), "it")
     with pytest.raises(ConfigError, match="with two objectives"):
@@ -64,6 +70,20 @@ def test_yaml_s_numbers_without_a_dot_are_numbers() -> None:
     assert parameter({"low": "1e-5", "high": "1e-3", "log": True}) == Range(1e-5, 1e-3, None, True)
     assert parameter({"low": 4, "high": 8}).whole  # type: ignore[union-attr]
     assert not parameter({"low": 4, "high": 8.0}).whole  # type: ignore[union-attr]
+
+
+def test_the_first_trial_takes_of_the_config_what_could_be_drawn() -> None:
+    of = space(
+        {
+            "train.image_size": {"low": 320, "high": 640, "step": 64},
+            "train.ema": {"low": 0.1, "high": 0.7, "step": 0.2},
+        }
+    )
+    assert of.labels({"train.image_size": 384, "train.ema": 0.3}) == {
+        "train.image_size": 384,
+        "train.ema": 0.3,
+    }
+    assert of.labels({"train.image_size": 400, "train.ema": 0.8}) == {}
 
 
 def test_nested_words_are_the_dotted_ones() -> None:
@@ -171,6 +191,35 @@ def test_a_table_can_be_a_choice() -> None:
 )
 def test_half_a_batch_keeps_the_step(batch: Batch, halved: Batch | None) -> None:
     assert batch.halved() == halved
+
+
+def test_a_final_run_that_could_not_be_is_told_before_the_trials() -> None:
+    model = {"family": "detr", "variant": "tiny", "options": {"focal": "sigmoid"}}
+    searched = {"space": {"loss.focal_gamma": [1.0, 2.0]}}
+    words = tree(models=[model], loss={"classification": "focal"}, search=searched)
+    with pytest.raises(
+        ConfigError, match=r"can't be compared with .* standard\n.*options.focal: does not go"
+    ):
+        check_space(plan_search(check(words, "it")))
+    when = {"loss.classification": ["focal"]}
+    searched["space"] |= {
+        "loss.classification": ["standard", "focal"],
+        "options.focal": {"choices": ["softmax", "sigmoid"], "when": when},
+    }
+    assert check_space(plan_search(check({**words, "models": [{**model, "options": {}}]}, "it")))
+
+
+def test_studies_of_other_weights_are_others() -> None:
+    planned = plan_search(check(tree(), "it"))
+    assert "weights" not in planned.identity("one", "data")
+    pretrained = replace(planned, plans={"one": replace(planned.plans["one"], weights="/here/alone/it.pt")})
+    assert pretrained.identity("one", "data")["weights"] == "pretrained"
+
+
+def test_studies_of_the_rare_classes_are_of_those_that_are_named() -> None:
+    for objective, found in (("AP", None), ("AP_rare", ["nut"])):
+        words = tree(search={"objectives": [objective]}, rare_classes=["nut"])
+        assert plan_search(check(words, "it")).identity("one", "data").get("rare classes") == found
 
 
 def test_best_and_standard_differ_in_the_setting_alone() -> None:

@@ -218,7 +218,7 @@ def test_a_budget_ends_within_an_epoch(
 
 
 def test_seconds_leave_validation_out(data: Layout, tmp_path: Path, train: Any, toy: Any) -> None:
-    """Steps of 20 ms at least and validations of 200 ms: 0.2 s are 10 steps at most, three epochs."""
+    """Steps of 20 ms at least and validations of 200 ms: 0.2 s are 10 steps at most, and one under way."""
     model = toy()
     detect = model.detect
 
@@ -241,9 +241,9 @@ def test_seconds_leave_validation_out(data: Layout, tmp_path: Path, train: Any, 
         warmup_epochs=0.0,
         workers=0,
     )
-    assert 3 <= record.optimizer_steps <= 11
-    assert 0.2 <= record.training_s < 0.2 + 0.3 < 0.2 * record.epochs + record.training_s
-    assert record.duration_s > 0.2 * record.epochs
+    assert 1 <= record.optimizer_steps <= 11
+    assert record.training_s is not None and record.training_s >= 0.2
+    assert record.duration_s >= record.training_s + 0.2 * record.epochs
     assert (epochs[-1].epochs, record.stopped_early) == (record.epochs, False)
     assert all(epoch.epochs > epoch.epoch for epoch in epochs[:-1])
     rates = [epoch.learning_rates["rest"] for epoch in epochs]

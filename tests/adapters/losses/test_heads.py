@@ -257,6 +257,41 @@ def test_a_checkpoint_knows_nothing_of_the_switch(
     assert loaded.trainable.state_dict().keys() == plain.trainable.state_dict().keys()  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("options", [{}, {"focal": "sigmoid"}])
+def test_plain_transformers_loads_a_switched_detr(
+    options: dict[str, Any], skewed: Layout, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+    from transformers import DetrConfig, DetrForObjectDetection
+
+    detector, _ = trained(planned("detr", options, WORDS["weighted_focal"]), skewed, tmp_path)
+    plain = DetrForObjectDetection(DetrConfig.from_pretrained(tmp_path / "best")).eval()
+    plain.load_state_dict(load_file(tmp_path / "best" / "model.safetensors"))
+    network = detector.trainable.eval()
+    pixels, mask = network._inputs(next(batches(detector.saved.plan, skewed)))
+    with torch.no_grad():
+        ours, theirs = (one(pixel_values=pixels, pixel_mask=mask) for one in (network.detr, plain))
+    torch.testing.assert_close(ours.logits, theirs.logits)
+
+
+def test_plain_torchvision_loads_a_switched_faster_rcnn(skewed: Layout, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+    from torchvision.models import get_model
+
+    recipe = Recipe.model_validate({"epochs": 1, "image_size": SIDE, "loss": WORDS["weighted_focal"]})
+    name = "mobilenet_v3_large_320_fpn"
+    plan = registry.family("frcnn").plan(variant=name, weights="none", options={}, recipe=recipe)
+    detector = built(plan, skewed)
+    detector.trainable.weigh(recipe.loss, skewed.class_counts("train"), len(skewed.examples("train")))
+    assert type(detector.trainable.network.roi_heads).__name__ == "SwitchedHeads"
+    detector.save(tmp_path / "best")
+    plain = get_model(
+        f"fasterrcnn_{name}", weights=None, weights_backbone=None, num_classes=len(skewed.classes) + 1
+    )
+    plain.load_state_dict(load_file(tmp_path / "best" / "model.safetensors"))
+
+
 def test_the_standard_loss_leaves_no_record_of_one(skewed: Layout, tmp_path: Path) -> None:
     detector, record = trained(planned("frcnn", {}, {}), skewed, tmp_path)
     assert record.loss is None

@@ -27,7 +27,7 @@ def drawn(queries: int = 9) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
-@pytest.mark.parametrize("alpha", [None, 0.25])
+@pytest.mark.parametrize("alpha", [None, 0.25, 0.5])
 @pytest.mark.parametrize("normalise", [True, False])
 def test_it_is_the_formula(gamma: float, alpha: float | None, normalise: bool) -> None:
     logits, targets = drawn()

@@ -3,6 +3,8 @@
 import logging
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -153,6 +155,30 @@ def test_the_scale_is_of_the_first_batch_with_an_object_and_of_no_validation() -
     assert loss.scale == first
     assert made(**WORDS["weighted"]).scale == made(**WORDS["textbook"]).scale == 1
     assert made(scale=7.0, **WORDS["focal"]).scale == 7
+
+
+def test_processes_that_train_together_have_the_scale_of_the_whole_batch() -> None:
+    """The second has no object: it waits for no batch of its own."""
+    logits, targets = drawn()
+    targets = torch.cat([targets, torch.zeros_like(targets)])
+    logits = torch.cat([logits, 2 * logits])
+    whole = made(**WORDS["focal"])
+    whole(logits, targets)
+    both, found, meet = [torch.empty(0)] * 2, [made(**WORDS["focal"]) for _ in range(2)], Barrier(2)
+
+    def share(rank: int) -> None:
+        def total(sums: torch.Tensor) -> torch.Tensor:
+            both[rank] = sums
+            meet.wait(10)
+            return both[0] + both[1]
+
+        found[rank] = ClassLoss(found[rank].weighing, total=total)
+        half = slice(rank * len(logits) // 2, (rank + 1) * len(logits) // 2)
+        found[rank](logits[half], targets[half])
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(share, range(2)))
+    assert found[0].scale == found[1].scale == pytest.approx(whole.scale)
 
 
 def test_it_tells_the_log_and_the_record_what_it_used(caplog: pytest.LogCaptureFixture) -> None:
