@@ -2,9 +2,9 @@
 
 from bench.reports.page import write_report
 from bench.reports.ranking import Ranked, Spread, ranking
-from bench.reports.search_folder import is_search
-from bench.reports.search_page import write_search_report
-from bench.reports.search_verdict import search_verdicts
+from bench.reports.search.folder import is_search
+from bench.reports.search.page import write_search_report
+from bench.reports.search.verdict import search_verdicts
 
 __all__ = [
     "Ranked",

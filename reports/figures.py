@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import files
-from bench.reports import plots, search_plots
+from bench.reports import plots
 from bench.reports.comparison import Comparison
 from bench.reports.palette import INK, MUTED, RULE
-from bench.reports.search_folder import Search
-from bench.reports.search_verdict import Final
+from bench.reports.search import plots as search_plots
+from bench.reports.search.folder import Search
+from bench.reports.search.verdict import Final
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

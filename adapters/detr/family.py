@@ -62,7 +62,7 @@ class DetrFamily(LoopFamily):
                 )
             resolved = fitted(words, found, start.weights)
         resolved = planning.checked(planning.scored(resolved, words, recipe), start.weights)
-        full = planning.recipe(recipe, tiny=name == "tiny", random=start.weights == "none")
+        full = planning.recipe(recipe, resolved, tiny=name == "tiny", random=start.weights == "none")
         planning.check_recipe(full, resolved)
         plan = Plan(
             family=self.name,

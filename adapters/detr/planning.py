@@ -10,7 +10,7 @@ from typing import Any
 from bench.adapters import options as own_words
 from bench.adapters.detr.options import DetrOptions
 from bench.adapters.loop import augment, stages
-from bench.adapters.losses.words import folded
+from bench.adapters.losses.words import folded, told
 from bench.errors import ConfigError, RecipeError
 from bench.loss import LossWords
 from bench.recipe import Recipe
@@ -141,7 +141,7 @@ def check_recipe(recipe: Recipe, options: DetrOptions) -> None:
     augment.check(options.augment, recipe)
 
 
-def recipe(recipe: Recipe, *, tiny: bool, random: bool) -> Recipe:
+def recipe(recipe: Recipe, options: DetrOptions, *, tiny: bool, random: bool) -> Recipe:
     """With the family's own values where the recipe is open. Raises RecipeError."""
     if recipe.optimizer == "sgd" and recipe.lr is None:
         raise RecipeError(
@@ -154,7 +154,9 @@ def recipe(recipe: Recipe, *, tiny: bool, random: bool) -> Recipe:
     full = recipe.model_copy(
         update={word: value for word, value in usual.items() if getattr(recipe, word) is None}
     )
-    return stages.resolved(full, PARTS, "detr")
+    # Not the background's weight: where it is said the loss is no longer transformers' own code.
+    own = {word: getattr(options, home) for word, home in LOSS_HOMES.items() if word != "background_weight"}
+    return stages.resolved(told(full, own), PARTS, "detr")
 
 
 def ledger(asked: Recipe, used: Recipe, weights: str) -> tuple[LedgerEntry, ...]:

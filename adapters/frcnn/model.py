@@ -197,9 +197,9 @@ def make(plan: Plan, classes: int) -> FasterRcnn:
 
 
 def _loss_weights(words: LossWords) -> dict[str, float]:
-    """Of the box head's two losses, where `loss` says them; torchvision adds all four up as they are."""
-    said = {"loss_classifier": words.class_coefficient, "loss_box_reg": words.l1_coefficient}
-    return {name: weight for name, weight in said.items() if weight is not None}
+    """Of the box head's two losses; those of the proposals count as they are."""
+    assert words.class_coefficient is not None and words.l1_coefficient is not None, "plans are resolved"
+    return {"loss_classifier": words.class_coefficient, "loss_box_reg": words.l1_coefficient}
 
 
 def _stock_parts(plan: Plan, options: Options) -> dict[str, Any]:

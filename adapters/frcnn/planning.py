@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.adapters.frcnn.variants import Options, Variant
 from bench.adapters.loop import stages
+from bench.adapters.losses.words import told
 from bench.detector import SCORE_FLOOR
 from bench.errors import ConfigError, RecipeError, WeightsError
 from bench.recipe import Recipe
@@ -20,6 +21,9 @@ SGD_WEIGHT_DECAY = 1e-4
 SGD_WARMUP_EPOCHS = 1.0  # 1000 steps, or the first epoch where that is shorter
 ADAMW_LR = 1e-4  # the reference of retinanet_resnet50_fpn_v2, the one detector that it trains with AdamW
 ADAMW_WEIGHT_DECAY = 0.05
+
+LOSS_COEFFICIENTS = {"class_coefficient": 1.0, "l1_coefficient": 1.0}
+"""torchvision adds its losses up as they are."""
 
 PARTS = ("backbone", "head")
 """What `FasterRcnn.parts` will have."""
@@ -172,7 +176,7 @@ def recipe(recipe: Recipe, name: str, variant: Variant) -> Recipe:
     full = recipe.model_copy(
         update={word: value for word, value in usual.items() if getattr(recipe, word) is None}
     )
-    return stages.resolved(full, PARTS, "frcnn")
+    return stages.resolved(told(full, LOSS_COEFFICIENTS), PARTS, "frcnn")
 
 
 def _sgd_lr(recipe: Recipe) -> float:

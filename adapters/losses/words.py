@@ -5,6 +5,7 @@ from typing import Any
 
 from bench.errors import ConfigError, RecipeError
 from bench.loss import LossWords
+from bench.recipe import Recipe
 
 
 def folded(words: LossWords, options: Mapping[str, Any], homes: Mapping[str, str]) -> dict[str, Any]:
@@ -34,3 +35,9 @@ def refuse(words: LossWords, unknown: Iterable[str], why: str) -> None:
         value = getattr(words, word)
         if value is not None:
             raise RecipeError(why, record=f"loss.{word}", value=value, mend="leave it out for this model")
+
+
+def told(recipe: Recipe, own: Mapping[str, float]) -> Recipe:
+    """The recipe with the family's own figures for words of `loss` that stand open."""
+    figures = {word: value for word, value in own.items() if getattr(recipe.loss, word) is None}
+    return recipe.model_copy(update={"loss": recipe.loss.model_copy(update=figures)})

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.adapters import options as words
 from bench.adapters.class_map import match
-from bench.adapters.losses.words import folded
+from bench.adapters.losses.words import folded, told
 from bench.adapters.weights import published
 from bench.adapters.yolo.check_fit import check_fit
 from bench.adapters.yolo.checkpoint import check_checkpoint, check_file, class_names
@@ -48,7 +48,9 @@ class YoloFamily:
         start = published.start(weights, published=published_name, variant=f"{self.name} {variant}")
         if start.weights != "none":
             check_checkpoint(Path(start.weights))
-        used = resolve(recipe, own, chosen)
+        used = told(
+            resolve(recipe, own, chosen), {word: getattr(chosen, home) for word, home in LOSS_HOMES.items()}
+        )
         return Plan(
             family=self.name,
             variant=variant,

@@ -13,6 +13,7 @@ from bench.adapters.detr.family import FAMILY
 from bench.adapters.detr.options import ARCHITECTURES, DetrOptions, resnet
 from bench.detector import Plan
 from bench.errors import ConfigError, RecipeError, WeightsError
+from bench.loss import LossWords
 from bench.recipe import Recipe
 
 # config.json of facebook/detr-resnet-50, without the words that nothing here depends on.
@@ -81,10 +82,17 @@ def test_published_values_fill_what_is_open(tmp_path: Path) -> None:
     assert [entry.word for entry in plan.ledger] == ["image_size", "backbone_lr"]
 
 
+def test_open_words_of_loss_take_the_papers_figures_but_the_switch_stays_off() -> None:
+    loss = _plan(recipe=Recipe(loss=LossWords(l1_cost=4.0))).recipe.loss
+    assert (loss.class_coefficient, loss.l1_coefficient, loss.iou_coefficient) == (1.0, 5.0, 2.0)
+    assert (loss.class_cost, loss.l1_cost, loss.iou_cost) == (1.0, 4.0, 2.0)
+    assert not loss.changes_classification
+
+
 def test_asked_words_stand() -> None:
     asked = Recipe(lr=3e-4, backbone_lr=0.0, schedule="constant", clip_norm=0.0, image_size=128)
     used = _plan(recipe=asked).recipe
-    told = asked.model_dump(exclude_none=True)
+    told = asked.model_dump(exclude_none=True, exclude={"loss"})
     assert {word: getattr(used, word) for word in told} == {word: getattr(asked, word) for word in told}
 
 

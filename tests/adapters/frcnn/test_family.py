@@ -225,3 +225,5 @@ def test_words_of_loss_with_a_place_are_planned() -> None:
         "l1_coefficient": 3,
     }
     assert {word: getattr(lossy(**words).recipe.loss, word) for word in words} == words
+    own = lossy().recipe.loss
+    assert (own.class_coefficient, own.l1_coefficient) == (1.0, 1.0) and not own.changes_classification

@@ -263,6 +263,8 @@ def test_the_weights_of_the_losses_are_the_options() -> None:
     plan = planned(loss={"class_coefficient": 2.0, "iou_coefficient": 0.0}, options={"dfl": 3.0})
     assert (plan.options["cls"], plan.options["box"], plan.options["dfl"]) == (2.0, 0.0, 3.0)
     assert planned(loss={"class_coefficient": 2.0}, options={"cls": 2.0}).options["cls"] == 2.0
+    own = planned(options={"box": 6.0}).recipe.loss
+    assert (own.class_coefficient, own.iou_coefficient) == (0.5, 6.0) and not own.changes_classification
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bench.reports.search_folder import read_search
-from bench.reports.search_page import render_search
-from bench.reports.search_verdict import finals
+from bench.reports.search.folder import read_search
+from bench.reports.search.page import render_search
+from bench.reports.search.verdict import finals
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -5,11 +5,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bench.reports import figures, search_charts, write_search_report
-from bench.reports.search_folder import read_search
-from bench.reports.search_page import render_search
-from bench.reports.search_trials import so_far
-from bench.reports.search_verdict import finals
+from bench.reports import figures, write_search_report
+from bench.reports.search import charts as search_charts
+from bench.reports.search.folder import read_search
+from bench.reports.search.page import render_search
+from bench.reports.search.trials import so_far
+from bench.reports.search.verdict import finals
 
 
 class Elements(HTMLParser):

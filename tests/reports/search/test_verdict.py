@@ -7,8 +7,8 @@ from bench.errors import RunError
 from bench.reports import search_verdicts
 from bench.reports.paired import Paired
 from bench.reports.ranking import test_ap as ap_of
-from bench.reports.search_folder import read_search
-from bench.reports.search_verdict import finals, headline
+from bench.reports.search.folder import read_search
+from bench.reports.search.verdict import finals, headline
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from bench.reports.axes import Axis, Tick, linear, logarithmic
 from bench.reports.charts import Chart, Line, Mark, upward
 from bench.reports.palette import Tone
-from bench.reports.search_trials import (
+from bench.reports.search.trials import (
     BEST,
     COMPLETE,
     best_of,

@@ -8,7 +8,7 @@ from typing import Any
 from bench.records import CellRecord
 from bench.reports.paired import LEAST_DIFFERENCE, Outcome, Paired
 from bench.reports.ranking import rare_ap, test_ap
-from bench.reports.search_folder import BEST, STANDARD, Search, read_search
+from bench.reports.search.folder import BEST, STANDARD, Search, read_search
 from bench.reports.training import plain
 from bench.reports.wording import count, listed, share, signed
 from bench.search_records import StudyRecord, TrialRecord
@@ -116,12 +116,12 @@ def _final(search: Search, study: StudyRecord) -> Final:
 def _class_pairs(
     search: Search, base: Mapping[int, CellRecord], ours: Mapping[int, CellRecord]
 ) -> list[ClassPair]:
-    tests = [record.test for record in (*base.values(), *ours.values()) if record.test]
+    tests = [record.ranked for record in (*base.values(), *ours.values()) if record.ranked]
     if not tests:
         return []
 
     def of(index: int, record: CellRecord) -> float | None:
-        return record.test.classes[index].AP if record.test else None
+        return record.ranked.classes[index].AP if record.ranked else None
 
     pairs = [
         ClassPair(

@@ -3,14 +3,15 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from bench.reports import search_charts, wording
+from bench.reports import wording
 from bench.reports.axes import Tick, of_ap
 from bench.reports.charts import Chart
 from bench.reports.paired import Paired
 from bench.reports.ranking import Spread
-from bench.reports.search_folder import Search
-from bench.reports.search_trials import BEST, STANDARD, Series, ended, figure_of, reached, written
-from bench.reports.search_verdict import ClassPair, Final, setting_text
+from bench.reports.search import charts as search_charts
+from bench.reports.search.folder import Search
+from bench.reports.search.trials import BEST, STANDARD, Series, ended, figure_of, reached, written
+from bench.reports.search.verdict import ClassPair, Final, setting_text
 from bench.reports.strips import Dot, Strip
 from bench.reports.training import plain
 from bench.search_records import SearchRecord, StudyRecord, TrialRecord

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from bench.reports.axes import LEAST_AP_SPAN
 from bench.reports.drawing import WIDTH_IN, blank, log_axis, new_figure, one_line, title_above
 from bench.reports.palette import MUTED
-from bench.reports.search_folder import Search
-from bench.reports.search_trials import (
+from bench.reports.search.folder import Search
+from bench.reports.search.trials import (
     BEST,
     COMPLETE,
     SERIES,
@@ -25,7 +25,7 @@ from bench.reports.search_trials import (
     valued,
     words,
 )
-from bench.reports.search_verdict import Final
+from bench.reports.search.verdict import Final
 from bench.reports.training import plain
 from bench.search_records import StudyRecord, TrialRecord
 

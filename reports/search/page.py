@@ -9,10 +9,10 @@ from typing import Any
 from bench import files
 from bench.reports import wording
 from bench.reports.page import FIGURES
-from bench.reports.search_folder import Search, read_search
-from bench.reports.search_parts import part
-from bench.reports.search_trials import BEST, SERIES, STANDARD, ended, lower_is_better
-from bench.reports.search_verdict import Final, finals, headline
+from bench.reports.search.folder import Search, read_search
+from bench.reports.search.parts import part
+from bench.reports.search.trials import BEST, SERIES, STANDARD, ended, lower_is_better
+from bench.reports.search.verdict import Final, finals, headline
 from bench.reports.stored import read_json
 from bench.reports.training import plain
 from bench.reports.verdict import FEW_PICTURES
