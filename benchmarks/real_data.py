@@ -32,7 +32,7 @@ FRACTURE_APART: dict[str, Any] = {
 
 
 def family(name: str, variant: str) -> dict[str, Any]:
-    return {"family": name, "variant": variant, "weights": "none"}
+    return {"name": name, "family": name, "variant": variant, "weights": "none"}
 
 
 def small_detr(queries: int) -> dict[str, Any]:
@@ -98,7 +98,11 @@ LAPTOP: dict[str, dict[str, Any]] = {
         "train": {"epochs": 12, "batch_size": 16, "image_size": 192, "val_every": 2},
     },
     "fracture-queries": {"data": FRACTURE, "models": QUERIES, "train": SHORT},
-    "fracture-queries-apart": {"data": FRACTURE_APART, "models": QUERIES, "train": SHORT},
+    "fracture-queries-apart": {
+        "data": FRACTURE_APART,
+        "models": [model for model in QUERIES if model["name"] in ("detr-4-queries", "frcnn", "yolo-n")],
+        "train": SHORT,
+    },
     "losses-drawn": {
         "data": {"source": "synthetic"},
         "models": with_losses(TINY),
@@ -108,7 +112,7 @@ LAPTOP: dict[str, dict[str, Any]] = {
     "losses-taco": {
         "data": TACO,
         "models": with_losses(TINY),
-        "train": {"epochs": 30, "batch_size": 8, "image_size": 224, "val_every": 5},
+        "train": {"epochs": 24, "batch_size": 8, "image_size": 192, "val_every": 4},
         "seeds": [0, 1, 2],
     },
     "taco-standard": {
