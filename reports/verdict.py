@@ -18,6 +18,9 @@ FEW_PICTURES = 100
 SAME_AMOUNT = 1.1
 """Pictures seen may differ by this factor and still count as the same training."""
 
+WORTH_TELLING = 0.05
+"""Share by which another model must be quicker or smaller than the best one to be named for it."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -119,19 +122,23 @@ def _trade_off(best: Contestant, ranked: list[Contestant]) -> str:
     parts = []
     quick = _least(ranked, lambda r: r.efficiency.latency_ms if r.efficiency else None)
     small = _least(ranked, lambda r: float(r.description.parameters) if r.description else None)
-    if quick and quick[0] is not best and quick[2] is not None:
+    if quick and quick[2] is not None and _worth_telling(quick[1], quick[2]):
         parts.append(
             f"{quick[0].label} is quicker: {number(quick[1])} ms a picture instead of {number(quick[2])} ms, "
             f"at a test AP of {_ap(quick[0])}"
         )
-    if small and small[0] is not best and small[2] is not None:
+    if small and small[2] is not None and _worth_telling(small[1], small[2]):
         parts.append(
             f"{small[0].label} is smaller: {number(small[1] / 1e6)} M parameters instead of "
             f"{number(small[2] / 1e6)} M, at a test AP of {_ap(small[0])}"
         )
-    if quick and small and not parts:
+    if quick and small and quick[0] is small[0] is best:
         return f"{best.label} is also the quickest and the smallest of them."
     return f"{'; '.join(parts)}." if parts else ""
+
+
+def _worth_telling(least: float, best: float) -> bool:
+    return least <= (1 - WORTH_TELLING) * best
 
 
 def _least(

@@ -79,6 +79,14 @@ def test_trade_offs_name_who_is_quicker_and_smaller(say, make_record):
     assert "small is smaller: 3.00 M parameters instead of 40.0 M" in found.trade_off
 
 
+def test_a_hair_s_breadth_is_no_trade_off(say, make_record):
+    found = say(
+        make_record("good", 0, 0.5, parameters=1_000_000, latency_ms=5.0),
+        make_record("other", 0, 0.3, parameters=999_000, latency_ms=4.9),
+    )
+    assert found.trade_off == ""
+
+
 def test_the_best_that_is_also_the_cheapest(say, make_record):
     found = say(
         make_record("good", 0, 0.5, parameters=1_000_000, latency_ms=5.0),
