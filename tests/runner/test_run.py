@@ -240,7 +240,12 @@ def test_two_runners_on_one_run_are_refused_and_a_killed_cell_is_a_failed_one(
 def test_ctrl_c_ends_the_cell_and_says_how_to_go_on(fake_config: Path, tmp_path: Path) -> None:
     words = ["run", "-c", str(fake_config), "--models", "one", "--set", f"runs={tmp_path}"]
     words += ["--set", "models.one.options.epoch_s=0.3", "--set", "train.epochs=6"]
-    runner = subprocess.Popen([sys.executable, "-m", "bench", *words], stderr=subprocess.PIPE, text=True)
+    runner = subprocess.Popen(
+        [sys.executable, "-m", "bench", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job is deaf to it
+    )
     cell = wait_for_epoch(tmp_path, 1)
     runner.send_signal(signal.SIGINT)
     _, told = runner.communicate(timeout=30)

@@ -24,8 +24,18 @@ def bench_search(config: Path, runs: Path, *words: str) -> "subprocess.Popen[str
     for word in options:
         command += ["--set", word]
     return subprocess.Popen(
-        [*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=runs
+        [*command, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=runs,
+        preexec_fn=hear_ctrl_c,
     )
+
+
+def hear_ctrl_c() -> None:
+    """A shell's background jobs, and all below them, are deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def processes(*words: str) -> list[int]:

@@ -125,7 +125,10 @@ def test_coefficients_weigh_faster_rcnns_losses(skewed: Layout) -> None:
     network = built(plan, skewed).trainable
     assert network.loss_weights == {"loss_classifier": 2.0, "loss_box_reg": 0.0}
     assert network.loss_weights.keys() <= network.train()(next(batches(plan, skewed))).keys()
-    assert built(planned("frcnn", {}, {}), skewed).trainable.loss_weights == {}
+    assert built(planned("frcnn", {}, {}), skewed).trainable.loss_weights == {
+        "loss_classifier": 1.0,
+        "loss_box_reg": 1.0,
+    }
 
 
 def test_faster_rcnns_background_weight_alone_changes_its_class_loss(skewed: Layout) -> None:
