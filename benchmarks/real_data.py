@@ -54,9 +54,11 @@ CROWDED = [{**TINY[0], "options": {"queries": 44}}, *TINY[1:]]
 """For pictures of up to 29 objects, as TACO has."""
 SMALL = [family("detr", "resnet-50"), family("yolo", "n"), family("frcnn", "mobilenet_v3_large_320_fpn")]
 QUERIES = [
-    *(small_detr(queries) for queries in (4, 50, 100)),
+    small_detr(4),
     family("frcnn", "tiny"),
     {**family("yolo", "n"), "name": "yolo-n"},
+    small_detr(50),
+    small_detr(100),
     {**family("yolo", "s"), "name": "yolo-s"},
 ]
 LOSSES: dict[str, dict[str, Any]] = {
@@ -100,11 +102,7 @@ LAPTOP: dict[str, dict[str, Any]] = {
         "train": {"epochs": 12, "batch_size": 16, "image_size": 192, "val_every": 2},
     },
     "fracture-queries": {"data": FRACTURE, "models": QUERIES, "train": SHORT},
-    "fracture-queries-apart": {
-        "data": FRACTURE_APART,
-        "models": [model for model in QUERIES if model["name"] in ("detr-4-queries", "frcnn", "yolo-n")],
-        "train": SHORT,
-    },
+    "fracture-queries-apart": {"data": FRACTURE_APART, "models": QUERIES, "train": SHORT},
     "losses-drawn": {
         "data": {"source": "synthetic"},
         "models": with_losses(TINY),
