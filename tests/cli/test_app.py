@@ -22,6 +22,7 @@ def refused(result: "subprocess.CompletedProcess[str]") -> str:
     return result.stderr
 
 
+@pytest.mark.slow
 def test_run_ends_with_the_comparison_and_where_the_report_is(fake_config: Path, tmp_path: Path) -> None:
     result = bench("run", "-c", str(fake_config), "--set", f"runs={tmp_path / 'runs'}", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -53,6 +54,7 @@ def test_a_failed_cell_is_told_by_the_exit_code(fake_config: Path, tmp_path: Pat
     assert "bench run --resume" in result.stdout
 
 
+@pytest.mark.slow
 def test_init_describe_and_convert_on_a_folder_of_data(tmp_path: Path) -> None:
     from PIL import Image
 

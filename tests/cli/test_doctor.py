@@ -51,6 +51,7 @@ def test_weights_that_are_missing_are_no_fault(tmp_path: Path, monkeypatch: pyte
     assert {one.well for one in found} == {None}
 
 
+@pytest.mark.slow
 def test_each_model_is_examined_and_one_that_breaks_costs_no_other(
     fake_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,7 @@ def test_what_is_judged_is_what_is_stored_as_pycocotools_would(fake_config: Path
     assert ours == pytest.approx(list(judge.stats), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_score_threshold_is_val_s_on_both_splits(fake_config: Path, tmp_path: Path) -> None:
     """Perfect boxes, scored 0.7 on val and 0.2 on test: with val's threshold test has no detection left."""
     outcome, _ = start(fake_config, tmp_path, models=("one",))
@@ -142,6 +143,7 @@ def test_a_cell_that_fails_leaves_its_reason_and_the_others_go_on(fake_config: P
     assert "breaks in epoch 2" in outcome.report.read_text()
 
 
+@pytest.mark.slow
 def test_resume_repeats_nothing_that_is_done_and_retries_what_failed(
     fake_config: Path, tmp_path: Path
 ) -> None:
@@ -201,6 +203,7 @@ def cell_processes(cell: CellFolder) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_a_killed_runner_takes_its_cell_along_and_the_run_can_be_finished(
     fake_config: Path, tmp_path: Path
 ) -> None:
@@ -237,6 +240,7 @@ def test_two_runners_on_one_run_are_refused_and_a_killed_cell_is_a_failed_one(
     assert "SIGKILL" in record.failure.reason
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_cell_and_says_how_to_go_on(fake_config: Path, tmp_path: Path) -> None:
     words = ["run", "-c", str(fake_config), "--models", "one", "--set", f"runs={tmp_path}"]
     words += ["--set", "models.one.options.epoch_s=0.3", "--set", "train.epochs=6"]
@@ -272,6 +276,7 @@ def test_a_run_whose_data_is_gone_is_refused(fake_config: Path, tmp_path: Path) 
         running.resume(outcome.run, Ears())
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_by_another_config(fake_config: Path, tmp_path: Path) -> None:
     outcome, _ = start(fake_config, tmp_path, "train.lr=1e-05", models=("one",))
     path = outcome.run.config_path
@@ -285,6 +290,7 @@ def test_a_run_is_not_resumed_by_another_config(fake_config: Path, tmp_path: Pat
     assert running.resume(outcome.run, Ears()).records[0].status == "done"
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_when_a_picture_behind_it_is_gone(fake_config: Path, tmp_path: Path) -> None:
     outcome, _ = start(fake_config, tmp_path / "runs", f"cache={tmp_path / 'cache'}", models=("one",))
     picture = Layout.open(Path(outcome.run.info().layout)).examples("val")[0].path

@@ -59,6 +59,7 @@ def test_the_first_trial_is_the_config_s_own(cells: Any, search: Search) -> None
     assert len({spec.plan.recipe.lr for spec in cells.specs}) == 4
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_and_another_does_not(cells: Any, search: Search) -> None:
     first, again, other = (
         search("search.trials=6", "search.random_trials=3", f"search.seed={seed}") for seed in (3, 3, 4)
@@ -70,6 +71,7 @@ def test_the_same_seed_draws_the_same_and_another_does_not(cells: Any, search: S
 LEFT = ("search.trials=6", "search.random_trials=3")
 
 
+@pytest.mark.slow
 def test_a_search_that_was_left_goes_on_as_if_it_had_not_been(
     cells: Any, search: Search, tmp_path: Path
 ) -> None:
@@ -103,6 +105,7 @@ def test_more_trials_may_be_asked_for(cells: Any, search: Search) -> None:
     assert settings(more.record.studies[0])[:2] == settings(outcome.record.studies[0])
 
 
+@pytest.mark.slow
 def test_a_poor_trial_ends_in_its_first_epoch(cells: Any, search: Search) -> None:
     words = ("search.space.loss.focal_gamma=[2.0, 2.1, 5.0]", "loss.classification=focal")
     outcome = search("search.trials=9", "search.prune_after_trials=2", *words)
@@ -247,6 +250,7 @@ def test_two_searches_of_one_folder_are_refused(cells: Any, search: Search) -> N
         searching.resume(outcome.folder, ears(), ASKED)
 
 
+@pytest.mark.slow
 def test_a_storage_that_can_t_be_reached_is_told_in_time(cells: Any, search: Search, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="storage can't be reached") as caught:
         search(storage="postgresql://me:secret@127.0.0.1:9/base")
