@@ -48,6 +48,7 @@ def test_from_trials_to_the_verdict_and_best_yaml_repeats_it(fake_config: Path, 
         (("--seeds", "a"), "seeds are whole numbers"),
     ],
 )
+@pytest.mark.slow
 def test_a_mistake_is_a_message_and_exit_code_2(
     fake_config: Path, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:

@@ -132,6 +132,7 @@ def test_the_score_threshold_is_val_s_on_both_splits(fake_config: Path, tmp_path
     assert (record.val.operating_point.recall, record.test.operating_point.recall) == (1.0, 0.0)
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_leaves_its_reason_and_the_others_go_on(fake_config: Path, tmp_path: Path) -> None:
     outcome, _ = start(fake_config, tmp_path, "models.one.options.fail_at_epoch=2")
     failed, done = outcome.records

@@ -38,6 +38,7 @@ def settings(study: StudyRecord) -> list[tuple[Any, ...]]:
     return [(trial.state, trial.setting, trial.values) for trial in study.trials]
 
 
+@pytest.mark.slow
 def test_every_model_has_its_trials_and_the_best_is_the_best(cells: Any, search: Search) -> None:
     outcome = search("search.trials=10", models=("one", "two"))
     for study in outcome.record.studies:
