@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -33,6 +34,25 @@ _REFUSED = (
 
 _STALE_S = 24 * 3600.0
 """Age in seconds from which a temporary belongs to nobody: no write takes a day."""
+
+
+@contextlib.contextmanager
+def alone(folder: Path, what: str) -> Iterator[None]:
+    """One process at a time works on `folder`, a `what`. The lock goes with its process, however that ends.
+
+    Raises RunError where another one does.
+    """
+    path = folder / ".lock"
+    with writing(path):
+        opened = path.open("w")
+    with opened as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(
+                f"another process is working on this {what}", file=folder, mend="wait for it, or end it"
+            ) from None
+        yield
 
 
 @contextlib.contextmanager

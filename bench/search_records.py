@@ -8,6 +8,7 @@ SEARCH/
   study.db              Optuna's storage, where no other URL is given: optuna-dashboard opens it
   trials/MODEL/NUMBER/  one cell folder a trial (see bench.store.CellFolder), without test figures and weights
   best.yaml             best against standard as a config: `bench run -c` repeats the comparison
+  report.html, figures/
   final/                that run, a bench.store.RunFolder: cells MODEL-standard-seedN, MODEL-best-seedN
 """
 

@@ -4,7 +4,7 @@ import datetime
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
@@ -35,36 +35,48 @@ def begin(
         ConfigError: rare classes that the dataset does not have, or that val can't tell of; nothing is made.
         RunError: the disk is full; nothing is left behind.
     """
-    rare = rare_of(config, cells, layout)
-    with files.writing(config.runs):
-        config.runs.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=config.runs))
-        try:
-            draft.chmod(0o755)
-            _fill(RunFolder(draft), config, cells, layout, command, rare)
-            return RunFolder(draft.replace(into) if into else place(draft, config.runs, config.name))
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
+    watched = any(cell.plan.recipe.monitor == "AP_rare" for cell in cells)
+    rare = rare_of(config, layout, wanted_by="train.monitor" if watched else None)
+
+    def fill(folder: Path) -> None:
+        _fill(RunFolder(folder), config, cells, layout, command, rare)
+
+    return RunFolder(new_folder(config.runs, config.name, fill, into=into))
 
 
-def rare_of(config: BenchConfig, cells: Sequence[PlannedCell], layout: Layout) -> tuple[str, ...]:
+def rare_of(config: BenchConfig, layout: Layout, *, wanted_by: str | None) -> tuple[str, ...]:
     """The classes that AP_rare is the mean of: those that the config names, or the train split's rarest.
 
-    Raises ConfigError for a name that is no class, and where patience is to watch an undefined AP_rare.
+    `wanted_by`: the word of bench.yaml that names AP_rare, if any. Raises ConfigError for a name that is no
+    class, and where AP_rare is wanted but val can't tell it.
     """
     rare = rare_classes(layout.class_counts("train"), config.rare_classes)
     counts = layout.class_counts("val")
-    if any(cell.plan.recipe.monitor == "AP_rare" for cell in cells) and not any(
-        counts[name] for name in rare
-    ):
+    if wanted_by and not any(counts[name] for name in rare):
         raise ConfigError(
             "the val split has no box of a rare class" if rare else "no class is rare in the train split",
-            record="train.monitor",
+            record=wanted_by,
             value="AP_rare",
-            mend="say monitor: AP, or name classes under rare_classes",
+            mend="say AP there, or name classes under rare_classes",
         )
     return rare
+
+
+def new_folder(runs: Path, name: str, fill: Callable[[Path], None], *, into: Path | None = None) -> Path:
+    """RUNS/NAME-DATE-TIME, or `into`, whole or not at all: it is filled beside its place, and then renamed.
+
+    Raises RunError where nothing can be written.
+    """
+    with files.writing(runs):
+        runs.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
+        try:
+            draft.chmod(0o755)
+            fill(draft)
+            return draft.replace(into) if into else _place(draft, runs, name)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
 
 
 def _fill(
@@ -128,7 +140,7 @@ def data_key(layout: Layout) -> str:
     return str(manifest["key"])
 
 
-def place(draft: Path, runs: Path, name: str) -> Path:
+def _place(draft: Path, runs: Path, name: str) -> Path:
     """Rename to RUNS/NAME-DATE-TIME; a second one in the same second gets a number."""
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     for number in range(1000):

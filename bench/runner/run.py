@@ -1,8 +1,5 @@
 """A run from start to end, or from where it was left."""
 
-import contextlib
-import fcntl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -119,7 +116,7 @@ def _check_pictures(layout: Layout) -> None:
 
 
 def _finish(run: RunFolder, watcher: Watcher) -> Outcome:
-    with _alone(run):
+    with files.alone(run.root, "run"):
         cells = run.cells()
         done = {cell.name for cell in cells if (record := cell.record()) and record.status == "done"}
         watcher.begun(run, len(cells), len(cells) - len(done))
@@ -138,19 +135,3 @@ def conclude(run: RunFolder) -> Outcome:
     evaluation.write_classes_csv(run.classes_path, records)
     report = reports.write_report([run], run.report_path)
     return Outcome(run=run, records=tuple(records), report=report)
-
-
-@contextlib.contextmanager
-def _alone(run: RunFolder) -> Iterator[None]:
-    """One runner a run. The lock goes with its process, however that ends."""
-    path = run.root / ".lock"
-    with files.writing(path):
-        opened = path.open("w")
-    with opened as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(
-                "another process is working on this run", file=run.root, mend="wait for it, or end it"
-            ) from None
-        yield

@@ -67,10 +67,6 @@ class SearchFolder:
         return self.root / "final"
 
     @property
-    def lock_path(self) -> Path:
-        return self.root / ".lock"
-
-    @property
     def own_storage(self) -> str:
         """Optuna's URL of the file that is used where no other is given."""
         return f"sqlite:///{self.root / 'study.db'}"

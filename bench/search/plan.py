@@ -10,9 +10,9 @@ from optuna.storages import RDBStorage
 from bench.config import BenchConfig
 from bench.detector import Plan
 from bench.errors import BenchError, ConfigError, together
-from bench.frequencies import rare_classes
 from bench.layout import Layout
 from bench.runner import checks
+from bench.runner.begin import rare_of
 from bench.runner.plan import plan_cells, plan_model
 from bench.search.setting import Batch, checked, final_config, model_of, own_setting
 from bench.search.space import Setting, Space, space_of
@@ -103,16 +103,8 @@ def check_data(planned: Planned, corners: list[tuple[str, Plan]], layout: Layout
     Raises ConfigError for class weights or names that do not fit the data, and where val can't tell AP_rare.
     """
     checks.check_data(planned.config, corners, layout)
-    rare = rare_classes(layout.class_counts("train"), planned.config.rare_classes)
-    val = layout.class_counts("val")
-    if "AP_rare" in planned.words.objectives and not any(val[name] for name in rare):
-        raise ConfigError(
-            "the val split has no box of a rare class" if rare else "no class is rare in the train split",
-            record="search.objectives",
-            value="AP_rare",
-            mend="name classes under rare_classes, or search for AP",
-        )
-    return rare
+    wanted = "AP_rare" in planned.words.objectives
+    return rare_of(planned.config, layout, wanted_by="search.objectives" if wanted else None)
 
 
 def check_studies(planned: Planned, dataset: str, storage: RDBStorage) -> None:

@@ -1,10 +1,6 @@
 """A search from start to end, or from where it was left."""
 
-import contextlib
-import fcntl
 import shutil
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +12,7 @@ from bench.errors import RunError
 from bench.layout import Layout
 from bench.provenance import provenance
 from bench.runner import run as running
-from bench.runner.begin import data_key, place, resolved_yaml
+from bench.runner.begin import data_key, new_folder, resolved_yaml
 from bench.runner.launch import Event
 from bench.search.crew import work_together
 from bench.search.final import train_again, write_best
@@ -119,7 +115,7 @@ def _search(
 ) -> SearchOutcome:
     info = folder.info()
     seeds = planned.words.seeds if asked.final else ()
-    with _alone(folder), reachable(url):
+    with files.alone(folder.root, "search"), reachable(url):
         storage = open_storage(url, lost_after_s=planned.words.lost_after_s)
         studies = open_studies(planned, info.dataset, storage)
         for study in studies.values():
@@ -169,33 +165,13 @@ def _with_storage(planned: Planned, url: str | None) -> Planned:
 
 
 def _make(planned: Planned, info: SearchInfo, layout: Layout) -> SearchFolder:
-    """The new folder RUNS/NAME-search-DATE-TIME, whole or not at all."""
+    """The new folder RUNS/NAME-search-DATE-TIME."""
     config = planned.config
-    with files.writing(config.runs):
-        config.runs.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=config.runs))
-        try:
-            draft.chmod(0o755)
-            folder = SearchFolder(draft)
-            files.write_text(folder.config_path, resolved_yaml(config, HEAD))
-            shutil.copyfile(layout.manifest_path, folder.manifest_path)
-            folder.write_info(info)
-            return SearchFolder(place(draft, config.runs, f"{config.name}-search"))
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
 
+    def fill(root: Path) -> None:
+        folder = SearchFolder(root)
+        files.write_text(folder.config_path, resolved_yaml(config, HEAD))
+        shutil.copyfile(layout.manifest_path, folder.manifest_path)
+        folder.write_info(info)
 
-@contextlib.contextmanager
-def _alone(folder: SearchFolder) -> Iterator[None]:
-    """One `bench search` a folder. The lock goes with its process, however that ends."""
-    with files.writing(folder.lock_path):
-        opened = folder.lock_path.open("w")
-    with opened as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(
-                "another process is working on this search", file=folder.root, mend="wait for it, or end it"
-            ) from None
-        yield
+    return SearchFolder(new_folder(config.runs, f"{config.name}-search", fill))

@@ -31,9 +31,9 @@ def layout(tmp_path: Path) -> Layout:
 
 def test_the_rarest_of_train_are_rare_unless_others_are_named(layout: Layout, tmp_path: Path) -> None:
     asked = config(tmp_path)
-    assert begin.rare_of(asked, plan_cells(asked), layout) == ("few",)
+    assert begin.rare_of(asked, layout, wanted_by=None) == ("few",)
     asked = config(tmp_path, rare_classes=["many"])
-    assert begin.rare_of(asked, plan_cells(asked), layout) == ("many",)
+    assert begin.rare_of(asked, layout, wanted_by=None) == ("many",)
 
 
 @pytest.mark.parametrize(
@@ -54,19 +54,26 @@ def test_rare_classes_that_can_t_be_told_of_are_refused_before_a_folder_is_made(
 
 
 def test_patience_may_watch_rare_classes_that_val_has(layout: Layout, tmp_path: Path) -> None:
-    asked = config(tmp_path, rare_classes=["many"], train={"monitor": "AP_rare"})
-    assert begin.rare_of(asked, plan_cells(asked), layout) == ("many",)
+    asked = config(tmp_path, rare_classes=["many"])
+    assert begin.rare_of(asked, layout, wanted_by="train.monitor") == ("many",)
 
 
 def test_runs_of_one_second_get_names_of_their_own(tmp_path: Path) -> None:
-    names = set()
-    for number in range(3):
-        draft = tmp_path / f".new-{number}"
-        draft.mkdir()
-        names.add(begin.place(draft, tmp_path, "bench"))
+    names = {begin.new_folder(tmp_path, "bench", lambda folder: None) for _ in range(3)}
     assert len(names) == 3 and all(path.is_dir() for path in names)
+    assert set(tmp_path.iterdir()) == names
+
+
+def test_a_folder_that_can_t_be_filled_is_not_left_behind(tmp_path: Path) -> None:
+    def fill(folder: Path) -> None:
+        (folder / "half").touch()
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        begin.new_folder(tmp_path, "bench", fill)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_can_t_be_made_is_no_name_that_is_taken(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        begin.place(tmp_path, tmp_path / "gone", "bench")
+        begin._place(tmp_path, tmp_path / "gone", "bench")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bench import files
 from bench.config import read_config
 from bench.errors import ConfigError, RunError
 from bench.layout import Layout
@@ -305,5 +306,5 @@ def test_a_run_is_not_resumed_when_a_picture_behind_it_is_gone(fake_config: Path
 
 def test_a_lock_that_can_t_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / ".lock").mkdir()  # stands for a run folder that is closed: tests may run as root
-    with pytest.raises(RunError, match=r"\.lock: can't be written"), running._alone(RunFolder(tmp_path)):
+    with pytest.raises(RunError, match=r"\.lock: can't be written"), files.alone(tmp_path, "run"):
         pass

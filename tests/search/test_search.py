@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from bench import files
 from bench.cell.spec import CellSpec
 from bench.errors import BenchError, ConfigError, RunError
 from bench.runner.begin import resolved_yaml
@@ -247,7 +248,10 @@ def test_a_study_of_another_search_is_refused_with_the_difference(
 
 def test_two_searches_of_one_folder_are_refused(cells: Any, search: Search) -> None:
     outcome = search()
-    with searching._alone(outcome.folder), pytest.raises(RunError, match="another process is working"):
+    with (
+        files.alone(outcome.folder.root, "search"),
+        pytest.raises(RunError, match="another process is working"),
+    ):
         searching.resume(outcome.folder, ears(), ASKED)
 
 
