@@ -74,7 +74,7 @@ def match(ours: Sequence[str], theirs: Sequence[str], *, weights: str) -> ClassM
         + (f"knows none of {', '.join(ours)}" if theirs else "does not say which classes it knows"),
         record="train.epochs",
         value=0,
-        mend="train for at least one epoch, or rename classes in a class table to those of the weights"
+        hint="train for at least one epoch, or rename classes in a class table to those of the weights"
         + (f": {_few(theirs)}" if theirs else ""),
     )
 

@@ -161,13 +161,13 @@ class FakeFamily:
         self, *, variant: str | None, weights: str | None, options: Mapping[str, Any], recipe: Recipe
     ) -> Plan:
         if variant not in (None, *self.variants):
-            raise ConfigError("the fake has one variant", value=variant, mend="leave it out, or say mean-box")
+            raise ConfigError("the fake has one variant", value=variant, hint="leave it out, or say mean-box")
         if weights not in (None, "none"):
-            raise RecipeError("the fake has no weights to load", value=weights, mend="say weights: none")
+            raise RecipeError("the fake has no weights to load", value=weights, hint="say weights: none")
         strange = sorted(set(options) - set(OPTIONS))
         if strange:
             raise ConfigError(
-                "unknown option of the fake", value=strange[0], mend=f"known: {', '.join(OPTIONS)}"
+                "unknown option of the fake", value=strange[0], hint=f"known: {', '.join(OPTIONS)}"
             )
         return Plan(
             family=self.name,

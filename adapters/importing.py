@@ -57,7 +57,7 @@ def import_weights(source: Path, name: str | None = None) -> Imported:
         raise WeightsError(
             f"{entry.name} is {'a folder' if entry.folder else 'one file'}, and this is not",
             file=source,
-            mend=f"give the {'folder with ' if entry.folder else ''}{' and '.join(_files(entry))}",
+            hint=f"give the {'folder with ' if entry.folder else ''}{' and '.join(_files(entry))}",
         )
     target = own_place(entry)
     with writing(target), _staging() as staging:
@@ -75,7 +75,7 @@ def _recognised(source: Path) -> Published:
         raise WeightsError(
             "is not recognised as any of the published weights",
             file=source,
-            mend=f"say which they are: --name NAME (bench weights list names them); {_OF_ONES_OWN}",
+            hint=f"say which they are: --name NAME (bench weights list names them); {_OF_ONES_OWN}",
         )
     return found
 
@@ -132,7 +132,7 @@ def _copied(source: Path, entry: Published, staging: Path) -> Path:
     for file in _files(entry):
         if not (source / file).is_file():
             raise WeightsError(
-                f"has no {file}", file=source, mend=f"a model of the hub needs {' and '.join(_files(entry))}"
+                f"has no {file}", file=source, hint=f"a model of the hub needs {' and '.join(_files(entry))}"
             )
         shutil.copyfile(source / file, copy / file)
     return copy
@@ -202,7 +202,7 @@ def _yolo_size(path: Path) -> str | None:
     if len(names) != _COCO_CLASSES or "person" not in names:
         shown = ", ".join(map(str, names[:6])) + (", ..." if len(names) > 6 else "")
         raise WeightsError(
-            f"knows {len(names)} classes ({shown}), not COCO's {_COCO_CLASSES}", file=path, mend=_OF_ONES_OWN
+            f"knows {len(names)} classes ({shown}), not COCO's {_COCO_CLASSES}", file=path, hint=_OF_ONES_OWN
         )
     first = getattr(model.model[0], "conv", None)
     return _YOLO_WIDTHS.get(getattr(first, "out_channels", 0))
@@ -210,5 +210,5 @@ def _yolo_size(path: Path) -> str | None:
 
 def _refused(entry: Published, source: Path, reason: str) -> WeightsError:
     return WeightsError(
-        f"is not {entry.name}: {reason}", file=source, mend=f"fetch it from {entry.files[-1].url}"
+        f"is not {entry.name}: {reason}", file=source, hint=f"fetch it from {entry.files[-1].url}"
     )

@@ -31,5 +31,5 @@ def _problem(kind: type[BaseModel], item: Any, family: str) -> ConfigError:
         return ConfigError(str(cause or item["msg"]), record=record, value=item["input"])
     known = list(kind.model_fields)
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    mend = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known) or 'none'}"
-    return ConfigError(f"unknown option of {family}", record=record, value=item["input"], mend=mend)
+    hint = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known) or 'none'}"
+    return ConfigError(f"unknown option of {family}", record=record, value=item["input"], hint=hint)

@@ -51,11 +51,11 @@ def read(workdir: Path, version: int, terms: dict[str, Any]) -> tuple[dict[str, 
         return None
     content = torch.load(path, map_location="cpu", weights_only=True)
     if content.get("version") != version:
-        raise RunError("holds a training of another version of bench", file=path, mend="take the folder away")
+        raise RunError("holds a training of another version of bench", file=path, hint="take the folder away")
     if changes := differences(content["terms"], terms):
         raise RunError(
             f"holds a training that was begun under other terms: {'; '.join(changes)}",
             file=path,
-            mend="take the folder away, or ask for the same training",
+            hint="take the folder away, or ask for the same training",
         )
     return content["progress"], content["parts"]

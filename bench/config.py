@@ -253,7 +253,7 @@ def _text(path: Path | None) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError("no such file", file=path, mend="write one with: bench init FOLDER") from None
+        raise ConfigError("no such file", file=path, hint="write one with: bench init FOLDER") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"can't be read: {error}", file=path) from None
 

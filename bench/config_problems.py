@@ -89,8 +89,8 @@ def _shown(item: Any, kinds: tuple[type, ...]) -> object:
 
 def _unknown(key: str, last: str, known: Sequence[str]) -> ConfigError:
     close = difflib.get_close_matches(last, known, n=1, cutoff=0.5)
-    mend = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
-    return ConfigError("unknown key", record=key, mend=mend)
+    hint = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
+    return ConfigError("unknown key", record=key, hint=hint)
 
 
 def _follow(

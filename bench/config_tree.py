@@ -27,7 +27,7 @@ class _Loader(yaml.SafeLoader):
                     f"stands there twice, in lines {lines[key.value]} and {line}",
                     file=self.name,
                     record=f"key `{key.value}`",
-                    mend="leave one of them out",
+                    hint="leave one of them out",
                 )
             lines[key.value] = line
         return node
@@ -48,10 +48,10 @@ def override(tree: Tree, words: str) -> None:
     """Set one dotted key, 'a.b=value', in place. Raises ConfigError where a part of it can't be reached."""
     dotted, equals, text = words.partition("=")
     if not equals:
-        raise ConfigError("has no `=`", record="--set", value=words, mend="write --set train.epochs=50")
+        raise ConfigError("has no `=`", record="--set", value=words, hint="write --set train.epochs=50")
     *way, last = (part.strip() for part in dotted.split("."))
     if not all((*way, last)):
-        raise ConfigError("names no key", record="--set", value=words, mend="write --set train.epochs=50")
+        raise ConfigError("names no key", record="--set", value=words, hint="write --set train.epochs=50")
     value = _value(text, words)
     place: Any = tree
     for part in way:
@@ -85,7 +85,7 @@ def _value(text: str, words: str) -> Any:
     except (yaml.YAMLError, ValueError) as error:
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError(
-            f"the value is no YAML: {reason}", record="--set", value=words, mend="quote what is meant as text"
+            f"the value is no YAML: {reason}", record="--set", value=words, hint="quote what is meant as text"
         ) from None
 
 
@@ -114,7 +114,7 @@ def _index(items: list[Any], part: str, words: str) -> int:
     if part.isdecimal() and int(part) < len(items):
         return int(part)
     raise ConfigError(
-        f"no entry {part!r}", record="--set", value=words, mend=f"there are: {', '.join(names)}"
+        f"no entry {part!r}", record="--set", value=words, hint=f"there are: {', '.join(names)}"
     )
 
 

@@ -27,19 +27,19 @@ class BenchError(Exception):
         file: Path | str | None = None,
         record: str | None = None,
         value: object = None,
-        mend: str | None = None,
+        hint: str | None = None,
     ) -> None:
         """`record` names the row, the annotation or the key; `value` is what was found there."""
         self.file = file
         self.record = record
         self.value = value
-        self.mend = mend
+        self.hint = hint
         place = ", ".join(str(part) for part in (file, record) if part is not None)
         text = f"{place}: {message}" if place else message
         if value is not None:
             text += f" (found: {value!r})"
-        if mend:
-            text += f"\n  Mend: {mend}"
+        if hint:
+            text += f"\n  Hint: {hint}"
         super().__init__(text)
 
 

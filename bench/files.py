@@ -50,7 +50,7 @@ def alone(folder: Path, what: str) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RunError(
-                f"another process is working on this {what}", file=folder, mend="wait for it, or end it"
+                f"another process is working on this {what}", file=folder, hint="wait for it, or end it"
             ) from None
         yield
 
@@ -75,7 +75,7 @@ def writing(path: Path) -> Iterator[None]:
             f"can't be written: {reason}",
             file=path,
             value=None if error.filename in (None, str(path)) else str(error.filename),
-            mend="choose another folder that you may write to (`cache` for data, `runs` for runs), "
+            hint="choose another folder that you may write to (`cache` for data, `runs` for runs), "
             "or mend this one",
         ) from error
 
@@ -102,7 +102,7 @@ def disk_full(path: Path) -> BenchError:
     return RunError(
         "the disk is full; what was being written has been taken away again",
         file=path,
-        mend="free some space and go on with the same command (a run: bench run --resume RUN)",
+        hint="free some space and go on with the same command (a run: bench run --resume RUN)",
     )
 
 

@@ -110,6 +110,6 @@ def _from_table(table: Mapping[str, float], classes: Sequence[str]) -> Weights:
         raise ConfigError(
             f"the weight table does not fit the dataset: {'; '.join(told)}",
             record="loss.class_weights",
-            mend=f"give each of these a weight: {', '.join(classes)}",
+            hint=f"give each of these a weight: {', '.join(classes)}",
         )
     return np.array([table[name] for name in classes], dtype=np.float64)

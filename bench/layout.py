@@ -56,7 +56,7 @@ class Layout:
             return cls(root=root, classes=tuple(manifest["classes"]))
         except (ValueError, KeyError, TypeError):
             raise DataError(
-                "the written dataset is damaged", file=path, mend=f"delete {root}: it is made anew"
+                "the written dataset is damaged", file=path, hint=f"delete {root}: it is made anew"
             ) from None
 
     @property

@@ -54,8 +54,8 @@ def reason(error: BaseException, recipe: Recipe, device: str, devices: int = 1) 
         free = f"{free_mib(device):,.0f} MiB were left"
     except RuntimeError:  # a GPU that tells nothing any more
         free = "nobody knows what was left"
-    change = mend(recipe, device, devices)
-    return f"out of memory on {device} with {asked(recipe)}; {free} ({what})\n  Mend: {change}"
+    change = hint(recipe, device, devices)
+    return f"out of memory on {device} with {asked(recipe)}; {free} ({what})\n  Hint: {change}"
 
 
 def asked(recipe: Recipe) -> str:
@@ -63,7 +63,7 @@ def asked(recipe: Recipe) -> str:
     return f"batch_size {recipe.batch_size}, image_size {recipe.image_size}, amp {str(recipe.amp).lower()}"
 
 
-def mend(recipe: Recipe, device: str, devices: int = 1) -> str:
+def hint(recipe: Recipe, device: str, devices: int = 1) -> str:
     """Words that need less, the one that leaves the training as it is first."""
     ways = []
     batch = recipe.batch_size

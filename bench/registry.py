@@ -56,4 +56,4 @@ def unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    return ConfigError(f"no {what} has that name", value=name, mend=f"{guess}There are: {', '.join(names)}")
+    return ConfigError(f"no {what} has that name", value=name, hint=f"{guess}There are: {', '.join(names)}")

@@ -137,7 +137,7 @@ class CellFolder:
             raise RunError(
                 f"is no cell record of this version: {error.errors()[0]['msg']}",
                 file=self.record_path,
-                mend="write it anew: delete this file, then bench run --resume RUN",
+                hint="write it anew: delete this file, then bench run --resume RUN",
             ) from None
 
     def history(self) -> list[dict[str, float]]:
@@ -184,7 +184,7 @@ class RunFolder:
     def open(cls, root: Path) -> "RunFolder":
         """An existing run. Raises RunError where `root` is none."""
         if not (root / "run.json").is_file():
-            raise RunError("is no run folder: it has no run.json", file=root, mend="bench run makes one")
+            raise RunError("is no run folder: it has no run.json", file=root, hint="bench run makes one")
         return cls(root)
 
     @classmethod
@@ -192,7 +192,7 @@ class RunFolder:
         """The run that was begun last below `runs`. Raises RunError where there is none."""
         found = sorted(runs.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
         if not found:
-            raise RunError("holds no run yet", file=runs, mend="make one with: bench run")
+            raise RunError("holds no run yet", file=runs, hint="make one with: bench run")
         return cls(found[-1].parent)
 
     @property

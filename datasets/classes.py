@@ -59,7 +59,7 @@ def read_table(given: str | Mapping[str, Any] | None) -> ClassTable | None:
             "no class table has that name, and no such file is there",
             record="data.classes",
             value=given,
-            mend=f"shipped tables: {', '.join(shipped())}",
+            hint=f"shipped tables: {', '.join(shipped())}",
         ) from None
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"can't be read as YAML: {error}", file=given) from None
@@ -69,10 +69,10 @@ def read_table(given: str | Mapping[str, Any] | None) -> ClassTable | None:
 def parse(tree: Any, name: str) -> ClassTable:
     """Check a table's shape. Raises DataError."""
     if not isinstance(tree, Mapping) or not isinstance(tree.get("classes"), Mapping) or not tree["classes"]:
-        raise DataError("a class table needs a mapping `classes`", file=name, mend="see datasets/classes.py")
+        raise DataError("a class table needs a mapping `classes`", file=name, hint="see datasets/classes.py")
     strange = [key for key in tree if key not in _KEYS]
     if strange:
-        raise DataError("unknown key", file=name, value=strange[0], mend=f"known: {', '.join(_KEYS)}")
+        raise DataError("unknown key", file=name, value=strange[0], hint=f"known: {', '.join(_KEYS)}")
     targets: dict[str, str | None] = {}
     pairs: list[tuple[str, str | None]]
     pairs = [
@@ -131,14 +131,14 @@ def _complete(classes: tuple[str, ...], table: ClassTable) -> dict[str, str | No
         raise DataError(
             f"the class table says nothing about {len(lines)} of the source's classes: {', '.join(lines)}",
             file=table.name,
-            mend="name them under `classes` or `drop`, or say `rest:` drop, keep or {into: NAME}",
+            hint="name them under `classes` or `drop`, or say `rest:` drop, keep or {into: NAME}",
         )
     if absent and table.rest != "error":
         # With `rest`, a slip of the pen would silently send a class elsewhere.
         raise DataError(
             f"the source has no class {absent[0]!r}" + _guess(absent[0], classes),
             file=table.name,
-            mend=f"its classes: {', '.join(classes)}",
+            hint=f"its classes: {', '.join(classes)}",
         )
     rest: dict[str, str | None] = {}
     for name in unmentioned:
@@ -160,7 +160,7 @@ def _names(given: Any, new: str | None, table: str) -> list[str]:
             file=table,
             record=new,
             value=given,
-            mend="quote it",
+            hint="quote it",
         )
     return [str(item) for item in items]
 

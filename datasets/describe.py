@@ -104,7 +104,7 @@ def draw(distribution: Distribution, path: Path) -> None:
     """
     if path.suffix.lower() not in FORMATS:
         raise ConfigError(
-            "a figure can't be written as that", value=path.name, mend=f"use {', '.join(FORMATS)}"
+            "a figure can't be written as that", value=path.name, hint=f"use {', '.join(FORMATS)}"
         )
     import seaborn
     from matplotlib.figure import Figure

@@ -22,12 +22,12 @@ class Problems:
         file: Path | str,
         record: str | None = None,
         value: object = None,
-        mend: str | None = None,
+        hint: str | None = None,
     ) -> None:
         """Note one; the words are those of BenchError."""
         self.count += 1
         if self.count <= SHOWN:
-            self._shown.append(DataError(message, file=file, record=record, value=value, mend=mend))
+            self._shown.append(DataError(message, file=file, record=record, value=value, hint=hint))
 
     def raise_if_any(self) -> None:
         """Raises DataError: all of them, the first SHOWN in full."""

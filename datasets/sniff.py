@@ -115,14 +115,14 @@ def _nothing(root: Path) -> DataError:
         for path in sorted(root.glob(pattern))
     ]
     if deeper:
-        mend = f"name the folder below it: {deeper[0]}"
+        hint = f"name the folder below it: {deeper[0]}"
     elif any(root.glob("*/*.xml")) or any(root.glob("*.xml")):
-        mend = "this looks like Pascal VOC: convert its xml to COCO json or YOLO txt first"
+        hint = "this looks like Pascal VOC: convert its xml to COCO json or YOLO txt first"
     elif folders.pictures(root):
-        mend = "there are pictures but no annotations: export them as COCO json or YOLO txt"
+        hint = "there are pictures but no annotations: export them as COCO json or YOLO txt"
     else:
-        mend = "give the folder of a COCO or YOLO dataset"
-    return DataError("holds neither a data.yaml nor a COCO json", file=root, mend=mend)
+        hint = "give the folder of a COCO or YOLO dataset"
+    return DataError("holds neither a data.yaml nor a COCO json", file=root, hint=hint)
 
 
 def _found(guess: Guess, source: Source) -> Iterator[str]:

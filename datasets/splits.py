@@ -131,7 +131,7 @@ def check_named(published: NDArray[np.int8], named: Mapping[SplitName, str]) -> 
                 f"the source names a {split} split, and not one picture of it is there and can be read",
                 record=split,
                 value=named[split],
-                mend="correct the path, or delete the line: a val or test that the source does not name is "
+                hint="correct the path, or delete the line: a val or test that the source does not name is "
                 "taken from train",
             )
 
@@ -145,7 +145,7 @@ def _published(
             "the source publishes no train split",
             record="data.split.kind",
             value="published",
-            mend="say `random` or `grouped`",
+            hint="say `random` or `grouped`",
         )
     split, notes = published.copy(), []
     missing = [part for part in (VAL, TEST) if not (published == part).any()]
@@ -171,7 +171,7 @@ def _check_filled(split: NDArray[np.int8], how: str, peopled: NDArray[np.bool_])
             f"{' and '.join(empty)} would be empty",
             record=record,
             value=f"{len(split)} pictures, {how}",
-            mend="give more pictures or groups, or other shares; bench needs train, val and test",
+            hint="give more pictures or groups, or other shares; bench needs train, val and test",
         )
     for part, name in enumerate(SPLITS):
         if not peopled[split == part].any():
@@ -179,7 +179,7 @@ def _check_filled(split: NDArray[np.int8], how: str, peopled: NDArray[np.bool_])
                 f"{name} has no box: its pictures are all background, nothing to learn from or judge by",
                 record=record,
                 value=f"{int((split == part).sum())} pictures, 0 boxes",
-                mend=f"annotate pictures of {name}, keep more classes or a higher `limit`, or share the "
+                hint=f"annotate pictures of {name}, keep more classes or a higher `limit`, or share the "
                 "pictures out anew: `data.split.kind: random`",
             )
 

@@ -167,11 +167,11 @@ def compare(folders: Sequence[RunFolder]) -> list[Comparison]:
 
 def _read(folders: Sequence[RunFolder]) -> list[Run]:
     if not folders:
-        raise RunError("there is no run to report on", mend="bench run makes one")
+        raise RunError("there is no run to report on", hint="bench run makes one")
     roots = [folder.root.resolve() for folder in folders]
     for index, root in enumerate(roots):
         if root in roots[:index]:
-            raise RunError("the same run is named twice", file=folders[index].root, mend="name it once")
+            raise RunError("the same run is named twice", file=folders[index].root, hint="name it once")
     names = [root.name for root in roots]
     labels = [
         name if names.count(name) == 1 else f"{root.parent.name}/{name}"
@@ -185,7 +185,7 @@ def _read(folders: Sequence[RunFolder]) -> list[Run]:
         raise RunError(
             "no cell is finished yet, so there is nothing to report",
             file=folders[0].root,
-            mend="finish it with: bench run --resume RUN",
+            hint="finish it with: bench run --resume RUN",
         )
     return runs
 

@@ -60,7 +60,7 @@ def write_report(runs: Sequence[RunFolder], target: Path) -> Path:
 
     comparisons = compare(runs)
     if target.is_dir():
-        raise RunError("is a folder", file=target, mend="name the file that the page is to be")
+        raise RunError("is a folder", file=target, hint="name the file that the page is to be")
     page = render(comparisons)
     draw(comparisons, target.parent / FIGURES)
     files.write_text(target, page)

@@ -36,7 +36,7 @@ def test_a_full_disk_is_a_user_s_error_and_leaves_nothing(
 def test_a_place_that_can_t_be_written_is_named(below: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(RunError, match=r"(?s)can't be written: .*Mend: choose another folder") as caught:
+    with pytest.raises(RunError, match=r"(?s)can't be written: .*Hint: choose another folder") as caught:
         files.write_text(tmp_path / below, "b")
     assert str(tmp_path / below) in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]

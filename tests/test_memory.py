@@ -49,21 +49,21 @@ def test_torch_says_it_in_these_words() -> None:
     ],
 )
 def test_a_smaller_batch_leaves_the_step_as_it_is(batch: int, accumulate: int, told: str) -> None:
-    assert told in memory.mend(Recipe(batch_size=batch, accumulate=accumulate), "cpu")
+    assert told in memory.hint(Recipe(batch_size=batch, accumulate=accumulate), "cpu")
 
 
 def test_what_can_t_help_is_not_said() -> None:
-    assert memory.mend(Recipe(batch_size=1), "cpu") == "say a smaller train.image_size"
-    assert "train.amp" in memory.mend(Recipe(batch_size=1), "cuda:0")
-    assert "train.amp" not in memory.mend(Recipe(batch_size=1, amp=True), "cuda:0")
+    assert memory.hint(Recipe(batch_size=1), "cpu") == "say a smaller train.image_size"
+    assert "train.amp" in memory.hint(Recipe(batch_size=1), "cuda:0")
+    assert "train.amp" not in memory.hint(Recipe(batch_size=1, amp=True), "cuda:0")
 
 
 def test_the_reason_says_what_was_asked_and_what_was_left() -> None:
     told = memory.reason(MemoryError("no room\nat all"), Recipe(batch_size=4, image_size=640), "cpu")
-    first, mend = told.splitlines()
+    first, hint = told.splitlines()
     assert first.startswith("out of memory on cpu with batch_size 4, image_size 640, amp false; ")
     assert first.endswith(" MiB were left (MemoryError: no room)")
-    assert mend.startswith("  Mend: say train.batch_size: 2")
+    assert hint.startswith("  Hint: say train.batch_size: 2")
 
 
 def test_a_container_s_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

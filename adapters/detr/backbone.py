@@ -55,7 +55,7 @@ def _fitting(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
         raise WeightsError(
             f"is no backbone of this variant: {'; '.join(problems)}",
             file=file,
-            mend="name the variant that has this backbone, or another file",
+            hint="name the variant that has this backbone, or another file",
         )
     return offered
 
@@ -86,5 +86,5 @@ def _check_strides(path: Path) -> None:
                 file=config,
                 record=word,
                 value=told[word],
-                mend="it must be False",
+                hint="it must be False",
             )

@@ -21,7 +21,7 @@ def tensors_file(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise WeightsError(
-        "is no checkpoint that can be read", file=folder, mend=f"it needs config.json and {TENSOR_FILES[0]}"
+        "is no checkpoint that can be read", file=folder, hint=f"it needs config.json and {TENSOR_FILES[0]}"
     )
 
 
@@ -66,12 +66,12 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise WeightsError("no such file", file=file, mend="a checkpoint needs its config.json") from None
+        raise WeightsError("no such file", file=file, hint="a checkpoint needs its config.json") from None
     except (OSError, ValueError) as error:
         raise WeightsError(f"can't be read: {error}", file=file) from None
     kind = told.get("model_type") if isinstance(told, dict) else None
     if kind != "detr":
-        raise WeightsError("is no DETR", file=file, record="model_type", value=kind, mend="it must be 'detr'")
+        raise WeightsError("is no DETR", file=file, record="model_type", value=kind, hint="it must be 'detr'")
     return dict(told)
 
 
@@ -107,5 +107,5 @@ def _other(folder: Path, word: str, value: object, wanted: str) -> WeightsError:
         file=folder / "config.json",
         record=word,
         value=value,
-        mend=f"it must be {wanted}",
+        hint=f"it must be {wanted}",
     )

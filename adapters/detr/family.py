@@ -58,7 +58,7 @@ class DetrFamily(LoopFamily):
                     f"the weights {start.weights} have another backbone",
                     record="variant",
                     value=variant,
-                    mend="leave the variant out: the weights say what they are",
+                    hint="leave the variant out: the weights say what they are",
                 )
             resolved = fitted(words, found, start.weights)
         resolved = planning.checked(planning.scored(resolved, words, recipe), start.weights)
@@ -133,7 +133,7 @@ def _asked(asked: str | None, options: DetrOptions) -> str | None:
         f"contradicts weights: {asked}",
         record="options.backbone_weights",
         value=file,
-        mend="say weights: backbone",
+        hint="say weights: backbone",
     )
 
 

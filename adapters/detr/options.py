@@ -106,7 +106,7 @@ def fitted(options: DetrOptions, architecture: DetrOptions, weights: str) -> Det
                 f"the weights {weights} were trained with {getattr(architecture, word)}",
                 record=f"options.{word}",
                 value=value,
-                mend="leave it out, or say weights: none",
+                hint="leave it out, or say weights: none",
             )
     return options.filled(architecture)
 

@@ -64,7 +64,7 @@ def checked(options: DetrOptions, weights: str) -> DetrOptions:
             "frozen batch norm does nothing at all without statistics from pretrained weights",
             record="options.norm",
             value=options.norm,
-            mend="leave it out, or say batch",
+            hint="leave it out, or say batch",
         )
     assert options.width is not None and options.heads is not None, "options are resolved"
     if options.width % options.heads or options.width % 2:
@@ -83,7 +83,7 @@ def words(options: Mapping[str, Any], recipe: Recipe) -> DetrOptions:
             "queries without an object would never learn to be silent",
             record="loss.background_weight",
             value=recipe.loss.background_weight,
-            mend="say more than 0; DETR's own is 0.1",
+            hint="say more than 0; DETR's own is 0.1",
         )
     words = own_words.read(DetrOptions, folded(recipe.loss, options, LOSS_HOMES), "detr")
     if words.focal is not None and not recipe.trains:
@@ -91,7 +91,7 @@ def words(options: Mapping[str, Any], recipe: Recipe) -> DetrOptions:
             "nothing is trained: the weights know how they are to be scored",
             record="options.focal",
             value=words.focal,
-            mend="leave it out",
+            hint="leave it out",
         )
     _check_loss(recipe.loss, words)
     return words
@@ -104,14 +104,14 @@ def _check_loss(words: LossWords, options: DetrOptions) -> None:
             f"does not go with classification: {words.classification}",
             record="options.focal",
             value=options.focal,
-            mend="say loss.classification: focal or weighted_focal, or leave it out",
+            hint="say loss.classification: focal or weighted_focal, or leave it out",
         )
     if options.focal == "sigmoid" and words.label_smoothing:
         raise ConfigError(
             "smooths a softmax; this head has a sigmoid a class",
             record="loss.label_smoothing",
             value=words.label_smoothing,
-            mend="leave it out, or say options.focal: softmax",
+            hint="leave it out, or say options.focal: softmax",
         )
 
 
@@ -136,7 +136,7 @@ def check_recipe(recipe: Recipe, options: DetrOptions) -> None:
             f"the backbone shrinks a picture {options.stride} times: nothing would be left of it",
             record="train.image_size",
             value=recipe.image_size,
-            mend=f"say {options.stride} or more, or give the backbone fewer stages",
+            hint=f"say {options.stride} or more, or give the backbone fewer stages",
         )
     augment.check(options.augment, recipe)
 
@@ -145,7 +145,7 @@ def recipe(recipe: Recipe, options: DetrOptions, *, tiny: bool, random: bool) ->
     """With the family's own values where the recipe is open. Raises RecipeError."""
     if recipe.optimizer == "sgd" and recipe.lr is None:
         raise RecipeError(
-            "nobody has published an SGD rate for DETR", record="train.lr", mend="say which, or use adamw"
+            "nobody has published an SGD rate for DETR", record="train.lr", hint="say which, or use adamw"
         )
     usual = dict(TINY_USUAL if tiny else USUAL)
     usual["warmup_epochs"] = min(usual["warmup_epochs"], recipe.epochs / 10)

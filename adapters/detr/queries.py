@@ -22,6 +22,6 @@ def most_objects(examples: Sequence[Example], queries: int) -> int:
             f"the training picture {fullest.path.name} has {objects} objects: each needs its own query",
             record="options.queries",
             value=queries,
-            mend=f"say at least {objects}, better {round(SPARE_QUERIES * objects)}",
+            hint=f"say at least {objects}, better {round(SPARE_QUERIES * objects)}",
         )
     return objects

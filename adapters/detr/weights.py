@@ -108,7 +108,7 @@ def _check(wanted: Mapping[str, Tensor], offered: Mapping[str, Tensor], file: Pa
         raise WeightsError(
             f"does not fit: {'; '.join(problems)}",
             file=file,
-            mend="give the tensors that its config.json was saved with, or say weights: none",
+            hint="give the tensors that its config.json was saved with, or say weights: none",
         )
 
 

@@ -56,14 +56,14 @@ def resolved(options: Options, variant: Variant, weights: str, recipe: Recipe) -
             "the backbone has fewer stages",
             record="options.trainable_layers",
             value=layers,
-            mend=f"say 0 to {variant.stages}" if variant.stages else "leave it out: this one trains whole",
+            hint=f"say 0 to {variant.stages}" if variant.stages else "leave it out: this one trains whole",
         )
     if weights == "none" and layers < variant.stages:
         raise ConfigError(
             "random layers would stay as they are drawn",
             record="options.trainable_layers",
             value=layers,
-            mend="leave it out, or start from weights",
+            hint="leave it out, or start from weights",
         )
     _check_anchors(options, variant, weights)
     norm = _norm(options, variant, weights)
@@ -88,7 +88,7 @@ def _with_candidates(options: Options) -> Options:
                 f"fewer than the {kept} of {word} that are to be left",
                 record=f"options.{word}_before_nms",
                 value=before,
-                mend=f"say {kept} or more, or a smaller {word}",
+                hint=f"say {kept} or more, or a smaller {word}",
             )
         found[f"{word}_before_nms"] = before or kept
     return options.model_copy(update=found)
@@ -102,11 +102,11 @@ def _norm(options: Options, variant: Variant, weights: str) -> str:
             "frozen batch norm does nothing at all without statistics from pretrained weights",
             record="options.norm",
             value=options.norm,
-            mend="leave it out, or say batch",
+            hint="leave it out, or say batch",
         )
     if options.norm == "frozen" and variant.stages == 0:
         raise ConfigError(
-            "this variant has no frozen norm", record="options.norm", value=options.norm, mend="say batch"
+            "this variant has no frozen norm", record="options.norm", value=options.norm, hint="say batch"
         )
     return options.norm or ("batch" if weights == "none" or own_batch else "frozen")
 
@@ -125,14 +125,14 @@ def _check_anchors(options: Options, variant: Variant, weights: str) -> None:
             f"this variant has {len(variant.anchor_sizes)} sizes",
             record="options.anchor_sizes",
             value=list(sizes),
-            mend="give as many, smallest first",
+            hint="give as many, smallest first",
         )
     if len(options.anchor_ratios) != _RATIOS and weights == "pretrained":
         raise ConfigError(
             f"the weights were trained with {_RATIOS} ratios",
             record="options.anchor_ratios",
             value=list(options.anchor_ratios),
-            mend=f"give {_RATIOS}, or say weights: none",
+            hint=f"give {_RATIOS}, or say weights: none",
         )
 
 
@@ -187,7 +187,7 @@ def _sgd_lr(recipe: Recipe) -> float:
         raise RecipeError(
             "the published rate of SGD goes with the batch, which auto leaves open",
             record="train.lr",
-            mend=f"say train.lr ({SGD_LR} is for {REFERENCE_BATCH} pictures in a step), or optimizer: adamw",
+            hint=f"say train.lr ({SGD_LR} is for {REFERENCE_BATCH} pictures in a step), or optimizer: adamw",
         )
     return SGD_LR * recipe.batch * recipe.accumulate / REFERENCE_BATCH
 

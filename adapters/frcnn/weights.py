@@ -107,7 +107,7 @@ def _check(state: Mapping[str, Tensor], offered: dict[str, Tensor], path: Path) 
         raise WeightsError(
             f"does not fit this variant: {'; '.join(problems)}",
             file=path,
-            mend="name the variant that the file was made with, or say weights: none",
+            hint="name the variant that the file was made with, or say weights: none",
         )
     return same_head
 

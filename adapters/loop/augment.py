@@ -90,7 +90,7 @@ def check(augment: Augment, recipe: Recipe) -> None:
             "augment: paper draws the sizes itself",
             record="train.multi_scale",
             value=recipe.multi_scale,
-            mend="leave one of them out",
+            hint="leave one of them out",
         )
 
 

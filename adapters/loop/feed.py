@@ -144,7 +144,7 @@ def training(
             f"the train split has {len(examples)} pictures, fewer than one batch",
             record="train.batch_size",
             value=recipe.batch,
-            mend=f"say {len(examples)} or less",
+            hint=f"say {len(examples)} or less",
         )
     epochs = Epochs(len(examples), recipe, seed, augment, ranks)
     one_size = not recipe.multi_scale and augment == "none"

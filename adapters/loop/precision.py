@@ -39,7 +39,7 @@ def number_format(amp: bool | str, device: str) -> str:
             f"{device} does not train in this number format",
             record="train.amp",
             value=amp,
-            mend="say true, which takes what the device has, or false",
+            hint="say true, which takes what the device has, or false",
         )
     return str(amp)
 

@@ -82,7 +82,7 @@ def check(recipe: Recipe, parts: Sequence[str], model: str) -> None:
                     f"{model} has no such part to freeze",
                     record=f"train.stages, stage {number}, freeze",
                     value=part,
-                    mend=f"its parts are {', '.join(known)}",
+                    hint=f"its parts are {', '.join(known)}",
                 )
 
 

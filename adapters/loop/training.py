@@ -228,6 +228,6 @@ def _finite(losses: dict[str, float], epoch: int) -> dict[str, float]:
         raise RunError(
             f"the training diverged: a loss is no finite number in epoch {epoch}",
             value=losses,
-            mend="lower train.lr, or clip with train.clip_norm",
+            hint="lower train.lr, or clip with train.clip_norm",
         )
     return losses

@@ -23,7 +23,7 @@ def folded(words: LossWords, options: Mapping[str, Any], homes: Mapping[str, str
                 f"options.{option} says {found[option]!r}: they are the same figure",
                 record=f"loss.{word}",
                 value=value,
-                mend="say it once",
+                hint="say it once",
             )
         found[option] = value
     return found
@@ -34,7 +34,7 @@ def refuse(words: LossWords, unknown: Iterable[str], why: str) -> None:
     for word in unknown:
         value = getattr(words, word)
         if value is not None:
-            raise RecipeError(why, record=f"loss.{word}", value=value, mend="leave it out for this model")
+            raise RecipeError(why, record=f"loss.{word}", value=value, hint="leave it out for this model")
 
 
 def told(recipe: Recipe, own: Mapping[str, float]) -> Recipe:

@@ -31,7 +31,7 @@ def load_state(path: Path) -> "dict[str, Tensor]":
 
     if not path.is_file():
         raise WeightsError(
-            "no such file", file=path, mend="give the path of a .pth, .pt or .safetensors file"
+            "no such file", file=path, hint="give the path of a .pth, .pt or .safetensors file"
         )
     content = _content(path)
     for key in _WRAPPERS:
@@ -77,7 +77,7 @@ def _none_at_all(path: Path) -> WeightsError:
     return WeightsError(
         "is no torch or safetensors checkpoint",
         file=path,
-        mend="give the path of a .pth, .pt or .safetensors file, or copy it anew from where it came from",
+        hint="give the path of a .pth, .pt or .safetensors file, or copy it anew from where it came from",
     )
 
 
@@ -92,7 +92,7 @@ def damaged(path: Path, error: Exception) -> WeightsError:
     return WeightsError(
         f"is damaged, or no checkpoint at all: {first_line(error)}",
         file=path,
-        mend="copy it anew from where it came from",
+        hint="copy it anew from where it came from",
     )
 
 
@@ -101,7 +101,7 @@ def foreign(path: Path, reason: str) -> WeightsError:
     return WeightsError(
         f"is no checkpoint that can be loaded safely: {reason}",
         file=path,
-        mend="save the weights alone: torch.save(model.state_dict(), PATH), or as safetensors",
+        hint="save the weights alone: torch.save(model.state_dict(), PATH), or as safetensors",
     )
 
 

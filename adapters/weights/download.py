@@ -54,7 +54,7 @@ def telling(tell: Tell) -> Iterator[None]:
         _listener.reset(token)
 
 
-def fetch(url: str, target: Path, *, sha256_prefix: str = "", mend: str | None = None) -> str:
+def fetch(url: str, target: Path, *, sha256_prefix: str = "", hint: str | None = None) -> str:
     """Download `url` to `target`; returns the sha256 of what arrived.
 
     The bytes go to a neighbour of `target`, are checked there (length, hash, kind of file), and are renamed
@@ -64,7 +64,7 @@ def fetch(url: str, target: Path, *, sha256_prefix: str = "", mend: str | None =
 
     Raises:
         WeightsError: nothing answers, the server refuses, the transfer breaks, or the content is another's.
-            It names `target`, `url` and `mend`.
+            It names `target`, `url` and `hint`.
         RunError: the disk is full.
     """
     _log.info("fetching %s -> %s", url, target)
@@ -72,7 +72,7 @@ def fetch(url: str, target: Path, *, sha256_prefix: str = "", mend: str | None =
     with writing(target), _writable(target), Part(target).held() as part:
         if target.is_file() and target.stat().st_mtime_ns != before:  # whoever held it has brought it
             return files.sha256(target)
-        transfer = _Transfer(url, target, part, mend)
+        transfer = _Transfer(url, target, part, hint)
         try:
             digest = transfer.run()
             _check(part.path, target, digest, sha256_prefix, transfer)
@@ -89,8 +89,8 @@ def _writable(target: Path) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        mend = "let BENCH_HOME name a folder that you may write to"
-        raise WeightsError(f"can't be written: {error.strerror}", file=target, mend=mend) from None
+        hint = "let BENCH_HOME name a folder that you may write to"
+        raise WeightsError(f"can't be written: {error.strerror}", file=target, hint=hint) from None
 
 
 def _check(path: Path, target: Path, digest: str, sha256_prefix: str, transfer: "_Transfer") -> None:
@@ -129,7 +129,7 @@ class _Transfer:
     url: str
     target: Path
     part: Part
-    mend: str | None
+    hint: str | None
 
     def run(self) -> str:
         """Everything that the server has, in `part`; its sha256. Goes on after a cut while bytes arrive."""
@@ -148,7 +148,7 @@ class _Transfer:
 
     def failure(self, reason: str) -> WeightsError:
         return WeightsError(
-            f"could not be downloaded from {self.url}: {reason}", file=self.target, mend=self.mend
+            f"could not be downloaded from {self.url}: {reason}", file=self.target, hint=self.hint
         )
 
     def _once(self) -> str:

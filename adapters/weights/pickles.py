@@ -150,7 +150,7 @@ def _audited(path: Path, content: bytes, allowed: Allowed) -> tuple[frozenset[st
         raise WeightsError(
             f"is not loaded, because its pickle {error}: that could run foreign code",
             file=path,
-            mend="take the file from its publisher, or export the weights as a state_dict or safetensors",
+            hint="take the file from its publisher, or export the weights as a state_dict or safetensors",
         ) from None
     except Exception as error:  # whatever a crooked pickle makes of the stand-ins is a refusal
         raise foreign(path, f"{type(error).__name__}: {first_line(error)}") from None

@@ -115,7 +115,7 @@ def entry_of(name: str) -> Published:
         return KNOWN[name]
     if _HUB_NAME.fullmatch(name):
         return _hub(name, f"what the hub says of {name}")
-    raise WeightsError("no published weights have that name", value=name, mend=f"known: {', '.join(KNOWN)}")
+    raise WeightsError("no published weights have that name", value=name, hint=f"known: {', '.join(KNOWN)}")
 
 
 def locate(name: str) -> Path:
@@ -134,10 +134,10 @@ def locate(name: str) -> Path:
             raise WeightsError(
                 f"is not the published file: empty, or its sha256 does not begin with {file.sha256_prefix!r}",
                 file=target,
-                mend="delete it or replace it",
+                hint="delete it or replace it",
             )
         if not target.is_file():
-            fetch(_address(file), target, sha256_prefix=file.sha256_prefix, mend=_mend(entry, file))
+            fetch(_address(file), target, sha256_prefix=file.sha256_prefix, hint=_mend(entry, file))
     return _whole(entry, own)
 
 
@@ -168,7 +168,7 @@ def start(asked: str, *, published: str | None, variant: str) -> Start:
             raise WeightsError(
                 f"nobody has published weights for {variant}",
                 value=asked,
-                mend="say weights: none, or the path of a file of your own",
+                hint="say weights: none, or the path of a file of your own",
             )
         name = published
     elif path.exists():
@@ -177,7 +177,7 @@ def start(asked: str, *, published: str | None, variant: str) -> Start:
         name = asked
     else:
         raise WeightsError(
-            "no such file", file=path, mend="say weights: pretrained, none, or the path of a file or folder"
+            "no such file", file=path, hint="say weights: pretrained, none, or the path of a file or folder"
         )
     return Start(str(locate(name)), entry_of(name).trained_on)
 

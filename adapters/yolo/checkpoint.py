@@ -53,7 +53,7 @@ def _model(path: Path) -> Mapping[str, Any]:
             "holds no YOLO detector that ultralytics has saved",
             file=path,
             value=found.name.rpartition(".")[2] if isinstance(found, StandIn) else None,
-            mend="give the best.pt or last.pt of a training; a state_dict alone says too little",
+            hint="give the best.pt or last.pt of a training; a state_dict alone says too little",
         )
     return found.state if isinstance(found.state, Mapping) else {}
 
@@ -83,7 +83,7 @@ def check_yaml(told: Any, path: Path) -> None:
             file=path,
             record="activation",
             value=activation,
-            mend=f"leave it out, or write nn.NAME(), where NAME is one of {', '.join(ACTIVATIONS)}",
+            hint=f"leave it out, or write nn.NAME(), where NAME is one of {', '.join(ACTIVATIONS)}",
         )
 
 
@@ -97,7 +97,7 @@ def _check_layers(layers: Any, part: str, path: Path, kind: type[BenchError]) ->
                 file=path,
                 record=f"{part}, layer {number}",
                 value=layer,
-                mend="write [from, repeats, module, [arguments]], as in [-1, 1, Conv, [64, 3, 2]]",
+                hint="write [from, repeats, module, [arguments]], as in [-1, 1, Conv, [64, 3, 2]]",
             )
 
 

@@ -93,8 +93,8 @@ def _chosen(variant: str | None, weights: str | None) -> tuple[str, str]:
     if path.suffix not in (".pt", ".yaml", ".yml"):
         raise unknown("variant of yolo", variant, (*VARIANTS, "or the path of a .pt or .yaml file"))
     if not path.is_file():
-        mend = f"give an existing path, or one of {', '.join(VARIANTS)}"
-        raise ConfigError("no such file", file=variant, mend=mend)
+        hint = f"give an existing path, or one of {', '.join(VARIANTS)}"
+        raise ConfigError("no such file", file=variant, hint=hint)
     if path.suffix == ".pt":
         check_checkpoint(path)
         return str(path.resolve()), weights or str(path)

@@ -56,7 +56,7 @@ def build(plan: Plan, classes: Sequence[str], *, seed: int) -> Built:
         raise WeightsError(
             f"does not fit variant {plan.variant}: {'; '.join(problems)}",
             file=plan.weights,
-            mend="leave variant out to take the architecture that the file has",
+            hint="leave variant out to take the architecture that the file has",
         )
     _log.info("%d of %d tensors from %s", len(fitting), len(wanted), plan.weights)
     if plan.recipe.epochs:

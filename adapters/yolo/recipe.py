@@ -138,7 +138,7 @@ class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has 
                 "the network can't be compiled on this machine",
                 record="train.compile",
                 value=True,
-                mend="install what torch.compile needs (a C++ compiler, Triton on a GPU), or leave it out",
+                hint="install what torch.compile needs (a C++ compiler, Triton on a GPU), or leave it out",
             )
         decay = self.recipe.ema
         assert decay is not None, "plans are resolved"
@@ -177,7 +177,7 @@ class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has 
         except ValueError as error:
             if "BatchNorm" not in str(error):  # a last batch of one small picture
                 raise
-            raise RecipeError(str(error), mend="change batch_size or image_size") from None
+            raise RecipeError(str(error), hint="change batch_size or image_size") from None
 
 
 def frozen_layers(parts: Collection[Part], *, backbone: int, layers: int) -> list[int]:
@@ -214,5 +214,5 @@ def _fits(recipe: Recipe, pictures: int) -> None:
                 f"the train split has {pictures} pictures only",
                 record=record,
                 value=size,
-                mend="make it smaller",
+                hint="make it smaller",
             )

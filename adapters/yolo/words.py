@@ -81,7 +81,7 @@ def check(recipe: Recipe, options: YoloOptions, model: str) -> None:
                 f"auto_optimizer leaves `{word}` to ultralytics",
                 record=record,
                 value=value,
-                mend=f"leave `{word}` out, or auto_optimizer",
+                hint=f"leave `{word}` out, or auto_optimizer",
             )
 
 
@@ -94,14 +94,14 @@ def check_loss(words: LossWords, options: YoloOptions) -> None:
             "YOLO's targets are soft already: its assigner says how well each box is met",
             record="loss.label_smoothing",
             value=words.label_smoothing,
-            mend="leave it out for this model",
+            hint="leave it out for this model",
         )
     if words.weighted and options.cls_pw:
         raise ConfigError(
             f"loss.classification: {words.classification} weighs the classes, too",
             record="options.cls_pw",
             value=options.cls_pw,
-            mend="leave one of the two out",
+            hint="leave one of the two out",
         )
 
 
@@ -173,7 +173,7 @@ def no_such_format(amp: bool | str, device: str) -> RecipeError:
         f"ultralytics does not train in this number format on {device}",
         record="train.amp",
         value=amp,
-        mend="say true, which takes what the device has, or false",
+        hint="say true, which takes what the device has, or false",
     )
 
 

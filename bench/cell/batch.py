@@ -101,7 +101,7 @@ def chosen(tries: Sequence[Try], sizes: Sequence[int], limit_mib: float) -> int:
             f"the trial of {broken.batch} pictures broke: {broken.reason}",
             record="train.batch_size",
             value="auto",
-            mend="say a number",
+            hint="say a number",
         )
     fitting = [one for one in tries if one.outcome == "fits"]
     failed = min((one.batch for one in tries if one.outcome == "lacking"), default=None)
@@ -121,7 +121,7 @@ def chosen(tries: Sequence[Try], sizes: Sequence[int], limit_mib: float) -> int:
             f"not even a batch of one picture fits: {least}, {limit_mib:,.0f} MiB may be used",
             record="train.batch_size",
             value="auto",
-            mend="say a smaller train.image_size, or a smaller variant",
+            hint="say a smaller train.image_size, or a smaller variant",
         )
     return max(kept)
 

@@ -53,7 +53,7 @@ def check_gpus(device: str, count: int) -> list[int]:
             f"torch sees {count or 'no'} CUDA device{'s' * (count != 1)} here",
             record="device",
             value=device,
-            mend="say device: cpu, or auto",
+            hint="say device: cpu, or auto",
         )
     return indices
 
@@ -68,14 +68,14 @@ def check_shares(recipe: Recipe, devices: int) -> None:
             f"is found for one device, not for {devices}",
             record="train.batch_size",
             value=size,
-            mend="say a number",
+            hint="say a number",
         )
     if size % devices:
         raise RecipeError(
             f"{devices} devices can't share a batch evenly",
             record="train.batch_size",
             value=size,
-            mend=f"say {max(1, size // devices) * devices}: the pictures of all devices together",
+            hint=f"say {max(1, size // devices) * devices}: the pictures of all devices together",
         )
 
 

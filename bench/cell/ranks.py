@@ -165,8 +165,8 @@ def _failure(job: Job, code: int) -> tuple[bool, RunError]:
     recipe = job.spec.plan.recipe
     if code == -signal.SIGKILL:  # what the system sends where memory is short
         told = f"{lost} was ended by signal 9: out of memory, or killed by hand; asked for: "
-        change = memory.mend(recipe, job.device, job.size)
-        return False, memory.Lacking(told + memory.asked(recipe), mend=change)
+        change = memory.hint(recipe, job.device, job.size)
+        return False, memory.Lacking(told + memory.asked(recipe), hint=change)
     if code < 0:
         return False, RunError(f"{lost} was ended by signal {-code}")
     if not job.word.is_file():

@@ -90,7 +90,7 @@ class Watch:
                 "the detector does not tell the val figure that patience watches",
                 record="train.monitor",
                 value=self._monitor,
-                mend="say monitor: AP",
+                hint="say monitor: AP",
             )
         scores = [row[key] for row in validated]
         best = max(range(len(scores)), key=lambda index: (scores[index], -index))

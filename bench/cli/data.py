@@ -44,7 +44,7 @@ def describe(config_path: Path | None, overrides: list[str], figure: Path | None
 
 def init(folder: Path, output: Path, force: bool) -> None:
     if output.exists() and not force:
-        raise ConfigError("stands there already", file=output, mend="say --force, or another --output")
+        raise ConfigError("stands there already", file=output, hint="say --force, or another --output")
     text = sniff(folder, output.parent.resolve())
     files.write_text(output, text)
     console().print(f"wrote {output}; look it over, then: bench run -c {output}")

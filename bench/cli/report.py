@@ -21,7 +21,7 @@ def report(roots: list[Path], output: Path | None, config_path: Path | None) -> 
         output = output / "report.html"
     if output is not None and output.suffix != ".html":
         raise ConfigError(
-            "is no name for a page", record="--output", value=str(output), mend="end it in .html"
+            "is no name for a page", record="--output", value=str(output), hint="end it in .html"
         )
     target = write_report(runs, output or runs[0].report_path)
     typer.echo(f"report  {target}")
@@ -33,7 +33,7 @@ def _search(roots: list[Path], output: Path | None) -> None:
         raise ConfigError(
             "a search is reported alone, into its own folder",
             value=[str(root) for root in roots] if len(roots) > 1 else str(output),
-            mend="name it alone; its final run can stand beside other runs: SEARCH/final",
+            hint="name it alone; its final run can stand beside other runs: SEARCH/final",
         )
     target = write_search_report(roots[0])
     for verdict in search_verdicts(roots[0]):

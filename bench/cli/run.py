@@ -59,7 +59,7 @@ def _run(
         raise ConfigError(
             "goes on with the run's own config",
             record="--resume",
-            mend="leave out the other words, or begin a new run with them",
+            hint="leave out the other words, or begin a new run with them",
         )
     return running.resume(RunFolder.open(resume), view)
 
@@ -91,7 +91,7 @@ def numbers(text: str | None) -> list[int]:
     wrong = [part for part in parts if not part.isdecimal()]
     if wrong:
         raise ConfigError(
-            "seeds are whole numbers", record="--seeds", value=wrong[0], mend="write --seeds 0,1,2"
+            "seeds are whole numbers", record="--seeds", value=wrong[0], hint="write --seeds 0,1,2"
         )
     return [int(part) for part in parts]
 

@@ -71,7 +71,7 @@ def _search(
         raise ConfigError(
             "goes on with the search's own config",
             record="--resume",
-            mend="leave out the other words (--trials and --seeds may change), or begin a new search",
+            hint="leave out the other words (--trials and --seeds may change), or begin a new search",
         )
     return searching.resume(SearchFolder.open(resume), view, asked, tuple(overrides))
 

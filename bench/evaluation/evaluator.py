@@ -36,7 +36,7 @@ def load_detections(ground_truth: GroundTruth, results: Results) -> hotcoco.COCO
             results,
             place,
             f"the ground truth {ground_truth.path} has no such {what}",
-            mend="judge predictions against the split and the layout that they were made for",
+            hint="judge predictions against the split and the layout that they were made for",
         )
     rows = [results.image_ids, results.boxes_xywh, results.scores, results.category_ids]
     return ground_truth.coco.load_res(np.column_stack(rows).astype(np.float64))

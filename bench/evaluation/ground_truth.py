@@ -21,7 +21,7 @@ _JUDGED = (
 )
 """What the evaluator is given: it refuses files for oddities in fields that no figure depends on."""
 
-_MEND = "write the layout anew with: bench data convert"
+_HINT = "write the layout anew with: bench data convert"
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ def _read(path: Path) -> dict[str, Any]:
         with gc_paused():
             coco = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise DataError("there is no such ground truth", file=path, mend=_MEND) from None
+        raise DataError("there is no such ground truth", file=path, hint=_HINT) from None
     except ValueError as error:
-        raise DataError(f"is no JSON: {error}", file=path, mend=_MEND) from None
+        raise DataError(f"is no JSON: {error}", file=path, hint=_HINT) from None
     for key in ("images", "annotations", "categories"):
         if not isinstance(coco, dict) or not isinstance(coco.get(key), list):
-            raise DataError(f"is no COCO json: it has no list {key!r}", file=path, mend=_MEND)
+            raise DataError(f"is no COCO json: it has no list {key!r}", file=path, hint=_HINT)
     return dict(coco)
 
 
@@ -88,12 +88,12 @@ def _check(path: Path, coco: dict[str, Any]) -> None:
             file=path,
             record="categories",
             value=sorted(categories),
-            mend=_MEND,
+            hint=_HINT,
         )
     for category in coco["categories"]:
         if not isinstance(category.get("name"), str):
             raise DataError(
-                "should have a `name`", file=path, record=f"category {category['id']}", mend=_MEND
+                "should have a `name`", file=path, record=f"category {category['id']}", hint=_HINT
             )
     _unique_ids(path, "annotations", coco["annotations"])
     demands: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
@@ -107,7 +107,7 @@ def _check(path: Path, coco: dict[str, Any]) -> None:
         for key, complaint, accepts in demands:
             if not accepts(annotation.get(key)):
                 record = f"annotation {annotation['id']}, {key}"
-                raise DataError(complaint, file=path, record=record, value=annotation.get(key), mend=_MEND)
+                raise DataError(complaint, file=path, record=record, value=annotation.get(key), hint=_HINT)
 
 
 def _unique_ids(path: Path, key: str, records: list[Any]) -> set[int]:
@@ -118,7 +118,7 @@ def _unique_ids(path: Path, key: str, records: list[Any]) -> set[int]:
         if not isinstance(value, int) or value < 1 or value in seen:
             twice = isinstance(value, int) and value in seen
             complaint = "this id occurs twice" if twice else "should have an `id` of at least 1"
-            raise DataError(complaint, file=path, record=f"{key}[{place}]", value=value, mend=_MEND)
+            raise DataError(complaint, file=path, record=f"{key}[{place}]", value=value, hint=_HINT)
         seen.add(value)
     return seen
 

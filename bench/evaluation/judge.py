@@ -70,7 +70,7 @@ def evaluate_split(
             file=ground_truth.path,
             record="categories",
             value=f"{list(ground_truth.classes)} for {list(classes)}",
-            mend="judge a model on the layout that it was trained for",
+            hint="judge a model on the layout that it was trained for",
         )
     detections = load_detections(ground_truth, results)
     matches = match(ground_truth, detections)

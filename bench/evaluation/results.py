@@ -64,7 +64,7 @@ def by_image(image_ids: Iterable[int], detections: Iterable[Detections]) -> Resu
     if len(found) != len(ids):
         raise RunError(
             f"detections for {len(found)} pictures where there are {len(ids)}",
-            mend="the detector's `predict` must yield one Detections a picture",
+            hint="the detector's `predict` must yield one Detections a picture",
         )
     if not found:
         return Results(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
@@ -112,11 +112,11 @@ def read_results(path: Path) -> Results:
         with gc_paused():
             records = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise RunError("there are no such predictions", file=path, mend=_mend(path)) from None
+        raise RunError("there are no such predictions", file=path, hint=_mend(path)) from None
     except ValueError as error:
-        raise RunError(f"is no JSON: {error}", file=path, mend=_mend(path)) from None
+        raise RunError(f"is no JSON: {error}", file=path, hint=_mend(path)) from None
     if not isinstance(records, list):
-        raise RunError("is no COCO results json: it should be a list", file=path, mend=_mend(path))
+        raise RunError("is no COCO results json: it should be a list", file=path, hint=_mend(path))
     for place, record in enumerate(records):
         if not _is_detection(record):
             raise RunError(
@@ -124,7 +124,7 @@ def read_results(path: Path) -> Results:
                 file=path,
                 record=f"detection {place}",
                 value=record,
-                mend=_mend(path),
+                hint=_mend(path),
             )
     results = Results(
         image_ids=np.array([record["image_id"] for record in records], dtype=np.int64),
@@ -156,10 +156,10 @@ def _check_values(results: Results) -> None:
         return
     place = int(np.argmin(sound))
     complaint = "a box has a negative width or height" if finite[place] else "a number is not finite"
-    raise bad_detection(results, place, complaint, mend=_mend(results.path))
+    raise bad_detection(results, place, complaint, hint=_mend(results.path))
 
 
-def bad_detection(results: Results, place: int, complaint: str, *, mend: str) -> RunError:
+def bad_detection(results: Results, place: int, complaint: str, *, hint: str) -> RunError:
     """An error about one row, with all that stands there."""
     box = ", ".join(f"{number:g}" for number in results.boxes_xywh[place])
     return RunError(
@@ -167,7 +167,7 @@ def bad_detection(results: Results, place: int, complaint: str, *, mend: str) ->
         file=results.path,
         record=f"detection {place} (image_id {results.image_ids[place]})",
         value=f"category_id {results.category_ids[place]}, bbox [{box}], score {results.scores[place]:g}",
-        mend=mend,
+        hint=hint,
     )
 
 

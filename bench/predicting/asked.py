@@ -21,12 +21,12 @@ def open_cell(path: Path) -> CellFolder:
         if cell.spec_path.is_file():
             break
     else:
-        raise RunError("is no cell of a run", file=path, mend=_cells_near(path))
+        raise RunError("is no cell of a run", file=path, hint=_cells_near(path))
     if not cell.checkpoint.is_dir():
         record = cell.record()
         why = f": it failed in {record.failure.stage}" if record and record.failure else ""
         raise RunError(
-            f"has no checkpoint{why}", file=cell.root, mend=f"bench run --resume {root.parent.parent}"
+            f"has no checkpoint{why}", file=cell.root, hint=f"bench run --resume {root.parent.parent}"
         )
     return cell
 
@@ -52,7 +52,7 @@ def find_pictures(asked: Sequence[str], *, besides: Path) -> list[Path]:
             raise DataError(
                 "no picture there",
                 file=word,
-                mend="give files, folders with pictures, or a pattern in quotes",
+                hint="give files, folders with pictures, or a pattern in quotes",
             )
         for path in mine:
             found.setdefault(path.resolve(), path)

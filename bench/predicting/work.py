@@ -108,7 +108,7 @@ def _threshold(cell: CellFolder, record: CellRecord | None) -> float:
         raise RunError(
             "no score threshold was chosen on val: the cell was not judged",
             file=cell.root,
-            mend="say --score",
+            hint="say --score",
         )
     return record.val.operating_point.score_threshold
 

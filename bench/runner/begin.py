@@ -57,7 +57,7 @@ def rare_of(config: BenchConfig, layout: Layout, *, wanted_by: str | None) -> tu
             "the val split has no box of a rare class" if rare else "no class is rare in the train split",
             record=wanted_by,
             value="AP_rare",
-            mend="say AP there, or name classes under rare_classes",
+            hint="say AP there, or name classes under rare_classes",
         )
     return rare
 

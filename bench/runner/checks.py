@@ -56,7 +56,7 @@ def _check_step(recipe: Recipe, train: int) -> None:
                 f"the train split has {train} pictures only",
                 record=record,
                 value=size,
-                mend=f"make it {train} or less",
+                hint=f"make it {train} or less",
             )
 
 
@@ -67,7 +67,7 @@ def _check_format(recipe: Recipe, device: str) -> None:
             f"{device} does not train in this number format",
             record="train.amp",
             value=recipe.amp,
-            mend="say true, which takes what the device has, or false",
+            hint="say true, which takes what the device has, or false",
         )
 
 
@@ -76,5 +76,5 @@ def _nothing_to_train() -> RecipeError:
         "final: train+val trains once more, and epochs: 0 trains nothing",
         record="train.epochs",
         value=0,
-        mend="train for at least one epoch, or leave out final",
+        hint="train for at least one epoch, or leave out final",
     )

@@ -112,8 +112,8 @@ def _died(folder: CellFolder, code: int) -> CellRecord:
     reason += f"; its last words: {_last_line(folder.log_path)}"
     if kind == "out_of_memory":
         recipe = spec.plan.recipe
-        change = memory.mend(recipe, spec.device, how_many(spec.device))
-        reason += f"; asked for: {memory.asked(recipe)}\n  Mend: {change}"
+        change = memory.hint(recipe, spec.device, how_many(spec.device))
+        reason += f"; asked for: {memory.asked(recipe)}\n  Hint: {change}"
     record = failed_record(folder, spec, stage="process", reason=reason, kind=kind)
     write_record(folder, record)
     return record

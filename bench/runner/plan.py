@@ -62,7 +62,7 @@ def _count_gpus() -> int:
     words = asked.stdout.split()
     if asked.returncode or not words:
         last = (asked.stderr.strip().splitlines() or ["(no words)"])[-1]
-        raise ConfigError(f"torch can't be asked for GPUs: {last}", record="device", mend="see bench doctor")
+        raise ConfigError(f"torch can't be asked for GPUs: {last}", record="device", hint="see bench doctor")
     return int(words[-1])
 
 
@@ -81,7 +81,7 @@ def plan_model(model: ModelConfig, config: BenchConfig) -> Plan:
                 "epochs: 0 judges weights as they come, and random ones know nothing",
                 record="train.epochs",
                 value=0,
-                mend="say weights: pretrained or a path, or train for at least one epoch",
+                hint="say weights: pretrained or a path, or train for at least one epoch",
             )
         return _shared(plan, config.device)
     except BenchError as error:
@@ -95,7 +95,7 @@ def _shared(plan: Plan, device: str) -> Plan:
         return plan
     if not getattr(registry.family(plan.family), "several_devices", False):
         raise ConfigError(
-            f"{plan.family} trains on one device", record="device", value=device, mend="name one alone"
+            f"{plan.family} trains on one device", record="device", value=device, hint="name one alone"
         )
     check_shares(plan.recipe, devices)
     size = plan.recipe.batch

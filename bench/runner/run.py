@@ -82,7 +82,7 @@ def resume(run: RunFolder, watcher: Watcher) -> Outcome:
         raise RunError(
             "the written dataset of this run is gone",
             file=layout,
-            mend=f"begin anew: bench run -c {run.config_path}",
+            hint=f"begin anew: bench run -c {run.config_path}",
         )
     _check_pictures(Layout.open(layout))
     return _finish(run, watcher)
@@ -98,7 +98,7 @@ def _check_config(run: RunFolder) -> None:
         raise RunError(
             f"was changed since the run began: {'; '.join(changes)}",
             file=path,
-            mend=f"put it back, or begin a new run with it: bench run -c {path}",
+            hint=f"put it back, or begin a new run with it: bench run -c {path}",
         )
 
 
@@ -111,7 +111,7 @@ def _check_pictures(layout: Layout) -> None:
                 raise RunError(
                     "a picture of this run is gone",
                     file=example.path.readlink() if link else example.path,
-                    mend="put the pictures back, or begin anew with data.path where they are",
+                    hint="put the pictures back, or begin anew with data.path where they are",
                 )
 
 

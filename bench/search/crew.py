@@ -42,7 +42,7 @@ def work_together(folder: SearchFolder, url: str, workers: int, hear: Hear) -> N
             raise RunError(
                 f"all {workers} workers have ended early: {told or f'exit codes {codes}'}",
                 file=folder.root,
-                mend=f"go on with: bench search --resume {folder.root}",
+                hint=f"go on with: bench search --resume {folder.root}",
             )
     finally:
         for process in crew:

@@ -38,7 +38,7 @@ class SearchFolder:
         folder = cls(root.resolve())
         if not folder.info_path.is_file():
             raise RunError(
-                f"is no search: it has no {folder.info_path.name}", file=root, mend="bench search makes one"
+                f"is no search: it has no {folder.info_path.name}", file=root, hint="bench search makes one"
             )
         return folder
 

@@ -93,7 +93,7 @@ def _check_final(planned: Planned) -> None:
         raise ConfigError(
             f"the best setting can't be compared with loss.classification: standard\n{error}",
             record="search",
-            mend="words that go with another loss belong in search.space, behind `when`",
+            hint="words that go with another loss belong in search.space, behind `when`",
         ) from None
 
 

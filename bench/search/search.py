@@ -103,7 +103,7 @@ def resume(
         raise RunError(
             "the written dataset of this search is gone",
             file=info.layout,
-            mend=f"begin anew: bench search -c {folder.config_path}",
+            hint=f"begin anew: bench search -c {folder.config_path}",
         )
     files.write_text(folder.config_path, resolved_yaml(planned.config, HEAD))  # the workers read it
     url = asked.storage or planned.words.storage or folder.own_storage
@@ -143,7 +143,7 @@ def _search(
             raise RunError(
                 f"no trial has a value: {_reasons(written)}",
                 file=folder.root,
-                mend="the trials' logs have more; what is stored stays",
+                hint="the trials' logs have more; what is stored stays",
             )
         final = None
         if seeds:

@@ -82,7 +82,7 @@ def plan_setting(
             "trials are compared at one batch",
             record="train.batch_size",
             value="auto",
-            mend="say a number: a trial that lacks memory takes half of it and accumulates",
+            hint="say a number: a trial that lacks memory takes half of it and accumulates",
         )
     return plan
 
@@ -103,7 +103,7 @@ def checked(config: BenchConfig, name: str, space: Space) -> Iterator[Plan]:
             raise ConfigError(
                 f"the space holds a setting that {name} can't follow: {told}\n{error}",
                 record="search.space",
-                mend="take the word or value out, or say `when` it has a meaning",
+                hint="take the word or value out, or say `when` it has a meaning",
             ) from None
 
 

@@ -150,7 +150,7 @@ def _in_order(when: Mapping[str, Mapping[str, Any]]) -> list[str]:
             raise ConfigError(
                 f"words wait for each other: {', '.join(left)}",
                 record="search.space",
-                mend="mend their `when`",
+                hint="mend their `when`",
             )
         placed += ready
     return placed

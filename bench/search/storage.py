@@ -55,14 +55,14 @@ def open_storage(url: str, *, lost_after_s: int) -> RDBStorage:
             "is no database: in others Optuna can't tell when a worker is lost",
             record="storage",
             value=shown(url),
-            mend="write e.g. postgresql://USER@HOST:5432/BASE or sqlite:////PATH/study.db",
+            hint="write e.g. postgresql://USER@HOST:5432/BASE or sqlite:////PATH/study.db",
         ) from None
     except ImportError as error:
         raise ConfigError(
             f"its driver is not installed: {error}",
             record="storage",
             value=shown(url),
-            mend="for PostgreSQL: pip install 'bench-detectors[postgresql]'",
+            hint="for PostgreSQL: pip install 'bench-detectors[postgresql]'",
         ) from None
     except (SQLAlchemyError, OptunaError, RuntimeError) as error:
         raise unreachable(url, error) from None
@@ -97,7 +97,7 @@ def unreachable(url: str, error: Exception) -> RunError:
         f"the storage can't be reached: {words.splitlines()[0] if words else type(cause).__name__}",
         record="storage",
         value=shown(url),
-        mend="see that the server runs and lets you in; what is stored there stays, "
+        hint="see that the server runs and lets you in; what is stored there stays, "
         "and bench search --resume SEARCH goes on with it",
     )
 
@@ -148,7 +148,7 @@ def _url(url: str) -> URL:
             "is no URL of a storage",
             record="storage",
             value="(not shown: it may hold a password)",
-            mend="write e.g. postgresql://USER@HOST:5432/BASE or sqlite:////PATH/study.db",
+            hint="write e.g. postgresql://USER@HOST:5432/BASE or sqlite:////PATH/study.db",
         ) from None
     plain = parsed.drivername in ("postgresql", "postgres")
     if plain and importlib.util.find_spec("psycopg2") is None:

@@ -129,7 +129,7 @@ def check_identity(storage: RDBStorage, name: str, identity: Mapping[str, Any]) 
             "a study of that name is there, and was not made by bench search",
             record="storage",
             value=name,
-            mend="give the search another name: --set name=NAME",
+            hint="give the search another name: --set name=NAME",
         )
     theirs, ours = json.loads(stored), json.loads(json.dumps(identity))
     lines = [f"  {line}" for line in _differences(theirs, ours)]
@@ -138,7 +138,7 @@ def check_identity(storage: RDBStorage, name: str, identity: Mapping[str, Any]) 
             "\n".join(["a study of that name is there, of another search:", *lines]),
             record="storage",
             value=name,
-            mend="give the search another name (--set name=NAME), or ask for the same",
+            hint="give the search another name (--set name=NAME), or ask for the same",
         )
 
 

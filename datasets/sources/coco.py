@@ -68,7 +68,7 @@ def find(root: Path) -> list[tuple[SplitName | None, Path]]:
     raise DataError(
         "no annotation file stands under one of the usual names",
         file=root,
-        mend="name it in `data.annotations`" + (f"; there are: {there}" if there else ""),
+        hint="name it in `data.annotations`" + (f"; there are: {there}" if there else ""),
     )
 
 
@@ -121,7 +121,7 @@ def _join(parts: list[coco_json.CocoFile], bases: list[Path], root: Path) -> tup
             else "lists no picture",
             file=parts[0].path,
             value=str(first),
-            mend="say in `data.images` which folder the file names start from",
+            hint="say in `data.images` which folder the file names start from",
         )
     boxes = BoxTable(
         *(np.concatenate([getattr(t, column) for t in tables]) for column in BoxTable.__annotations__)

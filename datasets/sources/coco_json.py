@@ -77,10 +77,10 @@ def _load(path: Path) -> tuple[dict[str, Any], str]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise DataError("no such file", file=path, mend="mend `data.annotations`") from None
+        raise DataError("no such file", file=path, hint="mend `data.annotations`") from None
     except OSError as error:
         raise DataError(
-            f"can't be read: {error.strerror}", file=path, mend="let yourself read it (chmod)"
+            f"can't be read: {error.strerror}", file=path, hint="let yourself read it (chmod)"
         ) from None
     try:
         tree = json.loads(content)
@@ -101,6 +101,6 @@ def _load(path: Path) -> tuple[dict[str, Any], str]:
             f"is not COCO: it has no list {', '.join(repr(key) for key in missing)}",
             file=path,
             value=sorted(tree)[:8] if isinstance(tree, dict) else type(tree).__name__,
-            mend="COCO's object detection json has `images`, `annotations` and `categories`",
+            hint="COCO's object detection json has `images`, `annotations` and `categories`",
         )
     return tree, hashlib.sha256(content).hexdigest()

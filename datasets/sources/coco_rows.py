@@ -36,8 +36,8 @@ class Reader:
         self._ambiguous: set[Any] = set()
         self._seen: dict[Any, tuple[Any, ...]] = {}
 
-    def _bad(self, record: str, message: str, value: object = None, mend: str | None = None) -> None:
-        self.problems.add(message, file=self.path, record=record, value=_short(value), mend=mend)
+    def _bad(self, record: str, message: str, value: object = None, hint: str | None = None) -> None:
+        self.problems.add(message, file=self.path, record=record, value=_short(value), hint=hint)
 
     def _find(self, kind: str, picture: str, record: str = "", detail: str = "") -> None:
         self.findings.append(Finding(kind, picture, record, detail))
@@ -58,7 +58,7 @@ class Reader:
             else:
                 named[row["id"]] = row["name"].strip()
         if not rows:
-            self._bad("categories", "is empty", mend="list the classes there")
+            self._bad("categories", "is empty", hint="list the classes there")
         self.classes = tuple(dict.fromkeys(named[key] for key in sorted(named, key=_sort_key)))
         index = {name: label for label, name in enumerate(self.classes)}
         self._label_of = {key: index[name] for key, name in named.items()}
@@ -76,8 +76,8 @@ class Reader:
                 try:
                     named.append((row["id"], picture_names.clean(row["file_name"]), self._size(row, record)))
                 except ValueError as error:
-                    mend = "file names are relative to `data.images`"
-                    self._bad(record, f"the file_name {error}", row["file_name"], mend)
+                    hint = "file names are relative to `data.images`"
+                    self._bad(record, f"the file_name {error}", row["file_name"], hint)
         first = {key: spelt for key, spelt, _ in reversed(named)}
         self._ambiguous = {key for key, spelt, _ in named if first[key] != spelt}
         for key, spelt, size in named:

@@ -32,7 +32,7 @@ PICTURE_SUFFIXES = frozenset(
 def existing(path: Path | None) -> Path:
     """`path`, made absolute. Raises DataError where it is no folder."""
     if path is None:
-        raise DataError("no folder is named", record="data.path", mend="say where the dataset lies")
+        raise DataError("no folder is named", record="data.path", hint="say where the dataset lies")
     if path.is_dir():
         os.scandir(
             path
@@ -40,11 +40,11 @@ def existing(path: Path | None) -> Path:
         return path.resolve()
     if path.exists():
         raise DataError(
-            "is a file", file=path, mend="name its folder in `data.path`, and the file in `data.annotations`"
+            "is a file", file=path, hint="name its folder in `data.path`, and the file in `data.annotations`"
         )
     near = next((parent for parent in path.parents if parent.is_dir()), None)
     raise DataError(
-        "no such folder", file=path, mend=f"mend `data.path`; what there is of it: {near}" if near else None
+        "no such folder", file=path, hint=f"mend `data.path`; what there is of it: {near}" if near else None
     )
 
 
@@ -65,7 +65,7 @@ def reading(root: Path | None) -> Iterator[None]:
         raise DataError(
             f"can't be read: {error.strerror or error}",
             file=str(error.filename or root),
-            mend="let yourself read it (chmod), or name other data in `data.path`" if closed else None,
+            hint="let yourself read it (chmod), or name other data in `data.path`" if closed else None,
         ) from error
 
 
@@ -113,7 +113,7 @@ def pictures(folder: Path) -> list[str]:
         ]
     odd = next((name for name in found if not is_text(name)), None)
     if odd is not None:
-        raise DataError("a picture's name is no UTF-8 text", file=folder, value=odd, mend="rename it")
+        raise DataError("a picture's name is no UTF-8 text", file=folder, value=odd, hint="rename it")
     return sorted(found)
 
 

@@ -35,7 +35,7 @@ def read(config: DataConfig, workroom: Path, *, format_name: str = "yolo") -> So
             "not one picture has a label file",
             file=entry.path,
             value=yolo_rows.label_path(paths[0]),
-            mend="labels lie in a folder `labels` where pictures lie in `images`, or beside the pictures",
+            hint="labels lie in a folder `labels` where pictures lie in `images`, or beside the pictures",
         )
     labels.problems.raise_if_any()
     images = Images.of(names, paths, np.zeros((len(names), 2), dtype=np.int64), splits)

@@ -52,8 +52,8 @@ def parse(content: bytes, path: str, classes: int, problems: Problems) -> list[R
         try:
             rows.append(_row(number, words, classes))
         except ValueError as error:
-            message, _, mend = str(error).partition("|")
-            problems.add(message, file=path, record=f"line {number}", value=_short(line), mend=mend or None)
+            message, _, hint = str(error).partition("|")
+            problems.add(message, file=path, record=f"line {number}", value=_short(line), hint=hint or None)
     return rows
 
 

@@ -59,7 +59,7 @@ def find(root: Path) -> Path:
         "has no data.yaml",
         file=root,
         value=[path.name for path in others] or None,
-        mend="name it in `data.annotations`, or write one: names: [...], train: train/images, val: ...",
+        hint="name it in `data.annotations`, or write one: names: [...], train: train/images, val: ...",
     )
 
 
@@ -69,7 +69,7 @@ def parse(path: Path) -> Entry:
         content = path.read_bytes()
         tree = yaml.safe_load(content)
     except FileNotFoundError:
-        raise DataError("no such file", file=path, mend="mend `data.annotations`") from None
+        raise DataError("no such file", file=path, hint="mend `data.annotations`") from None
     except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
         raise DataError(f"can't be read as YAML: {error}", file=path) from None
     if not isinstance(tree, dict):
@@ -92,7 +92,7 @@ def parse(path: Path) -> Entry:
             file=path,
             record="train",
             value=absent.get("train"),
-            mend="`train` is a folder, a list of folders, or a txt with a picture a line",
+            hint="`train` is a folder, a list of folders, or a txt with a picture a line",
         )
     about = tree.get("roboflow")
     licence = about.get("license") if isinstance(about, dict) else tree.get("license")
@@ -190,7 +190,7 @@ def _listed(listing: Path, root: Path, findings: list[Finding]) -> list[str]:
             f"not one of the {len(lost)} pictures that it lists is there",
             file=listing,
             value=lost[:3],
-            mend=f"its lines start from {listing.parent}" + (f" or {root}" if root != listing.parent else ""),
+            hint=f"its lines start from {listing.parent}" + (f" or {root}" if root != listing.parent else ""),
         )
     findings += [Finding("no_file", name, detail=f"listed in {listing.name}") for name in lost]
     return found

@@ -43,7 +43,7 @@ def read_search(root: Path) -> Search:
         record = SearchRecord.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise RunError(
-            "is no search folder: it has no search.json", file=root, mend="bench search makes one"
+            "is no search folder: it has no search.json", file=root, hint="bench search makes one"
         ) from None
     except ValidationError as error:
         raise RunError(f"is no search of this version: {error.errors()[0]['msg']}", file=path) from None

@@ -174,7 +174,7 @@ def test_a_split_of_background_alone_is_refused(part):
         [f"{row}.jpg" for row in range(30)], [[] if split == part else [0] for split in splits], splits
     )
     name = ("train", "val", "test")[part]
-    with pytest.raises(DataError, match=rf"(?s)data\.split: {name} has no box.*10 pictures, 0 boxes.*Mend"):
+    with pytest.raises(DataError, match=rf"(?s)data\.split: {name} has no box.*10 pictures, 0 boxes.*Hint"):
         assign(dataset, SplitConfig(), None)
 
 

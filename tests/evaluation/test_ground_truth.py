@@ -66,7 +66,7 @@ def test_what_can_not_be_judged_is_named(
     with pytest.raises(DataError, match=complaint) as caught:
         truth_of(coco)
     assert caught.value.record == record
-    assert caught.value.file is not None and caught.value.mend is not None
+    assert caught.value.file is not None and caught.value.hint is not None
 
 
 @pytest.mark.parametrize(

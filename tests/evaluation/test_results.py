@@ -96,7 +96,7 @@ def test_a_detector_that_gives_nonsense_is_told_so(box: list[float], score: floa
     with pytest.raises(RunError, match=complaint) as caught:
         results_json([example(8), example(9)], [Detections.none(), nonsense])
     assert caught.value.record == "detection 0 (image_id 9)"
-    assert "predict" in str(caught.value.mend)
+    assert "predict" in str(caught.value.hint)
 
 
 GOOD = '{"image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 5], "score": 0.5}'
@@ -133,7 +133,7 @@ def test_a_file_that_is_no_results_json(
     with pytest.raises(RunError, match=complaint) as caught:
         read_results(path)
     assert (caught.value.file, caught.value.record) == (path, record)
-    assert "predictions_val.json" in str(caught.value.mend)
+    assert "predictions_val.json" in str(caught.value.hint)
 
 
 def test_a_write_that_breaks_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

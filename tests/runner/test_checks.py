@@ -47,7 +47,7 @@ def layout(fake_config: Path) -> Layout:
 def test_a_batch_larger_than_the_split_is_refused(fake_config: Path, tmp_path: Path) -> None:
     told = str(refused(fake_config, tmp_path, "train.batch_size=29", models=("one",)))
     assert told.startswith("model one: train.batch_size: the train split has 28 pictures only (found: 29)")
-    assert "Mend: make it 28 or less" in told
+    assert "Hint: make it 28 or less" in told
 
 
 def test_a_step_larger_than_the_split_is_refused(fake_config: Path, tmp_path: Path) -> None:

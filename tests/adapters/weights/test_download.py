@@ -81,7 +81,7 @@ def test_a_file_arrives_whole_and_alone(publisher: str, tmp_path: Path, mood: st
 def test_nothing_is_left_of_a_failure(publisher: str, tmp_path: Path, mood: str, reason: str) -> None:
     target = tmp_path / "weights.pt"
     with pytest.raises(WeightsError) as caught:
-        fetch(f"{publisher}/{mood}.pt", target, mend="put it there yourself")
+        fetch(f"{publisher}/{mood}.pt", target, hint="put it there yourself")
     assert reason in str(caught.value)
     assert str(target) in str(caught.value)
     assert f"{publisher}/{mood}.pt" in str(caught.value)
