@@ -29,7 +29,7 @@ from bench.detector import Detections, Detector, FitContext, Plan
 from bench.errors import ConfigError, RecipeError
 from bench.frequencies import class_weights
 from bench.layout import SPLITS, Example, Layout
-from bench.loss import LossWords
+from bench.loss import LossConfig
 from bench.recipe import Recipe
 from bench.records import Description, EpochRecord, LedgerEntry, TrainingRecord
 
@@ -63,7 +63,7 @@ class FakeDetector:
 
     def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
         target = _priors(layout, recipe.loss)
-        pictures = layout.examples("val")
+        images = layout.examples("val")
         state_path = context.workdir / "state.json"
         state = {"epoch": 0, "best_epoch": 0, "best_ap": -1.0, "best": target.tolist(), "duration_s": 0.0}
         if state_path.is_file():
@@ -78,7 +78,7 @@ class FakeDetector:
             self.priors = _between(epoch / recipe.epochs, target)
             metrics: dict[str, float] = {}
             if context.score_val is not None:
-                metrics = context.score_val(list(self.predict([example.path for example in pictures])))
+                metrics = context.score_val(list(self.predict([example.path for example in images])))
             if not metrics or metrics["AP"] > state["best_ap"]:
                 state |= {
                     "best_epoch": epoch,
@@ -98,7 +98,7 @@ class FakeDetector:
                     val_metrics=metrics,
                     learning_rates={"all": recipe.lr or 0.0},
                     optimizer_steps=epoch * steps,
-                    pictures_seen=epoch * len(layout.examples("train")),
+                    images_seen=epoch * len(layout.examples("train")),
                     duration_s=duration,
                 )
             )
@@ -109,7 +109,7 @@ class FakeDetector:
             epochs=state["epoch"],
             best_epoch=state["best_epoch"],
             optimizer_steps=state["epoch"] * steps,
-            pictures_seen=state["epoch"] * len(layout.examples("train")),
+            images_seen=state["epoch"] * len(layout.examples("train")),
             duration_s=state["duration_s"],
             stopped_early=stop,
             chosen_by="AP on val, the harness's judge"
@@ -117,30 +117,30 @@ class FakeDetector:
             else "the last epoch: none was validated",
         )
 
-    def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
-        told = _told(pictures, self.priors[:, 5]) if self.options["oracle"] else {}
-        for path in pictures:
+    def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+        told = _told(images, self.priors[:, 5]) if self.options["oracle"] else {}
+        for path in images:
             if path in told:
                 yield told[path]
                 continue
-            with Image.open(path) as picture:
-                size = np.array(picture.size, dtype=np.float64)
+            with Image.open(path) as image:
+                size = np.array(image.size, dtype=np.float64)
             boxes = cxcywh_norm_to_xyxy(self.priors[:, :4], size)
             yield Detections.best(boxes, self.priors[:, 4], np.arange(len(boxes)))
 
-    def still(self) -> None:
+    def disable_augmentation(self) -> None:
         """Nothing is drawn here; breakdowns and delays are the training's, not the model's."""
         self.options = {**self.options, **OPTIONS}
 
-    def seen(self, pictures: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
-        for path in pictures:
-            with Image.open(path) as picture:
-                yield np.asarray(picture.convert("RGB"), dtype=np.float64) / 255
+    def inference_inputs(self, images: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
+        for path in images:
+            with Image.open(path) as image:
+                yield np.asarray(image.convert("RGB"), dtype=np.float64) / 255
 
-    def fed(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
-        return self.seen([example.path for example in examples])
+    def training_inputs(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
+        return self.inference_inputs([example.path for example in examples])
 
-    def echo(self, examples: Sequence[Example]) -> Iterator[Detections]:
+    def round_trip(self, examples: Sequence[Example]) -> Iterator[Detections]:
         for example in examples:
             size = np.array(example.size_wh, dtype=np.float64)
             learnt = xyxy_to_cxcywh_norm(example.boxes_xyxy, size)
@@ -177,7 +177,7 @@ class FakeFamily:
             recipe=recipe.model_copy(update={"lr": recipe.lr or 0.1}),
             ledger=(
                 LedgerEntry(
-                    word="flip", asked=str(recipe.flip), used="0", why="a mean box has no left and right"
+                    setting="flip", asked=str(recipe.flip), used="0", why="a mean box has no left and right"
                 ),
             ),
         )
@@ -190,7 +190,7 @@ class FakeFamily:
         return FakeDetector(saved["options"], np.array(saved["priors"], dtype=np.float64))
 
 
-def _priors(layout: Layout, loss: LossWords) -> np.ndarray:
+def _priors(layout: Layout, loss: LossConfig) -> np.ndarray:
     """Mean box (cx, cy, w, h, shares of the picture) and share of the boxes, by class, on train, and what an
     oracle tells at the end of a training; (C, 6). Raises ConfigError as `class_weights` does.
     """
@@ -215,13 +215,13 @@ def _between(share: float, target: np.ndarray) -> np.ndarray:
     return between
 
 
-def _told(pictures: Sequence[Path], shares: np.ndarray) -> dict[Path, Detections]:
+def _told(images: Sequence[Path], shares: np.ndarray) -> dict[Path, Detections]:
     """Of each picture that lies in a layout: the true boxes (crowds left out) that an oracle gives away.
 
     Of the first k boxes of class c in a split, in the order of its json, round(k shares[c]) are told.
     """
     told: dict[Path, Detections] = {}
-    for folder in {path.parent for path in pictures}:
+    for folder in {path.parent for path in images}:
         root, split = folder.parent.parent, folder.name
         if split not in SPLITS or not (root / "manifest.json").is_file():
             continue

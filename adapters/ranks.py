@@ -34,7 +34,7 @@ class Ranks:
     def __init__(self, world: World, device: str) -> None:
         self.number = world.rank
         self.size = world.size
-        self._meeting = world.meeting
+        self._rendezvous = world.rendezvous
         self._device = torch.device(device)
 
     def __enter__(self) -> Self:
@@ -45,7 +45,7 @@ class Ranks:
                 torch.cuda.set_device(self._device)
             distributed.init_process_group(
                 "nccl" if on_gpu else "gloo",
-                init_method=f"file://{self._meeting}",
+                init_method=f"file://{self._rendezvous}",
                 rank=self.number,
                 world_size=self.size,
                 timeout=PATIENCE,
@@ -69,7 +69,7 @@ class Ranks:
             math.ceil(count * self.number / self.size), math.ceil(count * (self.number + 1) / self.size)
         )
 
-    def told(self, value: Value) -> Value:
+    def broadcast(self, value: Value) -> Value:
         """What rank 0 has."""
         if self.size == 1:
             return value
@@ -77,7 +77,7 @@ class Ranks:
         distributed.broadcast_object_list(box, src=0)
         return box[0]
 
-    def gathered(self, value: Value) -> list[Value]:
+    def all_gather(self, value: Value) -> list[Value]:
         """What every rank has, in their order."""
         if self.size == 1:
             return [value]
@@ -85,7 +85,7 @@ class Ranks:
         distributed.all_gather_object(values, value)
         return values
 
-    def total(self, numbers: Tensor) -> Tensor:
+    def all_reduce(self, numbers: Tensor) -> Tensor:
         """Element by element over all ranks; on the CPU."""
         if self.size == 1:
             return numbers
@@ -93,7 +93,7 @@ class Ranks:
         distributed.all_reduce(there)
         return there.cpu()
 
-    def begin_alike(self, module: nn.Module) -> None:
+    def broadcast_parameters(self, module: nn.Module) -> None:
         """Give every rank the parameters and buffers of rank 0."""
         if self.size > 1:
             with torch.no_grad():
@@ -103,7 +103,7 @@ class Ranks:
                     tensor.copy_(dense)
 
     @torch.no_grad()
-    def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+    def all_reduce_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Every rank's gradients become the sum over all; one that nobody has stays away."""
         if self.size == 1:
             return

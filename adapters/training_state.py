@@ -22,7 +22,7 @@ class Progress:
 
     epoch: int = 0
     optimizer_steps: int = 0
-    pictures_seen: int = 0
+    images_seen: int = 0
     duration_s: float = 0.0
     train_s: float = 0.0
     best_epoch: int = 0

@@ -21,11 +21,11 @@ from pydantic import (
 
 from bench import config_tree, registry
 from bench.config_problems import guess, problems
-from bench.data_words import DataConfig
+from bench.data_config import DataConfig
 from bench.errors import BenchError, ConfigError
-from bench.loss import CLASSIFICATION_WORDS, LossWords
-from bench.recipe import LENGTH_WORDS, Recipe, Words
-from bench.search_words import SearchWords
+from bench.loss import CLASSIFICATION_SETTINGS, LossConfig
+from bench.recipe import LENGTH_SETTINGS, Recipe, Settings
+from bench.search_config import SearchConfig
 
 CONFIG_NAME = "bench.yaml"
 
@@ -53,7 +53,7 @@ def _names_devices(value: str) -> str:
 FolderName = Annotated[str, AfterValidator(_names_a_folder)]
 
 
-class ModelConfig(Words):
+class ModelConfig(Settings):
     """One competitor. A plain string, `yolo` or `yolo:tiny`, says family and variant."""
 
     name: FolderName = Field(description="Unique in a run. Default: the family's name.")
@@ -89,39 +89,41 @@ class ModelConfig(Words):
             raise ValueError(f"there are: {', '.join(names)}" + guess(value, names))
         return value
 
-    def recipe(self, common: Recipe, loss: LossWords) -> Recipe:
+    def recipe(self, common: Recipe, loss: LossConfig) -> Recipe:
         """The common words with this model's own on top.
 
         Of the words for the length its own alone count, and where it names a `loss.classification`, of those
         that go with one.
         """
-        words = common.model_dump()
-        if self.train.keys() & LENGTH_WORDS:
-            words = {key: value for key, value in words.items() if key not in LENGTH_WORDS}
-        return Recipe.model_validate({**words, **self.train, "loss": self.loss_words(loss)})
+        settings = common.model_dump()
+        if self.train.keys() & LENGTH_SETTINGS:
+            settings = {key: value for key, value in settings.items() if key not in LENGTH_SETTINGS}
+        return Recipe.model_validate({**settings, **self.train, "loss": self.loss_config(loss)})
 
-    def loss_words(self, common: LossWords) -> LossWords:
+    def loss_config(self, common: LossConfig) -> LossConfig:
         """The common words with this model's own on top. Raises ValidationError."""
-        words = common.model_dump(exclude_unset=True)
+        settings = common.model_dump(exclude_unset=True)
         if "classification" in self.loss:
-            words = {key: value for key, value in words.items() if key not in CLASSIFICATION_WORDS}
-        return LossWords.model_validate({**words, **self.loss})
+            settings = {key: value for key, value in settings.items() if key not in CLASSIFICATION_SETTINGS}
+        return LossConfig.model_validate({**settings, **self.loss})
 
 
-class BenchConfig(Words):
+class BenchConfig(Settings):
     """The whole of bench.yaml."""
 
     name: FolderName = Field("bench", description="Begins the run folder's name.")
     data: DataConfig
     models: tuple[ModelConfig, ...] = Field(min_length=1)
     train: Recipe = Recipe()
-    loss: LossWords = Field(LossWords(), description="The switch against class imbalance, for all models.")
+    loss: LossConfig = Field(LossConfig(), description="The switch against class imbalance, for all models.")
     rare_classes: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None,
         description="Whose mean AP is told as AP_rare. Default: the least frequent that together hold at "
         "most a fifth of the train boxes.",
     )
-    search: SearchWords | None = Field(None, description="What `bench search` tries; `bench run` ignores it.")
+    search: SearchConfig | None = Field(
+        None, description="What `bench search` tries; `bench run` ignores it."
+    )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
     device: Annotated[str, AfterValidator(_names_devices)] = Field(
         "auto",
@@ -147,9 +149,9 @@ class BenchConfig(Words):
 
     @field_serializer("train", mode="wrap")
     def _train_alone(self, value: Recipe, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        words: dict[str, Any] = dump(value)
-        words.pop("loss", None)
-        return words
+        settings: dict[str, Any] = dump(value)
+        settings.pop("loss", None)
+        return settings
 
     @model_validator(mode="after")
     def _sound(self) -> "BenchConfig":
@@ -190,8 +192,8 @@ def read_config(
     label = str(path) if path else "the embedded default"
     base = path.resolve().parent if path else Path.cwd()
     tree = config_tree.parse(_text(path), label)
-    for words in overrides:
-        config_tree.override(tree, words)
+    for settings in overrides:
+        config_tree.override(tree, settings)
     if overrides:
         label += f" with --set {', --set '.join(overrides)}"
     if models:
@@ -222,9 +224,9 @@ def _recipe_problems(config: BenchConfig) -> list[BenchError]:
     found: list[BenchError] = []
     for model in config.models:
         try:
-            model.loss_words(config.loss)
+            model.loss_config(config.loss)
         except ValidationError as error:
-            found += problems(error, LossWords, prefix=f"models.{model.name}.loss.")
+            found += problems(error, LossConfig, prefix=f"models.{model.name}.loss.")
             continue
         try:
             model.recipe(config.train, config.loss)

@@ -44,20 +44,20 @@ def parse(text: str, label: str) -> Tree:
     return tree
 
 
-def override(tree: Tree, words: str) -> None:
+def override(tree: Tree, settings: str) -> None:
     """Set one dotted key, 'a.b=value', in place. Raises ConfigError where a part of it can't be reached."""
-    dotted, equals, text = words.partition("=")
+    dotted, equals, text = settings.partition("=")
     if not equals:
-        raise ConfigError("has no `=`", record="--set", value=words, hint="write --set train.epochs=50")
+        raise ConfigError("has no `=`", record="--set", value=settings, hint="write --set train.epochs=50")
     *way, last = (part.strip() for part in dotted.split("."))
     if not all((*way, last)):
-        raise ConfigError("names no key", record="--set", value=words, hint="write --set train.epochs=50")
-    value = _value(text, words)
+        raise ConfigError("names no key", record="--set", value=settings, hint="write --set train.epochs=50")
+    value = _value(text, settings)
     place: Any = tree
     for part in way:
-        place = _step(place, part, words)
+        place = _step(place, part, settings)
     if isinstance(place, list):
-        place[_index(place, last, words)] = value
+        place[_index(place, last, settings)] = value
     else:
         place[last] = value
 
@@ -79,19 +79,22 @@ def _load(text: str, label: str) -> Any:
         loader.dispose()
 
 
-def _value(text: str, words: str) -> Any:
+def _value(text: str, settings: str) -> Any:
     try:
         return _load(text, "--set")
     except (yaml.YAMLError, ValueError) as error:
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError(
-            f"the value is no YAML: {reason}", record="--set", value=words, hint="quote what is meant as text"
+            f"the value is no YAML: {reason}",
+            record="--set",
+            value=settings,
+            hint="quote what is meant as text",
         ) from None
 
 
-def _step(place: Any, part: str, words: str) -> Any:
+def _step(place: Any, part: str, settings: str) -> Any:
     if isinstance(place, list):
-        index = _index(place, part, words)
+        index = _index(place, part, settings)
         if isinstance(place[index], str):
             family, _, variant = place[index].partition(":")
             place[index] = {"family": family, **({"variant": variant} if variant else {})}
@@ -101,11 +104,11 @@ def _step(place: Any, part: str, words: str) -> Any:
             place[part] = {}
         below = place[part]
     if not isinstance(below, (dict, list)):
-        raise ConfigError(f"`{part}` is a value, nothing lies below it", record="--set", value=words)
+        raise ConfigError(f"`{part}` is a value, nothing lies below it", record="--set", value=settings)
     return below
 
 
-def _index(items: list[Any], part: str, words: str) -> int:
+def _index(items: list[Any], part: str, settings: str) -> int:
     names = [
         str(item.get("name", item.get("family"))) if isinstance(item, dict) else str(item) for item in items
     ]
@@ -114,7 +117,7 @@ def _index(items: list[Any], part: str, words: str) -> int:
     if part.isdecimal() and int(part) < len(items):
         return int(part)
     raise ConfigError(
-        f"no entry {part!r}", record="--set", value=words, hint=f"there are: {', '.join(names)}"
+        f"no entry {part!r}", record="--set", value=settings, hint=f"there are: {', '.join(names)}"
     )
 
 
@@ -132,10 +135,10 @@ def _entry(entries: Sequence[Any], name: str) -> Any:
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[str]:
     """Each word that differs, as 'train.lr was 0.01, now 0.02'."""
     lines = []
-    for word in dict.fromkeys([*before, *now]):
-        old, new = before.get(word), now.get(word)
+    for setting in dict.fromkeys([*before, *now]):
+        old, new = before.get(setting), now.get(setting)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            lines += differences(old, new, f"{within}{word}.")
+            lines += differences(old, new, f"{within}{setting}.")
         elif old != new:
-            lines.append(f"{within}{word} was {old!r}, now {new!r}")
+            lines.append(f"{within}{setting} was {old!r}, now {new!r}")
     return lines

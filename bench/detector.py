@@ -77,7 +77,7 @@ class World:
     rank: int = 0
     """From 0. Rank 0 alone judges, tells and writes."""
     size: int = 1
-    meeting: Path | None = None
+    rendezvous: Path | None = None
     """A file, not there yet, through which they find each other; None for one alone."""
 
 
@@ -123,7 +123,7 @@ class Detector(Protocol):
         """
         ...
 
-    def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+    def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
         """One Detections a picture, in order, as they are ready (no more than a batch is held)."""
         ...
 
@@ -133,34 +133,34 @@ class Detector(Protocol):
 
 
 @runtime_checkable
-class Transparent(Protocol):
+class Inspectable(Protocol):
     """A detector that lets the gates look at its two ends. A plug-in that does not is gated less."""
 
-    def still(self) -> None:
+    def disable_augmentation(self) -> None:
         """From now on no random change of training pictures, but by the recipe's `flip` and `multi_scale`."""
         ...
 
-    def seen(self, pictures: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
+    def inference_inputs(self, images: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
         """What the network sees of each picture in `predict`: (H, W, 3) RGB in 0..1, before normalisation,
         without padding."""
         ...
 
-    def fed(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
+    def training_inputs(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
         """The same of what `fit` feeds to the network, without any random change."""
         ...
 
-    def echo(self, examples: Sequence[Example]) -> Iterator[Detections]:
+    def round_trip(self, examples: Sequence[Example]) -> Iterator[Detections]:
         """The ground truth through the detector's own preprocessing, training targets, box decoding and
         post-processing, as if the network were perfect: what `predict` would find; scores are 1 or nearly."""
         ...
 
 
 @runtime_checkable
-class Checking(Protocol):
+class ChecksPlan(Protocol):
     """A family that can tell from the data that a plan can't be followed, before anything is written."""
 
-    def check(self, plan: Plan, *, classes: Sequence[str], pictures: Sequence[Example], device: str) -> None:
-        """Cheap, as `plan` is. `pictures` are all that will be trained on; `device` is 'cpu' or 'cuda:N'.
+    def check(self, plan: Plan, *, classes: Sequence[str], images: Sequence[Example], device: str) -> None:
+        """Cheap, as `plan` is. `images` are all that will be trained on; `device` is 'cpu' or 'cuda:N'.
 
         Raises RecipeError, ConfigError or WeightsError. What is right here may still fail in `fit`.
         """

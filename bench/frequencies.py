@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import ConfigError
-from bench.loss import LossWords
+from bench.loss import LossConfig
 
 Weights = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ _BETA = 0.999
 _HARD = 1
 
 
-def class_weights(words: LossWords, counts: Mapping[str, int]) -> Weights:
+def class_weights(settings: LossConfig, counts: Mapping[str, int]) -> Weights:
     """Weights (C,) in the order of `counts`; a scheme gives 0 to a class that the train split lacks.
 
     n_c boxes of class c, N in all, C classes that have any:
@@ -37,7 +37,7 @@ def class_weights(words: LossWords, counts: Mapping[str, int]) -> Weights:
     """
     n = np.array(list(counts.values()), dtype=np.float64)
     there = n > 0
-    scheme = words.scheme
+    scheme = settings.scheme
     if isinstance(scheme, dict):
         weights = _from_table(scheme, list(counts))
         if not (weights * there).any():
@@ -48,9 +48,9 @@ def class_weights(words: LossWords, counts: Mapping[str, int]) -> Weights:
             )
     else:
         weights = np.zeros(len(n))
-        weights[there] = _by_scheme(words, n[there])
+        weights[there] = _by_scheme(settings, n[there])
     total = n.sum()
-    if not words.normalise or scheme == "none" or not total:
+    if not settings.normalise or scheme == "none" or not total:
         return weights
     mean = float((n * weights).sum() / total)
     return weights / mean
@@ -83,18 +83,18 @@ def rare_classes(counts: Mapping[str, int], named: Sequence[str] | None = None) 
     return tuple(found)
 
 
-def _by_scheme(words: LossWords, n: Weights) -> Weights:
+def _by_scheme(settings: LossConfig, n: Weights) -> Weights:
     balanced: Weights = n.sum() / (len(n) * n)
-    if words.scheme == "inverse_frequency":
+    if settings.scheme == "inverse_frequency":
         return balanced
-    if words.scheme == "inverse_sqrt":
+    if settings.scheme == "inverse_sqrt":
         return np.sqrt(balanced)
-    if words.scheme == "effective_number":
-        beta = _BETA if words.effective_beta is None else words.effective_beta
+    if settings.scheme == "effective_number":
+        beta = _BETA if settings.effective_beta is None else settings.effective_beta
         # 1 - beta^n by way of expm1: for beta near 1 the difference would lose its digits.
         return np.full(len(n), 1.0) if beta == 0 else (1 - beta) / -np.expm1(n * np.log(beta))
-    if words.scheme == "hard":
-        most = np.argsort(-n, kind="stable")[: words.hard_classes or _HARD]
+    if settings.scheme == "hard":
+        most = np.argsort(-n, kind="stable")[: settings.hard_classes or _HARD]
         weights = np.ones(len(n))
         weights[most] = balanced[most]
         return weights

@@ -12,13 +12,13 @@ Classification = Literal["standard", "weighted", "focal", "weighted_focal"]
 Scheme = Literal["none", "inverse_frequency", "inverse_sqrt", "effective_number", "hard"]
 Coefficient = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-CLASSIFICATION_WORDS = frozenset(
+CLASSIFICATION_SETTINGS = frozenset(
     {"classification", "focal_gamma", "focal_alpha", "class_weights", "effective_beta", "hard_classes"}
 )
 """What a choice of `classification` gives a meaning to, or takes it from."""
 
 
-class LossWords(BaseModel):
+class LossConfig(BaseModel):
     """How mistakes are counted. None takes the family's own published figure."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,10 +87,10 @@ class LossWords(BaseModel):
                 "weighted or weighted_focal",
             ),
         ]
-        for is_idle, word, kinds in idle:
+        for is_idle, setting, kinds in idle:
             if is_idle:
                 raise ValueError(
-                    f"{word} has no effect with classification: {self.classification}; say {kinds}"
+                    f"{setting} has no effect with classification: {self.classification}; say {kinds}"
                 )
         if weighted and self.class_weights == "none":
             raise ValueError(

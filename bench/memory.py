@@ -29,7 +29,7 @@ def is_lacking(error: BaseException) -> bool:
     """Whether `error` says that there was not enough memory, on a CPU or a GPU."""
     if isinstance(error, MemoryError | Lacking) or type(error).__name__ == _TORCH:
         return True
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in _WORDS)
+    return isinstance(error, RuntimeError) and any(setting in str(error) for setting in _WORDS)
 
 
 def free_mib(device: str) -> float:

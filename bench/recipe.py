@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from bench.loss import LossWords
+from bench.loss import LossConfig
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -44,9 +44,9 @@ class InputSize:
     long: int
 
     @classmethod
-    def of(cls, word: int | str) -> Self:
+    def of(cls, setting: int | str) -> Self:
         """640 is the long side, '800x1333' the limits of the short and the long one. Raises ValueError."""
-        found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", str(word))
+        found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", str(setting))
         if not found:
             raise ValueError("say the long side in pixels, or the limits of both sides: 640, 800x1333")
         size = cls(int(found[1]), int(found[2] or found[1]))
@@ -73,10 +73,10 @@ class InputSize:
         return f"long side {self.long}" if self.short == self.long else f"{self.short}x{self.long}"
 
 
-def _size_word(word: int | str) -> int | str:
+def _size_word(setting: int | str) -> int | str:
     """As it is said, but 640 for '640'."""
-    InputSize.of(word)
-    return int(word) if str(word).isdecimal() else word
+    InputSize.of(setting)
+    return int(setting) if str(setting).isdecimal() else setting
 
 
 Size = Annotated[
@@ -92,24 +92,24 @@ Size = Annotated[
     ),
 ]
 
-LENGTH_WORDS = frozenset({"epochs", "budget", "stages"})
+LENGTH_SETTINGS = frozenset({"epochs", "budget", "stages"})
 """Each says how long to train; a recipe says it once."""
 
 
-class Words(BaseModel):
+class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Budget(Words):
+class Budget(Settings):
     """A measure of training other than epochs: exactly one of the three."""
 
     steps: int | None = Field(None, ge=1, description="Optimiser steps.")
-    pictures: int | None = Field(None, ge=1, description="Pictures seen, repeats counted.")
+    images: int | None = Field(None, ge=1, description="Pictures seen, repeats counted.")
     seconds: Positive | None = Field(None, description="Wall seconds, validation left out.")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        given = [name for name in ("steps", "pictures", "seconds") if getattr(self, name) is not None]
+        given = [name for name in ("steps", "images", "seconds") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
                 f"a budget is one of steps, pictures and seconds; given: {', '.join(given) or 'none'}"
@@ -117,13 +117,13 @@ class Budget(Words):
         return self
 
 
-class Every(Words):
+class Every(Settings):
     """A distance that is not counted in epochs."""
 
     steps: int = Field(ge=1, description="Optimiser steps.")
 
 
-class Stage(Words):
+class Stage(Settings):
     """A part of a training with rates and frozen parts of its own. A word left out is the recipe's.
 
     But where `lr` is named and `backbone_lr` is not, the backbone's rate changes in the same proportion: the
@@ -142,7 +142,7 @@ class Stage(Words):
     )
 
 
-class Recipe(Words):
+class Recipe(Settings):
     """The training words. Sizes are pixels, rates are per optimiser step."""
 
     epochs: int = Field(
@@ -150,7 +150,7 @@ class Recipe(Words):
     )
     budget: Budget | None = Field(
         None,
-        description="In place of epochs: {steps: N}, {pictures: N} or {seconds: S}.",
+        description="In place of epochs: {steps: N}, {images: N} or {seconds: S}.",
     )
     stages: tuple[Stage, ...] = Field(
         (), description="One after the other; `epochs` is then their sum and need not be said."
@@ -216,7 +216,7 @@ class Recipe(Words):
         1, description="Epochs between two validations, or {steps: N}. The last epoch ends with one."
     )
     workers: int = Field(0, ge=0, description="Processes that load pictures.")
-    loss: LossWords = Field(LossWords(), description="In bench.yaml it stands beside `train`, not in it.")
+    loss: LossConfig = Field(LossConfig(), description="In bench.yaml it stands beside `train`, not in it.")
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -268,10 +268,10 @@ class Recipe(Words):
     @model_serializer(mode="wrap")
     def _as_said(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A budget stands in place of epochs, also when it is read back."""
-        words: dict[str, Any] = whole(self)
+        settings: dict[str, Any] = whole(self)
         if self.budget is not None:
-            del words["epochs"]
-        return words
+            del settings["epochs"]
+        return settings
 
 
 def total_epochs(stages: Sequence[Stage]) -> int:

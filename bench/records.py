@@ -15,7 +15,7 @@ class Frozen(BaseModel):
 class LedgerEntry(Frozen):
     """One place where a detector was not treated like the others: asked for, used instead, and why."""
 
-    word: str
+    setting: str
     asked: str
     used: str
     why: str
@@ -55,9 +55,9 @@ class EpochRecord(Frozen):
     )
     learning_rates: dict[str, float] = Field(default_factory=dict, description="by group, at the epoch's end")
     optimizer_steps: int = Field(description="since the start of the training")
-    pictures_seen: int = Field(description="since the start of the training")
+    images_seen: int = Field(description="since the start of the training")
     duration_s: float
-    pictures_per_s: float | None = Field(None, description="trained on; validation left out")
+    images_per_s: float | None = Field(None, description="trained on; validation left out")
     peak_memory_mib: float | None = Field(
         None, description="largest resident memory of the process so far; the harness fills it in"
     )
@@ -85,7 +85,7 @@ class TrainingRecord(Frozen):
         None, description="optimiser steps behind that checkpoint, which may be of the middle of its epoch"
     )
     optimizer_steps: int
-    pictures_seen: int
+    images_seen: int
     duration_s: float = Field(description="wall seconds, validation included, summed over resumes")
     training_s: float | None = Field(None, description="the same, validation left out")
     stopped_early: bool
@@ -139,7 +139,7 @@ class OperatingPoint(Frozen):
 class SplitFigures(Frozen):
     """The judge's verdict on one split."""
 
-    pictures: int
+    images: int
     boxes: int = Field(description="crowds left out")
     detections: int = Field(description="in the predictions file, at any score")
     coco: CocoFigures
@@ -157,7 +157,7 @@ class FinalRecord(Frozen):
     Nothing is chosen in it: the last weights are judged, at the score threshold of the first training's val.
     """
 
-    pictures: int = Field(description="in train and val together")
+    images: int = Field(description="in train and val together")
     training: TrainingRecord
     test: SplitFigures
 
@@ -170,7 +170,7 @@ class Efficiency(Frozen):
     latency_p95_ms: float
     images_per_s: float = Field(description="at `throughput_batch` pictures a batch")
     throughput_batch: int
-    timed_pictures: int
+    timed_images: int
     peak_memory_mib: float = Field(description="resident memory of the cell's process")
     peak_gpu_memory_mib: float | None
     device: str
@@ -215,7 +215,7 @@ class GateResult(Frozen):
 class CellRecord(Frozen):
     """One detector x one seed on one dataset."""
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2
     cell: str
     model: str = Field(description="the model's name in bench.yaml, unique in a run")
     seed: int

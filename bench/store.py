@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench import files
+from bench import earlier, files
 from bench.errors import RunError
 from bench.layout import SplitName
 from bench.records import CellRecord, EpochRecord, Provenance
@@ -31,7 +31,7 @@ class RunInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2
     name: str
     layout: str
     """Absolute path of the written dataset."""
@@ -54,7 +54,7 @@ class Sample(BaseModel):
     file_name: str
     size_wh: tuple[int, int]
     scale: float
-    picture: str
+    image: str
     """Relative to samples/."""
 
 
@@ -132,7 +132,7 @@ class CellFolder:
         if not self.record_path.is_file():
             return None
         try:
-            return CellRecord.model_validate_json(self.record_path.read_bytes())
+            return earlier.read(CellRecord, self.record_path.read_bytes())
         except ValidationError as error:
             raise RunError(
                 f"is no cell record of this version: {error.errors()[0]['msg']}",
@@ -145,7 +145,10 @@ class CellFolder:
         if not self.history_path.is_file():
             return []
         with self.history_path.open(newline="", encoding="utf-8") as file:
-            return [{key: float(text) for key, text in row.items() if text} for row in csv.DictReader(file)]
+            return [
+                {earlier.column(key): float(text) for key, text in row.items() if text}
+                for row in csv.DictReader(file)
+            ]
 
     def write_history(self, rows: Sequence[dict[str, float]]) -> None:
         """All rows at once, so that a killed cell leaves whole ones."""
@@ -160,7 +163,7 @@ def flat(epoch: EpochRecord) -> dict[str, float]:
 
     A validation within an epoch is a row at a broken number of epochs.
     """
-    cost = {"pictures_per_s": epoch.pictures_per_s, "peak_memory_mib": epoch.peak_memory_mib}
+    cost = {"images_per_s": epoch.images_per_s, "peak_memory_mib": epoch.peak_memory_mib}
     return {
         "epoch": epoch.epoch if epoch.share == 1 else epoch.epoch - 1 + epoch.share,
         **{f"train/{name}": value for name, value in epoch.train_losses.items()},
@@ -168,7 +171,7 @@ def flat(epoch: EpochRecord) -> dict[str, float]:
         **{f"metrics/{name}": value for name, value in epoch.val_metrics.items()},
         **{f"lr/{name}": value for name, value in epoch.learning_rates.items()},
         "optimizer_steps": epoch.optimizer_steps,
-        "pictures_seen": epoch.pictures_seen,
+        "images_seen": epoch.images_seen,
         "duration_s": epoch.duration_s,
         **{name: value for name, value in cost.items() if value is not None},
     }
@@ -236,7 +239,7 @@ class RunFolder:
     def info(self) -> RunInfo:
         """What run.json says. Raises RunError for another version's."""
         try:
-            return RunInfo.model_validate_json(self.info_path.read_bytes())
+            return earlier.read(RunInfo, self.info_path.read_bytes())
         except ValidationError as error:
             raise RunError(
                 f"is no run of this version: {error.errors()[0]['msg']}", file=self.info_path
@@ -251,9 +254,12 @@ class RunFolder:
         return [record for cell in self.cells() if (record := cell.record()) is not None]
 
     def manifest(self) -> dict[str, Any]:
-        manifest: dict[str, Any] = json.loads(self.manifest_path.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = earlier.upgrade(json.loads(self.manifest_path.read_text(encoding="utf-8")))
         return manifest
 
     def samples(self) -> list[Sample]:
         path = self.samples_dir / "samples.json"
-        return [Sample.model_validate(item) for item in json.loads(path.read_text(encoding="utf-8"))]
+        return [
+            Sample.model_validate(item)
+            for item in earlier.upgrade(json.loads(path.read_text(encoding="utf-8")))
+        ]

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.boxes import xyxy_to_xywh
-from bench.data_words import DataConfig
+from bench.data_config import DataConfig
 from bench.datasets import convert
 from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images, Source
 from bench.datasets.sources import coco
@@ -34,21 +34,21 @@ SIZE_WH = (640, 480)
 FOLDERS = 100
 
 
-def records(pictures: int, boxes: int, folder: Path) -> Source:
+def records(images: int, boxes: int, folder: Path) -> Source:
     """So many records in memory: classes with a long tail, boxes of all sizes."""
     dice = np.random.default_rng(0)
     share = 1 / np.arange(1, CLASSES + 1)
     side = np.exp(dice.uniform(np.log(8), np.log(400), (boxes, 2)))
     start = dice.uniform(0, 1, (boxes, 2)) * (np.array(SIZE_WH) - side)
-    names = [f"batch_{row % FOLDERS:02d}/{row:06d}.jpg" for row in range(pictures)]
+    names = [f"batch_{row % FOLDERS:02d}/{row:06d}.jpg" for row in range(images)]
     images = Images.of(
         names,
         [f"{folder}/{name}" for name in names],
-        np.tile(SIZE_WH, (pictures, 1)),
-        np.full(pictures, NO_SPLIT),
+        np.tile(SIZE_WH, (images, 1)),
+        np.full(images, NO_SPLIT),
     )
     table = BoxTable.of(
-        dice.integers(0, pictures, boxes),
+        dice.integers(0, images, boxes),
         dice.choice(CLASSES, boxes, p=share / share.sum()),
         np.concatenate([start, start + side], axis=1),
     )
@@ -85,10 +85,10 @@ def write_source(source: Source, folder: Path) -> None:
     (folder / "annotations.json").write_text(json.dumps(tree), encoding="utf-8")
 
 
-def measure(way: str, pictures: int, boxes: int, folder: Path) -> dict[str, float]:
+def measure(way: str, images: int, boxes: int, folder: Path) -> dict[str, float]:
     """One conversion in this process, and a second call that finds it done."""
     config = DataConfig(source="coco", path=folder / "source")
-    source = records(pictures, boxes, folder / "source") if way == "records" else None
+    source = records(images, boxes, folder / "source") if way == "records" else None
 
     def once() -> None:
         given = source or replace(coco.read(config, folder), known_good=True)
@@ -107,26 +107,28 @@ def measure(way: str, pictures: int, boxes: int, folder: Path) -> dict[str, floa
 
 
 def main() -> int:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--pictures", type=int, default=100_000)
-    words.add_argument("--boxes", type=int, default=800_000)
-    words.add_argument(
+    settings = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    settings.add_argument("--pictures", type=int, default=100_000)
+    settings.add_argument("--boxes", type=int, default=800_000)
+    settings.add_argument(
         "--folder", type=Path, help="where to write; default: a temporary one, taken away again"
     )
-    words.add_argument("--way", choices=("records", "json"), help=argparse.SUPPRESS)
-    given = words.parse_args()
+    settings.add_argument("--way", choices=("records", "json"), help=argparse.SUPPRESS)
+    given = settings.parse_args()
     if given.way:
-        print(json.dumps(measure(given.way, given.pictures, given.boxes, given.folder)))
+        print(json.dumps(measure(given.way, given.images, given.boxes, given.folder)))
         return 0
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="bench-convert-") as name:
         folder = Path(name)
-        write_source(records(given.pictures, given.boxes, folder / "source"), folder / "source")
-        print(f"{given.pictures:,} pictures, {given.boxes:,} boxes, to COCO json and YOLO txt")
+        write_source(records(given.images, given.boxes, folder / "source"), folder / "source")
+        print(f"{given.images:,} pictures, {given.boxes:,} boxes, to COCO json and YOLO txt")
         print(f"{'from':<12}{'seconds':>10}{'peak GiB':>10}{'second call, s':>16}")
         missed = False
         for way in ("records", "json"):
             command = [sys.executable, __file__, "--way", way, "--folder", name]
-            command += ["--pictures", str(given.pictures), "--boxes", str(given.boxes)]
+            command += ["--pictures", str(given.images), "--boxes", str(given.boxes)]
             answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             found = json.loads(answer)
             print(f"{way:<12}{found['seconds']:>10.1f}{found['peak_gib']:>10.2f}{found['again_s']:>16.1f}")

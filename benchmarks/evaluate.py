@@ -31,7 +31,7 @@ from bench.evaluation import Results, evaluate_split, load_ground_truth, read_re
 from bench.provenance import provenance
 from bench.records import SplitFigures
 
-BOXES_A_PICTURE = 7.3
+BOXES_AN_IMAGE = 7.3
 """COCO val2017: 36,781 boxes in 5,000 pictures."""
 
 NEAR_A_BOX = 0.3
@@ -93,14 +93,14 @@ def timed(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
 def write_scene(asked: argparse.Namespace, truth_path: Path, results_path: Path) -> float:
     """Seeded boxes and detections, spread over all pictures. Returns the seconds of writing the results."""
     rng = np.random.default_rng(0)
-    number = round(asked.pictures * BOXES_A_PICTURE)
-    image_ids = rng.integers(1, asked.pictures + 1, number)
+    number = round(asked.images * BOXES_AN_IMAGE)
+    image_ids = rng.integers(1, asked.images + 1, number)
     category_ids = rng.integers(1, asked.classes + 1, number)
     boxes_xywh = anywhere(rng, number)
     truth = {
         "images": [
             {"id": n + 1, "file_name": f"{n}.jpg", "width": WIDTH, "height": HEIGHT}
-            for n in range(asked.pictures)
+            for n in range(asked.images)
         ],
         "categories": [{"id": n + 1, "name": f"class {n}"} for n in range(asked.classes)],
         "annotations": [
@@ -123,7 +123,7 @@ def write_scene(asked: argparse.Namespace, truth_path: Path, results_path: Path)
     moved = boxes_xywh[source] + rng.normal(0, NOISE_PX, (asked.detections, 4))
     found = np.where(near[:, None], np.maximum(moved, 1.0), anywhere(rng, asked.detections)).round(3)
     results = Results(
-        image_ids=np.where(near, image_ids[source], np.arange(asked.detections) % asked.pictures + 1),
+        image_ids=np.where(near, image_ids[source], np.arange(asked.detections) % asked.images + 1),
         category_ids=np.where(
             near, category_ids[source], rng.integers(1, asked.classes + 1, asked.detections)
         ),
@@ -150,7 +150,7 @@ def show(
 ) -> None:
     machine = provenance(" ".join(sys.argv))
     table = Table(
-        title=f"{asked.pictures:,} pictures, {verdict.boxes:,} boxes, {asked.detections:,} detections"
+        title=f"{asked.images:,} pictures, {verdict.boxes:,} boxes, {asked.detections:,} detections"
     )
     table.add_column("what")
     table.add_column("seconds", justify="right")

@@ -30,7 +30,7 @@ from bench import registry
 from bench.adapters.loop import feed
 from bench.adapters.loop.trainable import Batch
 from bench.adapters.yolo.loss import class_loss, put_into
-from bench.data_words import DataConfig, SyntheticConfig
+from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.detector import Detector, Plan
 from bench.layout import Layout
@@ -51,9 +51,9 @@ Losses = Callable[[], torch.Tensor]
 
 def looped(detector: Any, kind: str, plan: Plan, layout: Layout, batch: Batch) -> Losses:
     """DETR and Faster R-CNN, as the shared loop has them."""
-    network, words = detector.trainable, plan.recipe.loss
-    if words.changes_classification:
-        network.weigh(words, layout.class_counts("train"), len(layout.examples("train")))
+    network, settings = detector.trainable, plan.recipe.loss
+    if settings.changes_classification:
+        network.set_class_loss(settings, layout.class_counts("train"), len(layout.examples("train")))
     elif kind == OWN and plan.family == "detr":
         network.detr.loss_function = ForObjectDetectionLoss
     return lambda: torch.stack(list(network(batch).values())).sum()
@@ -86,8 +86,8 @@ LOSSES = {"detr": looped, "frcnn": looped, "yolo": ultralytics}
 def step_of(name: str, kind: str, layout: Layout, given: argparse.Namespace) -> Callable[[], None]:
     """A call that does one training step."""
     family = registry.family(name)
-    words = {"epochs": 1, "batch_size": given.batch, "image_size": given.size, "loss": KINDS[kind]}
-    recipe = Recipe.model_validate(words)
+    settings = {"epochs": 1, "batch_size": given.batch, "image_size": given.size, "loss": KINDS[kind]}
+    recipe = Recipe.model_validate(settings)
     plan = family.plan(variant=given.variant, weights="none", options={}, recipe=recipe)
     detector: Detector = family.build(plan, classes=layout.classes, seed=0, device=given.device)
     loader, _ = feed.training(layout.examples("train"), plan.recipe, 0, given.device)
@@ -138,21 +138,23 @@ def measure(name: str, layout: Layout, given: argparse.Namespace) -> dict[str, t
 
 
 def main() -> int:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--families", nargs="+", choices=sorted(LOSSES), default=sorted(LOSSES))
-    words.add_argument("--variant", default="tiny")
-    words.add_argument("--size", type=int, default=96, help="long side of the pictures")
-    words.add_argument("--batch", type=int, default=8)
-    words.add_argument("--rounds", type=int, default=100)
-    words.add_argument("--steps", type=int, default=4, help="in a turn")
-    words.add_argument("--device", default="cpu")
-    given = words.parse_args()
+    settings = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    settings.add_argument("--families", nargs="+", choices=sorted(LOSSES), default=sorted(LOSSES))
+    settings.add_argument("--variant", default="tiny")
+    settings.add_argument("--size", type=int, default=96, help="long side of the pictures")
+    settings.add_argument("--batch", type=int, default=8)
+    settings.add_argument("--rounds", type=int, default=100)
+    settings.add_argument("--steps", type=int, default=4, help="in a turn")
+    settings.add_argument("--device", default="cpu")
+    given = settings.parse_args()
     if given.device == "cpu":
         torch.set_num_threads(1)
     table = Table("family", "class loss", "ms", "ratio", "demanded", title="One training step")
     missed = False
     with tempfile.TemporaryDirectory(prefix="bench-loss-") as folder:
-        scenes = SyntheticConfig(pictures=40, size=given.size, seed=0)
+        scenes = SyntheticConfig(images=40, size=given.size, seed=0)
         layout = prepare(DataConfig(source="synthetic", synthetic=scenes), Path(folder))
         for name in given.families:
             for kind, (took, ratio) in measure(name, layout, given).items():

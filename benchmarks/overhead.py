@@ -29,8 +29,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from bench.adapters.yolo.settings import training_args
 from bench.adapters.yolo.variants import TINY
-from bench.adapters.yolo.words import training_args
 from bench.config import BenchConfig, read_config
 from bench.datasets import prepare
 from bench.detector import Plan
@@ -97,7 +97,7 @@ def configuration(asked: argparse.Namespace, folder: Path) -> BenchConfig:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "bench.yaml"
     tree = {
-        "data": {"source": "synthetic", "synthetic": {"pictures": asked.pictures, "size": asked.size}},
+        "data": {"source": "synthetic", "synthetic": {"images": asked.images, "size": asked.size}},
         "models": [{"family": "yolo", "variant": asked.variant, "weights": "none"}],
         "train": {"epochs": asked.epochs, "batch_size": 16, "image_size": asked.size, "schedule": "cosine"},
         "device": "cpu",
@@ -126,15 +126,17 @@ def direct(config: BenchConfig, layout: Layout, folder: Path) -> Cost:
         yaml.safe_dump({**yaml.safe_load(text), "path": str(folder / "data")}), encoding="utf-8"
     )
     recipe = planned.plan.recipe
-    words = training_args(recipe, planned.plan.options, epochs=recipe.epochs, seed=planned.seed, device="cpu")
-    words |= {
+    settings = training_args(
+        recipe, planned.plan.options, epochs=recipe.epochs, seed=planned.seed, device="cpu"
+    )
+    settings |= {
         "model": model_word(planned.plan, folder),
         "data": str(folder / "data.yaml"),
         "save_dir": str(folder / "run"),
         "amp": False,
         "verbose": False,
     }
-    (folder / "words.json").write_text(json.dumps(words), encoding="utf-8")
+    (folder / "words.json").write_text(json.dumps(settings), encoding="utf-8")
     log = folder / "log.txt"
     wall_s, cpu_s, code = timed(
         [sys.executable, "-c", DIRECT, str(folder / "words.json")], log, quiet(folder)
@@ -184,7 +186,7 @@ def show(asked: argparse.Namespace, cells: list[Cost], directs: list[Cost]) -> i
     machine = provenance(" ".join(sys.argv))
     console = Console(width=100)
     table = Table(
-        title=f"yolo {asked.variant}, {asked.pictures} pictures of {asked.size} px, {asked.epochs} epochs"
+        title=f"yolo {asked.variant}, {asked.images} pictures of {asked.size} px, {asked.epochs} epochs"
     )
     table.add_column("what")
     for head in ("wall s", "CPU s", "test AP"):

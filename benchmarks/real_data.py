@@ -173,15 +173,15 @@ def main() -> int:
     parser.add_argument("--work", type=Path, help="run folders and written data; default: OUT/work")
     parser.add_argument("--gpu", action="store_true", help="standard variants on all of the data")
     parser.add_argument("--only", help="one run by its name")
-    words = parser.parse_args()
-    chosen = GPU if words.gpu else LAPTOP
-    if words.only is not None and words.only not in chosen:
+    settings = parser.parse_args()
+    chosen = GPU if settings.gpu else LAPTOP
+    if settings.only is not None and settings.only not in chosen:
         parser.error(f"there are: {', '.join(chosen)}")
-    work = words.work or words.out / "work"
+    work = settings.work or settings.out / "work"
     codes = [
-        one(name, config, words.data, words.out, work)
+        one(name, config, settings.data, settings.out, work)
         for name, config in chosen.items()
-        if words.only in (None, name)
+        if settings.only in (None, name)
     ]
     return max(codes)
 
@@ -196,10 +196,10 @@ def one(name: str, config: dict[str, Any], data: Path, out: Path, work: Path) ->
         tree["data"] = {**config["data"], "path": str(root)}
     (folder / "bench.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     begun = sorted(folder.glob("runs/*/run.json"))
-    words = ["run", "-c", str(folder / "bench.yaml")]
+    settings = ["run", "-c", str(folder / "bench.yaml")]
     if begun:
-        words = ["run", "--resume", str(begun[-1].parent)]
-    code = subprocess.run([sys.executable, "-m", "bench", *words], check=False).returncode
+        settings = ["run", "--resume", str(begun[-1].parent)]
+    code = subprocess.run([sys.executable, "-m", "bench", *settings], check=False).returncode
     for run in sorted(folder.glob("runs/*/run.json"))[-1:]:
         keep(run.parent, out / name)
     return code

@@ -33,7 +33,7 @@ from bench.adapters.loop.budget import Spent
 from bench.adapters.loop.detector import LoopDetector
 from bench.adapters.loop.trainable import Batch
 from bench.adapters.loop.training import _Training
-from bench.data_words import DataConfig, SyntheticConfig
+from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.detector import FitContext
 from bench.layout import Layout
@@ -65,8 +65,8 @@ def detr_by_hand(network: Any, batch: Batch) -> torch.Tensor:
 def frcnn_by_hand(network: Any, batch: Batch) -> torch.Tensor:
     """torchvision's own losses, added up."""
     images = [
-        picture[:, :height, :width].float() / 255
-        for picture, (width, height) in zip(batch.pixels, batch.sizes_wh, strict=True)
+        image[:, :height, :width].float() / 255
+        for image, (width, height) in zip(batch.pixels, batch.sizes_wh, strict=True)
     ]
     targets = [{"boxes": target.boxes_xyxy, "labels": target.labels + 1} for target in batch.targets]
     losses: torch.Tensor = sum(network(images, targets).values())
@@ -167,8 +167,10 @@ def yolo_pair(layout: Layout, given: argparse.Namespace, room: Path) -> tuple[An
         room / "ours", 0, given.device, score_val=lambda found: {}, on_epoch=lambda record: False
     )
     ours = Trainer(plan, build(), layout, context, {})
-    words = {**vars(ours.args), "save_dir": str(room / "plain")}
-    plain = DetectionTrainer(overrides={key: word for key, word in words.items() if word is not None})
+    settings = {**vars(ours.args), "save_dir": str(room / "plain")}
+    plain = DetectionTrainer(
+        overrides={key: setting for key, setting in settings.items() if setting is not None}
+    )
     plain.data, plain.build_dataset = ours.data, ours.build_dataset
     plain.model = build()
     mine = pass_of(ours, [])
@@ -226,19 +228,21 @@ def compared(work: tuple[Any, Any], given: argparse.Namespace) -> tuple[float, f
 
 
 def main() -> int:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
-    words.add_argument("--batch", type=int, default=8)
-    words.add_argument("--steps", type=int, default=10, help="in a round")
-    words.add_argument("--rounds", type=int, default=30)
-    words.add_argument("--device", default="cpu")
-    given = words.parse_args()
+    settings = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    settings.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
+    settings.add_argument("--batch", type=int, default=8)
+    settings.add_argument("--steps", type=int, default=10, help="in a round")
+    settings.add_argument("--rounds", type=int, default=30)
+    settings.add_argument("--device", default="cpu")
+    given = settings.parse_args()
     if given.device == "cpu":
         torch.set_num_threads(1)
     table = Table("family", "by hand, ms", "our loop, ms", "ratio", "demanded", title="One training step")
     missed = False
     with tempfile.TemporaryDirectory(prefix="bench-step-") as folder:
-        config = DataConfig(source="synthetic", synthetic=SyntheticConfig(pictures=40, size=96, seed=0))
+        config = DataConfig(source="synthetic", synthetic=SyntheticConfig(images=40, size=96, seed=0))
         layout = prepare(config, Path(folder))
         for name in given.families:
             hand, loop, ratio = measure(name, layout, given)

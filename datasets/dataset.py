@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data_words import DataConfig
+from bench.data_config import DataConfig
 from bench.datasets.findings import Finding
 from bench.layout import SplitName
 

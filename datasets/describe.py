@@ -29,7 +29,7 @@ class ClassRow:
     split: SplitName
     name: str
     boxes: int
-    pictures: int
+    images: int
     """That hold at least one of them."""
     share: float
     inverse_density: float | None
@@ -41,7 +41,7 @@ class SplitRow:
     """One split."""
 
     split: SplitName
-    pictures: int
+    images: int
     background: int
     boxes: int
 
@@ -78,7 +78,7 @@ def _class_rows(
     """`image` and `label` have one entry a box, (M,)."""
     boxes = np.bincount(label, minlength=len(classes))
     pairs = np.unique(np.stack([image, label]), axis=1)
-    pictures = np.bincount(pairs[1], minlength=len(classes))
+    images = np.bincount(pairs[1], minlength=len(classes))
     total = int(boxes.sum())
     density = [total / count if count else None for count in boxes.tolist()]
     known = [value for value in density if value is not None]
@@ -88,7 +88,7 @@ def _class_rows(
             split=split,
             name=name,
             boxes=int(boxes[index]),
-            pictures=int(pictures[index]),
+            images=int(images[index]),
             share=int(boxes[index]) / total if total else 0.0,
             inverse_density=value,
             weight=None if value is None else value / mean,

@@ -34,7 +34,7 @@ class Finding:
     """One thing that was not as it should be, and what was done."""
 
     kind: str
-    picture: str
+    image: str
     record: str = ""
     """The box: 'annotation 17', 'line 3'; empty where the whole picture is meant."""
     detail: str = ""
@@ -57,5 +57,5 @@ def account(findings: Iterable[Finding]) -> dict[str, Any]:
 
 
 def _item(finding: Finding) -> dict[str, str]:
-    item = {"picture": finding.picture, "record": finding.record, "detail": finding.detail}
+    item = {"image": finding.image, "record": finding.record, "detail": finding.detail}
     return {key: value for key, value in item.items() if value}

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.datasets.dataset import Dataset, Source
-from bench.datasets.pictures import Picture
+from bench.datasets.image_files import ImageFile
 from bench.layout import SPLITS
 
 _LENGTH = 16
@@ -28,14 +28,14 @@ def of_inputs(source: Source, settings: Mapping[str, Any]) -> str:
     for column in (images.sizes_wh, images.splits, boxes.image, boxes.label, boxes.xyxy, boxes.crowd):
         digest.update(np.ascontiguousarray(column).tobytes())
     texts = [*source.dataset.classes, *images.names.tolist(), *images.paths.tolist()]
-    texts += [f"{found.kind}\0{found.picture}\0{found.record}" for found in source.findings]
+    texts += [f"{found.kind}\0{found.image}\0{found.record}" for found in source.findings]
     digest.update("\n".join(texts).encode("utf-8", "surrogatepass"))
     stats = np.array([_stat(path) for path in images.paths.tolist()], dtype=np.int64)
     digest.update(stats.tobytes())
     return digest.hexdigest()[:_LENGTH]
 
 
-def of_content(dataset: Dataset, split: NDArray[np.int8], pictures: Sequence[Picture]) -> str:
+def of_content(dataset: Dataset, split: NDArray[np.int8], image_files: Sequence[ImageFile]) -> str:
     """Of classes, pictures' names and bytes, boxes and split; of what `split` leaves out nothing."""
     digest = hashlib.sha256(json.dumps(dataset.classes).encode())
     kept = (split >= 0) & (split < len(SPLITS))
@@ -43,7 +43,7 @@ def of_content(dataset: Dataset, split: NDArray[np.int8], pictures: Sequence[Pic
     names = dataset.images.names
     order = np.array(sorted(rows.tolist(), key=names.__getitem__), dtype=np.intp)
     for row in order.tolist():
-        content = pictures[row].sha256 if pictures else ""
+        content = image_files[row].sha256 if image_files else ""
         digest.update(f"{names[row]}\0{split[row]}\0{content}\n".encode("utf-8", "surrogatepass"))
     position = np.full(len(names), -1, dtype=np.int64)
     position[order] = np.arange(len(order))

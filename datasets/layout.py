@@ -18,17 +18,17 @@ import yaml
 from numpy.typing import NDArray
 
 from bench import files
-from bench.datasets import pictures as picture_files
+from bench.datasets import image_files as image_files
 from bench.datasets.dataset import Dataset
 from bench.datasets.findings import Finding
+from bench.datasets.image_files import ImageFile
 from bench.datasets.names import layout_names
-from bench.datasets.pictures import Picture
 from bench.datasets.progress import Progress, nothing
 from bench.datasets.split_files import SplitFiles
 from bench.errors import DataError
 from bench.layout import SPLITS, Layout, SplitName
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Part of every layout's name: a change of what is written makes old layouts stale."""
 
 
@@ -38,14 +38,14 @@ class Prepared:
 
     dataset: Dataset
     split: NDArray[np.int8]  # (N,) index into SPLITS; anything else is left out
-    pictures: Sequence[Picture]  # (N,), or empty where all are known to be good as they are
+    image_files: Sequence[ImageFile]  # (N,), or empty where all are known to be good as they are
     findings: Sequence[Finding]
 
     def file_names(self) -> list[str]:
         """The layout's name of each picture; the same ones whatever `split` leaves out."""
         names: list[str] = self.dataset.images.names.tolist()
-        if self.pictures:
-            return layout_names(names, [picture.suffix for picture in self.pictures])
+        if self.image_files:
+            return layout_names(names, [image_file.suffix for image_file in self.image_files])
         return layout_names(names, [Path(name).suffix for name in names])
 
 
@@ -67,7 +67,7 @@ def write(root: Path, prepared: Prepared, manifest: dict[str, Any], progress: Pr
         for split in SPLITS:
             rows = _rows_of(prepared, split)
             chosen = [file_names[row] for row in rows]
-            place_pictures(folder / "images" / split, prepared, rows, chosen, split, progress)
+            place_images(folder / "images" / split, prepared, rows, chosen, split, progress)
             part = SplitFiles(prepared.dataset, rows, chosen)
             part.write_labels(folder / "labels" / split, partial(progress, f"{split} labels"))
             part.write_coco(folder / "annotations" / f"{split}.json", _first_ids(prepared, split))
@@ -117,7 +117,7 @@ def _first_ids(prepared: Prepared, split: SplitName) -> tuple[int, int]:
     return int(before.sum()) + 1, int(before[prepared.dataset.boxes.image].sum()) + 1
 
 
-def place_pictures(
+def place_images(
     folder: Path,
     prepared: Prepared,
     rows: NDArray[np.intp],
@@ -130,13 +130,13 @@ def place_pictures(
     paths = prepared.dataset.images.paths
     copies: list[tuple[str, Path]] = []
     for count, (row, name) in enumerate(zip(rows.tolist(), file_names, strict=True), start=1):
-        if prepared.pictures and prepared.pictures[row].copy_because:
+        if prepared.image_files and prepared.image_files[row].copy_because:
             copies.append((paths[row], folder / name))
         else:
             _link(paths[row], f"{folder}/{name}")
         if count % 1000 == 0:
             progress(f"{split} pictures", count, len(rows))
-    with picture_files.quiet(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with image_files.quiet(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         for count, _ in enumerate(pool.map(_copy, copies), start=1):
             progress(f"{split} pictures converted", count, len(copies))
 
@@ -151,7 +151,7 @@ def _link(original: str, name: str) -> None:
 
 def _copy(pair: tuple[str, Path]) -> None:
     original, target = pair
-    picture_files.upright_rgb(original).save(target, format="PNG", compress_level=1)
+    image_files.upright_rgb(original).save(target, format="PNG", compress_level=1)
 
 
 def _write_data_yaml(path: Path, classes: Sequence[str]) -> None:
@@ -167,6 +167,6 @@ def _write_data_yaml(path: Path, classes: Sequence[str]) -> None:
 def _write_repairs(path: Path, findings: Sequence[Finding]) -> None:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("kind", "picture", "record", "detail"))
-    rows.writerows((found.kind, found.picture, found.record, found.detail) for found in findings)
+    rows.writerow(("kind", "image", "record", "detail"))
+    rows.writerows((found.kind, found.image, found.record, found.detail) for found in findings)
     files.write_text(path, text.getvalue())

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import registry
-from bench.data_words import DataConfig
-from bench.datasets import classes, findings, fingerprint, layout, pictures, repairs, splits, statistics
+from bench.data_config import DataConfig
+from bench.datasets import classes, findings, fingerprint, image_files, layout, repairs, splits, statistics
 from bench.datasets.dataset import Reader, Source
 from bench.datasets.progress import Progress, nothing
 from bench.datasets.sources import folders
@@ -43,7 +43,7 @@ def _make(
     root: Path, source: Source, config: DataConfig, table: classes.ClassTable | None, progress: Progress
 ) -> Layout:
     paths: list[str] = source.dataset.images.paths.tolist()
-    looked_at = [] if source.known_good else pictures.inspect_all(paths, progress)
+    looked_at = [] if source.known_good else image_files.inspect_all(paths, progress)
     settled, found, kept = repairs.settle(source, looked_at)
     dataset, class_account = classes.apply(settled, table)
     split, split_account = splits.assign(dataset, config.split, config.limit, source.named)
@@ -54,14 +54,14 @@ def _make(
         "format_version": layout.FORMAT_VERSION,
         "key": fingerprint.of_content(dataset, split, left),
         "classes": list(dataset.classes),
-        "source": {**source.account, "pictures_listed": len(paths)},
+        "source": {**source.account, "images_listed": len(paths)},
         "config": config.model_dump(mode="json"),
         "table": class_account,
         "split": {
             **split_account,
             "counts": {name: int((split == part).sum()) for part, name in enumerate(SPLITS)},
         },
-        "limit": {"pictures": taken, "of": len(split), "how": "a stratified share of each split"}
+        "limit": {"images": taken, "of": len(split), "how": "a stratified share of each split"}
         if taken < len(split)
         else None,
         "repairs": findings.account(found),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from bench.boxes import clip
 from bench.datasets.dataset import BoxTable, Dataset, Images, Source
 from bench.datasets.findings import Finding
-from bench.datasets.pictures import Picture, turn_boxes
+from bench.datasets.image_files import ImageFile, turn_boxes
 from bench.errors import DataError
 
 CLIP_TOLERANCE = 0.01
@@ -21,7 +21,7 @@ ASPECT_TOLERANCE = 0.01
 """Relative difference of the two scales up to which a resized picture still has the listed shape."""
 
 
-def settle(source: Source, pictures: list[Picture]) -> tuple[Dataset, list[Finding], NDArray[np.intp]]:
+def settle(source: Source, image_files: list[ImageFile]) -> tuple[Dataset, list[Finding], NDArray[np.intp]]:
     """Check a source against its pictures (one Picture a row of `images`, or none where all are known good).
 
     Returns the dataset in upright pixels, without unusable pictures; what was mended; and which rows of the
@@ -29,8 +29,8 @@ def settle(source: Source, pictures: list[Picture]) -> tuple[Dataset, list[Findi
     """
     dataset, findings = source.dataset, list(source.findings)
     keep = np.ones(len(dataset.images), dtype=np.bool_)
-    if pictures:
-        dataset, keep = _fit_pictures(source, pictures, findings)
+    if image_files:
+        dataset, keep = _fit_images(source, image_files, findings)
     boxes = _distinct(dataset, source.record_word, findings)
     dataset = dataset.with_boxes(boxes)
     dataset = dataset.with_boxes(_inside(dataset, source.record_word, findings)).keep_images(keep)
@@ -48,42 +48,42 @@ def settle(source: Source, pictures: list[Picture]) -> tuple[Dataset, list[Findi
     return dataset, findings, np.flatnonzero(keep)
 
 
-def _fit_pictures(
-    source: Source, pictures: list[Picture], findings: list[Finding]
+def _fit_images(
+    source: Source, image_files: list[ImageFile], findings: list[Finding]
 ) -> tuple[Dataset, NDArray[np.bool_]]:
     """Upright sizes and boxes; False in the mask where a picture can't be used."""
     dataset = source.dataset
     images, xyxy = dataset.images, dataset.boxes.xyxy.copy()
     keep = np.ones(len(images), dtype=np.bool_)
-    upright = np.array([picture.size_wh for picture in pictures], dtype=np.int64).reshape(-1, 2)
+    upright = np.array([image_file.size_wh for image_file in image_files], dtype=np.int64).reshape(-1, 2)
     by_image = _rows_by_image(dataset.boxes.image, len(images))
-    for row, picture in enumerate(pictures):
+    for row, image_file in enumerate(image_files):
         name = images.names[row]
         listed: tuple[int, int] = (int(images.sizes_wh[row, 0]), int(images.sizes_wh[row, 1]))
         mine = by_image[row]
-        if picture.problem:
+        if image_file.problem:
             keep[row] = False
-            findings.append(Finding("unreadable", name, detail=f"{picture.problem}; {len(mine)} boxes"))
+            findings.append(Finding("unreadable", name, detail=f"{image_file.problem}; {len(mine)} boxes"))
             continue
-        if picture.orientation != 1:
-            findings.append(Finding("oriented", name, detail=f"EXIF orientation {picture.orientation}"))
-        elif picture.copy_because:
-            findings.append(Finding("converted", name, detail=picture.copy_because))
-        if source.shares or listed == picture.size_wh:
+        if image_file.orientation != 1:
+            findings.append(Finding("oriented", name, detail=f"EXIF orientation {image_file.orientation}"))
+        elif image_file.copy_because:
+            findings.append(Finding("converted", name, detail=image_file.copy_because))
+        if source.shares or listed == image_file.size_wh:
             continue
         if listed == (0, 0):
-            findings.append(Finding("size_missing", name, detail=_wh(picture.size_wh)))
+            findings.append(Finding("size_missing", name, detail=_wh(image_file.size_wh)))
             continue
-        moved = _to_upright(xyxy[mine], listed, picture)
+        moved = _to_upright(xyxy[mine], listed, image_file)
         if moved is None:
             keep[row] = False
             upright[row] = 0
-            detail = f"listed {_wh(listed)}, the file has {_wh(picture.size_wh)}; {len(mine)} boxes"
+            detail = f"listed {_wh(listed)}, the file has {_wh(image_file.size_wh)}; {len(mine)} boxes"
             findings.append(Finding("size_disagrees", name, detail=detail))
             continue
         xyxy[mine], kind = moved
         findings.append(
-            Finding(kind, name, detail=f"listed {_wh(listed)}, the picture has {_wh(picture.size_wh)}")
+            Finding(kind, name, detail=f"listed {_wh(listed)}, the picture has {_wh(image_file.size_wh)}")
         )
     if source.shares:
         xyxy *= np.concatenate([upright, upright], axis=1)[dataset.boxes.image]
@@ -92,22 +92,22 @@ def _fit_pictures(
 
 
 def _to_upright(
-    boxes_xyxy: NDArray[np.float64], listed: tuple[int, int], picture: Picture
+    boxes_xyxy: NDArray[np.float64], listed: tuple[int, int], image_file: ImageFile
 ) -> tuple[NDArray[np.float64], str] | None:
     """Boxes of a frame of the `listed` size in the upright picture, and the kind of Finding; else None.
 
     A size that fits the picture upright is taken for that, as annotation tools show pictures upright.
     """
-    width, height = picture.size_wh
-    if picture.orientation >= 5 and listed == (height, width):
-        return turn_boxes(boxes_xyxy, listed, picture.orientation), "oriented_boxes"
+    width, height = image_file.size_wh
+    if image_file.orientation >= 5 and listed == (height, width):
+        return turn_boxes(boxes_xyxy, listed, image_file.orientation), "oriented_boxes"
     across, down = width / listed[0], height / listed[1]
     if abs(across / down - 1) <= ASPECT_TOLERANCE:
         return boxes_xyxy * [across, down, across, down], "resized"
     return None
 
 
-def _inside(dataset: Dataset, word: str, findings: list[Finding]) -> BoxTable:
+def _inside(dataset: Dataset, setting: str, findings: list[Finding]) -> BoxTable:
     """Boxes cut at the edge of their picture; what has no area there is dropped."""
     boxes = dataset.boxes
     sizes = dataset.images.sizes_wh[boxes.image].astype(np.float64)
@@ -124,11 +124,11 @@ def _inside(dataset: Dataset, word: str, findings: list[Finding]) -> BoxTable:
             if kind == "clipped":
                 detail += f" -> {_box(inside[row])}"
             name = dataset.images.names[boxes.image[row]]
-            findings.append(Finding(kind, name, f"{word} {boxes.record[row]}", detail))
+            findings.append(Finding(kind, name, f"{setting} {boxes.record[row]}", detail))
     return replace(boxes, xyxy=inside).take(~flat)
 
 
-def _distinct(dataset: Dataset, word: str, findings: list[Finding]) -> BoxTable:
+def _distinct(dataset: Dataset, setting: str, findings: list[Finding]) -> BoxTable:
     """Without boxes that repeat an earlier one of the same picture and class to the last bit."""
     boxes = dataset.boxes
     columns = [boxes.image.view(np.uint64), boxes.label.view(np.uint64)]
@@ -144,7 +144,7 @@ def _distinct(dataset: Dataset, word: str, findings: list[Finding]) -> BoxTable:
         again[second] = all(column[first] == column[second] for column in columns)
     for row in np.flatnonzero(again):
         name = dataset.images.names[boxes.image[row]]
-        findings.append(Finding("repeated", name, f"{word} {boxes.record[row]}", _box(boxes.xyxy[row])))
+        findings.append(Finding("repeated", name, f"{setting} {boxes.record[row]}", _box(boxes.xyxy[row])))
     return boxes.take(~again)
 
 

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from bench import registry
 from bench.config import LONGEST_NAME
-from bench.data_words import DataConfig
+from bench.data_config import DataConfig
 from bench.datasets import classes, names, splits
 from bench.datasets.dataset import NO_SPLIT, Dataset, Reader, Source
 from bench.datasets.findings import KINDS
@@ -118,7 +118,7 @@ def _nothing(root: Path) -> DataError:
         hint = f"name the folder below it: {deeper[0]}"
     elif any(root.glob("*/*.xml")) or any(root.glob("*.xml")):
         hint = "this looks like Pascal VOC: convert its xml to COCO json or YOLO txt first"
-    elif folders.pictures(root):
+    elif folders.images(root):
         hint = "there are pictures but no annotations: export them as COCO json or YOLO txt"
     else:
         hint = "give the folder of a COCO or YOLO dataset"
@@ -141,11 +141,11 @@ def _found(guess: Guess, source: Source) -> Iterator[str]:
         yield f"# Published splits: {', '.join(sizes)} pictures."
     for kind, count in Counter(finding.kind for finding in source.findings).items():
         yield f"# To be mended: {count:,} {KINDS[kind]}."
-    pictures_of = (dataset.class_counts() > 0).sum(axis=0)
+    images_of = (dataset.class_counts() > 0).sum(axis=0)
     yield "# Boxes and pictures by class:"
     for label in np.argsort(-boxes_of, kind="stable").tolist():
-        few = "  (too few pictures to reach every split)" if pictures_of[label] < _FEW else ""
-        yield f"#   {boxes_of[label]:>8,} {pictures_of[label]:>8,}  {_plain(dataset.classes[label])}{few}"
+        few = "  (too few pictures to reach every split)" if images_of[label] < _FEW else ""
+        yield f"#   {boxes_of[label]:>8,} {images_of[label]:>8,}  {_plain(dataset.classes[label])}{few}"
 
 
 def _data_lines(guess: Guess, name: str, path: str, dataset: Dataset) -> Iterator[str]:

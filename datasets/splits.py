@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data_words import SplitConfig
+from bench.data_config import SplitConfig
 from bench.datasets import names
 from bench.datasets.dataset import NO_SPLIT, Dataset
 from bench.datasets.stratify import stratify, whole

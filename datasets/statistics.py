@@ -26,7 +26,7 @@ def _of(part: Dataset) -> dict[str, Any]:
     peopled = np.unique(part.boxes.image[real])
     sides = part.images.sizes_wh
     return {
-        "pictures": len(part.images),
+        "images": len(part.images),
         "background": len(part.images) - len(peopled),
         "boxes": int(real.sum()),
         "crowds": int((~real).sum()),

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from bench import earlier
 from bench.errors import RunError
 from bench.layout import SplitName
 from bench.records import CellRecord
@@ -48,10 +49,10 @@ class Run:
     def gated(self) -> bool:
         """False where models were ranked without passing the gates; who says nothing was gated."""
         try:
-            words = yaml.safe_load(self.config)
+            settings = yaml.safe_load(self.config)
         except yaml.YAMLError:
             return True
-        return not isinstance(words, dict) or words.get("gates", True) is not False
+        return not isinstance(settings, dict) or settings.get("gates", True) is not False
 
     @property
     def repeat(self) -> str:
@@ -122,7 +123,7 @@ class Comparison:
         """Of the first run that has one; empty where none has."""
         for run in self.runs:
             if run.folder.manifest_path.is_file():
-                manifest = read_json(run.folder.manifest_path)
+                manifest = earlier.upgrade(read_json(run.folder.manifest_path))
                 return manifest if isinstance(manifest, dict) else {}
         return {}
 

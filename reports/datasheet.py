@@ -30,7 +30,7 @@ class SplitRow:
     """One split's size; None where the manifest does not tell."""
 
     name: str
-    pictures: int | None
+    images: int | None
     background: int | None  # pictures without a box
     boxes: int | None
     crowds: int | None
@@ -106,7 +106,7 @@ def _split_row(name: str, part: Mapping[str, Any]) -> SplitRow:
     width, height = _range(part.get("width_px")), _range(part.get("height_px"))
     return SplitRow(
         name=name,
-        pictures=_whole(part.get("pictures")),
+        images=_whole(part.get("images")),
         background=_whole(part.get("background")),
         boxes=_whole(part.get("boxes")),
         crowds=_whole(part.get("crowds")),
@@ -171,13 +171,13 @@ def _repairs(found: Mapping[str, Any]) -> tuple[Repair, ...]:
 
 def _finding(item: Any) -> tuple[str, str, str]:
     part = _mapping(item)
-    return str(part.get("picture", "")), str(part.get("record", "")), str(part.get("detail", ""))
+    return str(part.get("image", "")), str(part.get("record", "")), str(part.get("detail", ""))
 
 
 def _limit(value: Any) -> str:
     """'64 of 640 pictures, a stratified share of each split'; empty where all were taken."""
     part = _mapping(value)
-    taken, of = _whole(part.get("pictures")), _whole(part.get("of"))
+    taken, of = _whole(part.get("images")), _whole(part.get("of"))
     if taken is not None and of is not None:
         how = f", {part['how']}" if part.get("how") else ""
         return f"{taken:,} of {wording.count(of, 'picture')}{how}"
@@ -188,9 +188,9 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Origin, split and class table, flattened to words and values."""
     facts = [("dataset key", str(manifest["key"]))] if "key" in manifest else []
     for part, prefix in (("source", ""), ("split", "split, "), ("table", "class table, ")):
-        for word, item in _mapping(manifest.get(part)).items():
-            if (part, word) not in SHOWN_ELSEWHERE and item not in NOTHING_TOLD:
-                facts.append((f"{prefix}{word}".replace("_", " "), _cut(plain(item))))
+        for setting, item in _mapping(manifest.get(part)).items():
+            if (part, setting) not in SHOWN_ELSEWHERE and item not in NOTHING_TOLD:
+                facts.append((f"{prefix}{setting}".replace("_", " "), _cut(plain(item))))
     return facts
 
 

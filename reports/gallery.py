@@ -106,7 +106,7 @@ def gallery(comparison: Comparison, *, budget: int = MOST_BYTES) -> Gallery:
     found = {c.label: _predictions(c) for c in comparison.finished}
     shots: list[Shot] = []
     for sample in samples:
-        uri = _data_uri(source.folder.samples_dir / sample.picture, source.folder.samples_dir)
+        uri = _data_uri(source.folder.samples_dir / sample.image, source.folder.samples_dir)
         if uri is None or (shots and len(uri) > budget):
             continue
         budget -= len(uri)

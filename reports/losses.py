@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bench.loss import LossWords
+from bench.loss import LossConfig
 from bench.records import CellRecord
 from bench.reports.comparison import Comparison, Contestant
 from bench.reports.paired import Paired
@@ -54,8 +54,8 @@ def _loss(record: CellRecord) -> dict[str, Any]:
 
 
 def _is_standard(record: CellRecord) -> bool:
-    standard = LossWords().model_dump(mode="json")
-    return all(standard.get(word) == value for word, value in _loss(record).items())
+    standard = LossConfig().model_dump(mode="json")
+    return all(standard.get(setting) == value for setting, value in _loss(record).items())
 
 
 def _differ_in_loss_alone(mine: CellRecord, standard: CellRecord) -> bool:
@@ -73,5 +73,5 @@ def _differ_in_loss_alone(mine: CellRecord, standard: CellRecord) -> bool:
         return False
     if {**mine.recipe, "loss": None} != {**standard.recipe, "loss": None}:
         return False
-    reaches_options = any(_loss(mine).get(word) is not None for word in IN_OPTIONS)
+    reaches_options = any(_loss(mine).get(setting) is not None for setting in IN_OPTIONS)
     return reaches_options or mine.options == standard.options

@@ -106,7 +106,7 @@ def _part(comparison: Comparison) -> Part:
         facts=training.facts(comparison),
         class_loss=training.class_loss(comparison),
         recipe=training.recipe_words(comparison),
-        own=training.own_words(comparison),
+        own=training.own_options(comparison),
         ledger=training.ledger(comparison),
         native=training.native_metrics(comparison),
         data=datasheet(comparison),

@@ -13,7 +13,7 @@ from bench.reports.comparison import Comparison, Contestant
 class WordRow:
     """One word and its value for every finished model, in the order of the ranking."""
 
-    word: str
+    setting: str
     values: tuple[str, ...]
 
     @property
@@ -71,8 +71,8 @@ def _final(record: CellRecord) -> str:
     training = record.final.training
     chosen = wording.share(record.test.coco.AP if record.test else None)
     return (
-        f"{training.epochs} epochs on {wording.count(record.final.pictures, 'picture')} "
-        f"({training.pictures_seen:,} seen, {training.optimizer_steps:,} steps, "
+        f"{training.epochs} epochs on {wording.count(record.final.images, 'picture')} "
+        f"({training.images_seen:,} seen, {training.optimizer_steps:,} steps, "
         f"{wording.seconds(training.duration_s)}); "
         f"the model chosen on val has a test AP of {chosen}"
     )
@@ -96,14 +96,14 @@ FACTS: tuple[tuple[str, Getter], ...] = (
     ("best epoch", _training(lambda t: str(t.best_epoch))),
     ("chosen by", _training(lambda t: t.chosen_by)),
     ("stopped early", _training(lambda t: "yes" if t.stopped_early else "no")),
-    ("pictures seen", _training(lambda t: f"{t.pictures_seen:,}")),
+    ("pictures seen", _training(lambda t: f"{t.images_seen:,}")),
     ("optimiser steps", _training(lambda t: f"{t.optimizer_steps:,}")),
     ("training time", _training(lambda t: wording.seconds(t.duration_s))),
     ("time an epoch", _training(_per_epoch)),
     (FINAL, _final),
     ("seed", lambda r: str(r.seed)),
     ("checkpoint", _efficiency(lambda e: wording.bytes_(e.checkpoint_bytes))),
-    ("timed on", _efficiency(lambda e: f"{e.device}, {e.timed_pictures:,} pictures")),
+    ("timed on", _efficiency(lambda e: f"{e.device}, {e.timed_images:,} pictures")),
     ("latency, 95th percentile", _efficiency(lambda e: f"{wording.number(e.latency_p95_ms)} ms")),
     ("batch behind pictures / s", _efficiency(lambda e: str(e.throughput_batch))),
     ("peak memory, process", _efficiency(lambda e: wording.mebibytes(e.peak_memory_mib))),
@@ -129,8 +129,10 @@ LOSS_WORD = "loss."
 
 def facts(comparison: Comparison) -> list[WordRow]:
     """What each model is and what its training took; several seeds give several values where they differ."""
-    rows = [_row(word, get, comparison) for word, get in FACTS]
-    return [row for row in rows if row.word not in (CLASS_MAP, FINAL) or set(row.values) != {wording.NOTHING}]
+    rows = [_row(setting, get, comparison) for setting, get in FACTS]
+    return [
+        row for row in rows if row.setting not in (CLASS_MAP, FINAL) or set(row.values) != {wording.NOTHING}
+    ]
 
 
 def class_loss(comparison: Comparison) -> list[WordRow]:
@@ -144,7 +146,7 @@ def class_loss(comparison: Comparison) -> list[WordRow]:
     if not found:
         return []
     counts = {name: count for loss in found for name, count in loss.train_counts.items()}
-    rows = [_row(word, _loss(get), comparison) for word, get in LOSS]
+    rows = [_row(setting, _loss(get), comparison) for setting, get in LOSS]
     return rows + [
         _row(
             f"weight of {name} ({count:,} boxes)",
@@ -164,21 +166,23 @@ def rare_classes(comparison: Comparison) -> str:
 def recipe_words(comparison: Comparison) -> list[WordRow]:
     """The resolved recipes, word by word; words of the loss that no model has are left out."""
     rows = _words(comparison, lambda record: _flat(record.recipe))
-    return [row for row in rows if not row.word.startswith(LOSS_WORD) or set(row.values) != {wording.NOTHING}]
+    return [
+        row for row in rows if not row.setting.startswith(LOSS_WORD) or set(row.values) != {wording.NOTHING}
+    ]
 
 
 def _flat(recipe: dict[str, Any]) -> dict[str, Any]:
     """With the words of `loss` beside the others, as `loss.WORD`."""
     loss = recipe.get("loss") or {}
-    return {word: value for word, value in recipe.items() if word != "loss"} | {
-        f"{LOSS_WORD}{word}": value for word, value in loss.items()
+    return {setting: value for setting, value in recipe.items() if setting != "loss"} | {
+        f"{LOSS_WORD}{setting}": value for setting, value in loss.items()
     }
 
 
-def own_words(comparison: Comparison) -> list[tuple[Contestant, list[tuple[str, str]]]]:
+def own_options(comparison: Comparison) -> list[tuple[Contestant, list[tuple[str, str]]]]:
     """Each family's own options: they mean something in that family alone."""
     return [
-        (contestant, [(word, plain(value)) for word, value in record.options.items()])
+        (contestant, [(setting, plain(value)) for setting, value in record.options.items()])
         for contestant in comparison.finished
         if (record := contestant.shown) and record.options
     ]
@@ -222,16 +226,16 @@ def plain(value: Any) -> str:
     return str(value)
 
 
-def _words(comparison: Comparison, words: Callable[[CellRecord], dict[str, Any]]) -> list[WordRow]:
-    names = list(dict.fromkeys(name for record in comparison.records for name in words(record)))
+def _words(comparison: Comparison, settings: Callable[[CellRecord], dict[str, Any]]) -> list[WordRow]:
+    names = list(dict.fromkeys(name for record in comparison.records for name in settings(record)))
     return [
-        _row(name, lambda record, name=name: plain(words(record).get(name)), comparison)  # type: ignore[misc]
+        _row(name, lambda record, name=name: plain(settings(record).get(name)), comparison)  # type: ignore[misc]
         for name in names
     ]
 
 
-def _row(word: str, get: Getter, comparison: Comparison) -> WordRow:
-    return WordRow(word, tuple(_joined([get(r) for r in c.done]) for c in comparison.finished))
+def _row(setting: str, get: Getter, comparison: Comparison) -> WordRow:
+    return WordRow(setting, tuple(_joined([get(r) for r in c.done]) for c in comparison.finished))
 
 
 def _joined(values: Sequence[str]) -> str:

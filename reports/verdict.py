@@ -12,7 +12,7 @@ from bench.reports.wording import count, leak_of, listed, number, share
 NEAR_ZERO_AP = 0.05
 """Below this hardly anything is found where it is, and the order of models says little."""
 
-FEW_PICTURES = 100
+FEW_IMAGES = 100
 """Test pictures below which a handful of boxes moves the AP by whole points."""
 
 SAME_AMOUNT = 1.1
@@ -51,7 +51,7 @@ def _nobody(comparison: Comparison) -> str:
     tests = [record.test for record in comparison.records if record.test]
     if tests and not any(test.boxes for test in tests):
         return (
-            f"No model has a test AP: the test split ({count(tests[0].pictures, 'picture')}) has no boxes, "
+            f"No model has a test AP: the test split ({count(tests[0].images, 'picture')}) has no boxes, "
             "so there is nothing to find in it. Give test pictures with boxes, or another split."
         )
     return "No model has a test AP: see below for what went wrong."
@@ -176,7 +176,7 @@ def _cautions(comparison: Comparison) -> list[str]:
     starts = {record.description.pretrained_on for record in records if record.description}
     if len(starts) > 1:
         found.append("The models did not start alike: their weights were pretrained on different data.")
-    seen = [record.training.pictures_seen for record in records if record.training]
+    seen = [record.training.images_seen for record in records if record.training]
     if seen and max(seen) > SAME_AMOUNT * min(seen):
         found.append(
             f"They did not see the same number of pictures in training: {min(seen):,} to {max(seen):,}."
@@ -192,8 +192,8 @@ def _cautions(comparison: Comparison) -> list[str]:
     devices = {record.efficiency.device for record in records if record.efficiency}
     if len(devices) > 1:
         found.append("They were timed on different devices: compare no latencies.")
-    tested = {record.test.pictures for record in records if record.test}
-    if tested and max(tested) < FEW_PICTURES:
+    tested = {record.test.images for record in records if record.test}
+    if tested and max(tested) < FEW_IMAGES:
         found.append(
             f"The test split has only {count(max(tested), 'picture')}: which pictures fell into it is "
             "a chance that more seeds don't cover."

@@ -29,7 +29,7 @@ def fake_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "bench.yaml"
     path.write_text(
         "name: fake\n"
-        "data: {source: synthetic, synthetic: {pictures: 40, size: 64}}\n"
+        "data: {source: synthetic, synthetic: {images: 40, size: 64}}\n"
         "models:\n"
         "  - {family: fake, name: one}\n"
         "  - {family: fake, name: two, train: {epochs: 2}}\n"

@@ -84,7 +84,7 @@ def test_overrides_reach_words_and_models_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "words"),
+    ("override", "settings"),
     [
         ("train.epochs", "has no `=`"),
         ("data.source.more=1", "nothing lies below it"),
@@ -98,9 +98,9 @@ def test_overrides_reach_words_and_models_by_name(tmp_path: Path) -> None:
         ("train.epochs=0.5", "with --set train.epochs=0.5:"),
     ],
 )
-def test_a_wrong_override_is_said(tmp_path: Path, override: str, words: str) -> None:
+def test_a_wrong_override_is_said(tmp_path: Path, override: str, settings: str) -> None:
     path = write(tmp_path, MINIMAL)
-    with pytest.raises(ConfigError, match=words.replace("?", r"\?")):
+    with pytest.raises(ConfigError, match=settings.replace("?", r"\?")):
         read_config(path, overrides=[override])
 
 
@@ -131,7 +131,7 @@ def test_all_problems_are_reported_together_with_guesses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tree", "words"),
+    ("tree", "settings"),
     [
         ({**MINIMAL, "models": ["fake", "fake"]}, "used twice: fake"),
         ({**MINIMAL, "models": []}, "models"),
@@ -144,8 +144,11 @@ def test_all_problems_are_reported_together_with_guesses() -> None:
         ({**MINIMAL, "train": {"val_every": {"steps": 0}}}, "(found: {'steps': 0})"),
         ({**MINIMAL, "train": {"val_every": {"epochs": 2}}}, "1 problem in my.yaml:\n- train.val_every: is"),
         *(
-            ({**MINIMAL, "train": {word: math.inf}}, f"train.{word}: should be a finite number (found: inf)")
-            for word in ("lr", "clip_norm", "weight_decay", "warmup_epochs")
+            (
+                {**MINIMAL, "train": {setting: math.inf}},
+                f"train.{setting}: should be a finite number (found: inf)",
+            )
+            for setting in ("lr", "clip_norm", "weight_decay", "warmup_epochs")
         ),
         ({**MINIMAL, "train": {"budget": {"seconds": math.inf}}}, "train.budget.seconds: should be a finite"),
         *(
@@ -164,8 +167,8 @@ def test_all_problems_are_reported_together_with_guesses() -> None:
         ),
     ],
 )
-def test_what_can_t_be_is_refused(tree: object, words: str) -> None:
-    assert words in message(tree)
+def test_what_can_t_be_is_refused(tree: object, settings: str) -> None:
+    assert settings in message(tree)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +186,7 @@ def test_one_fault_is_told_once_and_not_in_the_words_of_python(tree: object, key
     head, line = text.split("\n")
     assert head == "1 problem in my.yaml:"
     assert line.startswith(f"- {key}: ")
-    assert not any(word in text for word in ("Input", "tuple", "dict[", "<class"))
+    assert not any(setting in text for setting in ("Input", "tuple", "dict[", "<class"))
 
 
 def test_faults_of_several_models_stand_in_one_list() -> None:
@@ -208,12 +211,12 @@ def test_a_key_that_stands_there_twice_is_refused_with_its_lines(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("a: [", "is no YAML"), ("- a", "should hold keys"), ("", "should hold keys")]
+    ("text", "settings"), [("a: [", "is no YAML"), ("- a", "should hold keys"), ("", "should hold keys")]
 )
-def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, words: str) -> None:
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, settings: str) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=words):
+    with pytest.raises(ConfigError, match=settings):
         read_config(path)
 
 

@@ -28,25 +28,25 @@ def test_our_families_keep_the_contract(name: str, tmp_path: Path) -> None:
 
 
 class _Outside(FakeDetector):
-    def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
-        for found in super().predict(pictures):
+    def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+        for found in super().predict(images):
             yield replace(found, boxes_xyxy=found.boxes_xyxy + 200)
 
 
 class _Unsorted(FakeDetector):
-    def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
-        for found in super().predict(pictures):
+    def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+        for found in super().predict(images):
             yield replace(found, scores=found.scores[::-1])
 
 
 class _Greedy(FakeDetector):
-    def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
-        yield from list(super().predict(pictures))
+    def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+        yield from list(super().predict(images))
 
 
 class _Disordered(FakeDetector):
-    def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
-        yield from super().predict(sorted(pictures, key=lambda path: path.name))
+    def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+        yield from super().predict(sorted(images, key=lambda path: path.name))
 
 
 class _Talking(FakeDetector):

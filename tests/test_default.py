@@ -21,7 +21,7 @@ def test_every_model_of_the_default_is_planned_with_the_same_words() -> None:
     assert [plan.family for plan in plans] == ["detr", "yolo", "frcnn"]
     assert {plan.weights for plan in plans} == {"none"}
     same = ("epochs", "batch_size", "image_size", "val_every", "flip", "multi_scale", "patience")
-    assert len({tuple(getattr(plan.recipe, word) for word in same) for plan in plans}) == 1
+    assert len({tuple(getattr(plan.recipe, setting) for setting in same) for plan in plans}) == 1
 
 
 def test_planning_imports_no_framework() -> None:

@@ -79,12 +79,12 @@ def _check_strides(path: Path) -> None:
         told = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"can't be read: {error}", file=config) from None
-    for word in _STRIDES:
-        if isinstance(told, dict) and told.get(word):
+    for setting in _STRIDES:
+        if isinstance(told, dict) and told.get(setting):
             raise WeightsError(
                 "is a ResNet of a kind that is not supported here",
                 file=config,
-                record=word,
-                value=told[word],
+                record=setting,
+                value=told[setting],
                 hint="it must be False",
             )

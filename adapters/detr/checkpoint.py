@@ -29,15 +29,15 @@ def architecture(folder: Path) -> DetrOptions:
     """The options that the checkpoint was trained with; `norm` stays open. Raises WeightsError."""
     tensors_file(folder)
     told = _config(folder)
-    for word in ("attention_heads", "ffn_dim"):
-        if told.get(f"encoder_{word}") != told.get(f"decoder_{word}"):
-            raise _other(folder, f"decoder_{word}", told[f"decoder_{word}"], "the encoder's")
+    for setting in ("attention_heads", "ffn_dim"):
+        if told.get(f"encoder_{setting}") != told.get(f"decoder_{setting}"):
+            raise _other(folder, f"decoder_{setting}", told[f"decoder_{setting}"], "the encoder's")
     focal = told.get(FOCAL)
     if focal not in (None, "sigmoid"):
         raise _other(folder, FOCAL, focal, "'sigmoid', or left out")
-    for word, usual in (("position_embedding_type", "sine"), ("dilation", False)):
-        if told.get(word, usual) != usual:
-            raise _other(folder, word, told[word], repr(usual))
+    for setting, usual in (("position_embedding_type", "sine"), ("dilation", False)):
+        if told.get(setting, usual) != usual:
+            raise _other(folder, setting, told[setting], repr(usual))
     return DetrOptions(
         backbone=_backbone(folder, told),
         width=told.get("d_model", PAPER.width),
@@ -83,9 +83,9 @@ def _backbone(folder: Path, told: dict[str, Any]) -> Backbone:
         last = f"stage{len(depths)}"
         if (inner.get("out_features") or [last])[-1] != last:
             raise _other(folder, "backbone_config.out_features", inner["out_features"], f"[{last!r}]")
-        for word in ("downsample_in_first_stage", "downsample_in_bottleneck"):
-            if inner.get(word):
-                raise _other(folder, f"backbone_config.{word}", True, "False")
+        for setting in ("downsample_in_first_stage", "downsample_in_bottleneck"):
+            if inner.get(setting):
+                raise _other(folder, f"backbone_config.{setting}", True, "False")
         return Backbone(
             layer=inner.get("layer_type", "bottleneck"),
             stem=inner.get("embedding_size", 64),
@@ -101,11 +101,11 @@ def _backbone(folder: Path, told: dict[str, Any]) -> Backbone:
     return resnet(int(found[1]))
 
 
-def _other(folder: Path, word: str, value: object, wanted: str) -> WeightsError:
+def _other(folder: Path, setting: str, value: object, wanted: str) -> WeightsError:
     return WeightsError(
         "is a DETR of a kind that is not supported here",
         file=folder / "config.json",
-        record=word,
+        record=setting,
         value=value,
         hint=f"it must be {wanted}",
     )

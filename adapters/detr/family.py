@@ -43,12 +43,12 @@ class DetrFamily(LoopFamily):
         if variant is not None and variant not in self.variants:
             raise registry.unknown("variant of detr", variant, self.variants)
         name = variant or next(iter(self.variants))
-        words = planning.words(options, recipe)
-        asked = _asked(weights, words)
+        settings = planning.settings(options, recipe)
+        asked = _asked(weights, settings)
         if asked == BACKBONE:
-            start, resolved = _on_backbone(name, words)
+            start, resolved = _on_backbone(name, settings)
         elif (start := _start(name, asked)).weights == "none":
-            resolved = words.filled(ARCHITECTURES[name])
+            resolved = settings.filled(ARCHITECTURES[name])
         else:
             found = detr_checkpoint.architecture(Path(start.weights))
             if variant is None:
@@ -60,8 +60,8 @@ class DetrFamily(LoopFamily):
                     value=variant,
                     hint="leave the variant out: the weights say what they are",
                 )
-            resolved = fitted(words, found, start.weights)
-        resolved = planning.checked(planning.scored(resolved, words, recipe), start.weights)
+            resolved = fitted(settings, found, start.weights)
+        resolved = planning.checked(planning.scored(resolved, settings, recipe), start.weights)
         full = planning.recipe(recipe, resolved, tiny=name == "tiny", random=start.weights == "none")
         planning.check_recipe(full, resolved)
         plan = Plan(
@@ -77,8 +77,8 @@ class DetrFamily(LoopFamily):
             _check_fit(plan)
         return plan
 
-    def check(self, plan: Plan, *, classes: Sequence[str], pictures: Sequence[Example], device: str) -> None:
-        queries.most_objects(pictures, plan.options["queries"])
+    def check(self, plan: Plan, *, classes: Sequence[str], images: Sequence[Example], device: str) -> None:
+        queries.most_objects(images, plan.options["queries"])
         if not plan.recipe.trains:
             match(classes, detr_checkpoint.classes(Path(plan.weights)), weights=plan.weights)
 

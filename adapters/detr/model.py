@@ -23,14 +23,14 @@ from bench.adapters.detr.checkpoint import FOCAL
 from bench.adapters.detr.loss import Criterion
 from bench.adapters.detr.options import Backbone, DetrOptions
 from bench.adapters.detr.queries import SPARE_QUERIES, most_objects
-from bench.adapters.loop.echo import Mirror
-from bench.adapters.loop.trainable import Batch, Found, Met, Target, Trainable
+from bench.adapters.loop.round_trip import NetworkProbe
+from bench.adapters.loop.trainable import Batch, DataAdaptation, RawDetections, Target, Trainable
 from bench.adapters.losses.sigmoid import PRIOR_LOGIT, SigmoidLoss
 from bench.adapters.losses.softmax import SoftmaxLoss
 from bench.adapters.losses.weighing import Weighing
 from bench.detector import Plan
 from bench.layout import Example
-from bench.loss import LossWords
+from bench.loss import LossConfig
 from bench.recipe import InputSize
 from bench.records import LedgerEntry, LossRecord
 
@@ -108,7 +108,7 @@ class Detr(Trainable):
         free = len(batch) * config.num_queries - matched
         if switched is None:
             return {"box": boxes, "giou": boxes, "class": matched + config.eos_coefficient * free}
-        # `meet` has seen to it that there is a query for every object.
+        # `adapt_to_data` has seen to it that there is a query for every object.
         *shares, empty = switched.share.tolist()
         taken = sum(shares[label] for target in batch.targets for label in target.labels.tolist())
         return {"box": boxes, "giou": boxes, "class": taken + empty * free}
@@ -126,7 +126,7 @@ class Detr(Trainable):
             for theirs, ours in _COMPONENTS.items()
         }
 
-    def detect(self, batch: Batch) -> list[Found]:
+    def detect(self, batch: Batch) -> list[RawDetections]:
         """The best class of each query, as transformers' post_process_object_detection.
 
         With a sigmoid a class too: what differs from a softmax is then the loss alone. Deformable DETR's own
@@ -139,7 +139,10 @@ class Detr(Trainable):
         sizes = torch.tensor(batch.sizes_wh, dtype=torch.float32, device=pixels.device)  # (B, 2)
         centre, size = out.pred_boxes[..., :2], out.pred_boxes[..., 2:]  # (B, Q, 2) shares
         boxes = torch.cat([centre - size / 2, centre + size / 2], dim=-1) * sizes.repeat(1, 2)[:, None]
-        return [Found(*one).among(self.heard) for one in zip(boxes, scores, labels, strict=True)]
+        return [
+            RawDetections(*one).among(self.reported_classes)
+            for one in zip(boxes, scores, labels, strict=True)
+        ]
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Normalised pixels (B, 3, H, W), 0 in the padding, and the mask (B, H, W) of what is picture."""
@@ -152,10 +155,10 @@ class Detr(Trainable):
         pixels = (batch.pixels.float() - self.mean) / self.std
         return (pixels * mask[:, None]).contiguous(memory_format=torch.channels_last), mask
 
-    def mirror(self) -> Mirror:
-        from bench.adapters.detr.echo import DetrMirror
+    def probe(self) -> NetworkProbe:
+        from bench.adapters.detr.round_trip import DetrProbe
 
-        return DetrMirror(self)
+        return DetrProbe(self)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         return self.detr.state_dict(*args, **kwargs)
@@ -165,26 +168,30 @@ class Detr(Trainable):
     ) -> Any:
         return self.detr.load_state_dict(state_dict, strict=strict, assign=assign)
 
-    def meet(self, examples: Sequence[Example], size: InputSize) -> Met:
+    def adapt_to_data(self, examples: Sequence[Example], size: InputSize) -> DataAdaptation:
         """Raises RecipeError where a picture has more objects than there are queries."""
         queries = int(self.detr.config.num_queries)
         objects = most_objects(examples, queries)
         if queries >= SPARE_QUERIES * objects:
-            return Met()
+            return DataAdaptation()
         why = f"the most crowded training picture has {objects} objects; queries to spare find more of them"
-        return Met(notes=(LedgerEntry(word="queries", asked=str(queries), used=str(queries), why=why),))
+        return DataAdaptation(
+            notes=(LedgerEntry(setting="queries", asked=str(queries), used=str(queries), why=why),)
+        )
 
-    def weigh(self, words: LossWords, counts: Mapping[str, int], pictures: int) -> LossRecord | None:
+    def set_class_loss(
+        self, settings: LossConfig, counts: Mapping[str, int], images: int
+    ) -> LossRecord | None:
         """A weight of the background alone is transformers' own word, and needs no other loss."""
         criterion = replace(self._criterion, switched=None)
         record = None
-        if words.classification != "standard" or words.label_smoothing:
+        if settings.classification != "standard" or settings.label_smoothing:
             queries = int(self.detr.config.num_queries)
-            weighing = Weighing.of(words, counts, background=criterion.no_object_weight)
+            weighing = Weighing.of(settings, counts, background=criterion.no_object_weight)
             switched: SigmoidLoss | SoftmaxLoss
             if self.sigmoid:
-                boxes = sum(counts.values()) / pictures
-                switched = SigmoidLoss(weighing, queries=queries, boxes_a_picture=boxes)
+                boxes = sum(counts.values()) / images
+                switched = SigmoidLoss(weighing, queries=queries, boxes_an_image=boxes)
             else:
                 switched = SoftmaxLoss(weighing, background="last")
             criterion, record = replace(criterion, switched=switched), switched.record()
@@ -208,7 +215,7 @@ def make(plan: Plan, classes: Sequence[str]) -> Detr:
 def config(options: DetrOptions, classes: Sequence[str]) -> DetrConfig:
     """transformers' words for it."""
     assert options.backbone is not None, "options are resolved"
-    words: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "backbone_config": _resnet(options.backbone),
         "num_queries": options.queries,
         "d_model": options.width,
@@ -225,7 +232,7 @@ def config(options: DetrOptions, classes: Sequence[str]) -> DetrConfig:
         "id2label": dict(enumerate(classes)),
         "label2id": {name: index for index, name in enumerate(classes)},
     }
-    return DetrConfig(**words)
+    return DetrConfig(**settings)
 
 
 @contextmanager
@@ -244,14 +251,14 @@ def quiet() -> Iterator[None]:
 
 
 def _resnet(backbone: Backbone) -> ResNetConfig:
-    words: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "embedding_size": backbone.stem,
         "hidden_sizes": list(backbone.widths),
         "depths": list(backbone.depths),
         "layer_type": backbone.layer,
         "out_features": [f"stage{len(backbone.depths)}"],
     }
-    return ResNetConfig(**words)
+    return ResNetConfig(**settings)
 
 
 def _initialise(detr: DetrForObjectDetection) -> None:

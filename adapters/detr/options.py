@@ -86,7 +86,7 @@ class DetrOptions(BaseModel):
 
     def filled(self, architecture: "DetrOptions") -> "DetrOptions":
         """Open words from `architecture`."""
-        own = {word: value for word, value in self if value is not None}
+        own = {setting: value for setting, value in self if value is not None}
         return architecture.model_copy(update=own)
 
 
@@ -100,11 +100,11 @@ def fitted(options: DetrOptions, architecture: DetrOptions, weights: str) -> Det
 
     Raises ConfigError where a word contradicts it.
     """
-    for word, value in options:
-        if value is not None and word not in FREE and value != getattr(architecture, word):
+    for setting, value in options:
+        if value is not None and setting not in FREE and value != getattr(architecture, setting):
             raise ConfigError(
-                f"the weights {weights} were trained with {getattr(architecture, word)}",
-                record=f"options.{word}",
+                f"the weights {weights} were trained with {getattr(architecture, setting)}",
+                record=f"options.{setting}",
                 value=value,
                 hint="leave it out, or say weights: none",
             )

@@ -7,12 +7,12 @@ A.4, and the defaults of its code (facebookresearch/detr, main.py).
 from collections.abc import Mapping
 from typing import Any
 
-from bench.adapters import options as own_words
+from bench.adapters import options as own_options
 from bench.adapters.detr.options import DetrOptions
 from bench.adapters.loop import augment, stages
-from bench.adapters.losses.words import folded, told
+from bench.adapters.losses.planning import folded, with_family_defaults
 from bench.errors import ConfigError, RecipeError
-from bench.loss import LossWords
+from bench.loss import LossConfig
 from bench.recipe import Recipe
 from bench.records import LedgerEntry
 
@@ -76,7 +76,7 @@ def checked(options: DetrOptions, weights: str) -> DetrOptions:
     return options.model_copy(update={"norm": options.norm or ("batch" if weights == "none" else "frozen")})
 
 
-def words(options: Mapping[str, Any], recipe: Recipe) -> DetrOptions:
+def settings(options: Mapping[str, Any], recipe: Recipe) -> DetrOptions:
     """The family's own words, with what `loss` says of them. Raises ConfigError."""
     if recipe.loss.background_weight == 0:
         raise ConfigError(
@@ -85,32 +85,32 @@ def words(options: Mapping[str, Any], recipe: Recipe) -> DetrOptions:
             value=recipe.loss.background_weight,
             hint="say more than 0; DETR's own is 0.1",
         )
-    words = own_words.read(DetrOptions, folded(recipe.loss, options, LOSS_HOMES), "detr")
-    if words.focal is not None and not recipe.trains:
+    settings = own_options.read(DetrOptions, folded(recipe.loss, options, LOSS_HOMES), "detr")
+    if settings.focal is not None and not recipe.trains:
         raise ConfigError(
             "nothing is trained: the weights know how they are to be scored",
             record="options.focal",
-            value=words.focal,
+            value=settings.focal,
             hint="leave it out",
         )
-    _check_loss(recipe.loss, words)
-    return words
+    _check_loss(recipe.loss, settings)
+    return settings
 
 
-def _check_loss(words: LossWords, options: DetrOptions) -> None:
+def _check_loss(settings: LossConfig, options: DetrOptions) -> None:
     """Raises ConfigError where the loss and the way to score do not go together."""
-    if options.focal == "sigmoid" and not words.focal:
+    if options.focal == "sigmoid" and not settings.focal:
         raise ConfigError(
-            f"does not go with classification: {words.classification}",
+            f"does not go with classification: {settings.classification}",
             record="options.focal",
             value=options.focal,
             hint="say loss.classification: focal or weighted_focal, or leave it out",
         )
-    if options.focal == "sigmoid" and words.label_smoothing:
+    if options.focal == "sigmoid" and settings.label_smoothing:
         raise ConfigError(
             "smooths a softmax; this head has a sigmoid a class",
             record="loss.label_smoothing",
-            value=words.label_smoothing,
+            value=settings.label_smoothing,
             hint="leave it out, or say options.focal: softmax",
         )
 
@@ -152,11 +152,15 @@ def recipe(recipe: Recipe, options: DetrOptions, *, tiny: bool, random: bool) ->
     lr = recipe.lr or usual["lr"]
     usual |= {"backbone_lr": lr if random else lr * BACKBONE_SHARE, "momentum": 0.9}
     full = recipe.model_copy(
-        update={word: value for word, value in usual.items() if getattr(recipe, word) is None}
+        update={setting: value for setting, value in usual.items() if getattr(recipe, setting) is None}
     )
     # Not the background's weight: where it is said the loss is no longer transformers' own code.
-    own = {word: getattr(options, home) for word, home in LOSS_HOMES.items() if word != "background_weight"}
-    return stages.resolved(told(full, own), PARTS, "detr")
+    own = {
+        setting: getattr(options, home)
+        for setting, home in LOSS_HOMES.items()
+        if setting != "background_weight"
+    }
+    return stages.resolved(with_family_defaults(full, own), PARTS, "detr")
 
 
 def ledger(asked: Recipe, used: Recipe, weights: str) -> tuple[LedgerEntry, ...]:
@@ -164,7 +168,7 @@ def ledger(asked: Recipe, used: Recipe, weights: str) -> tuple[LedgerEntry, ...]
     if asked.image_size is None and weights != "none":
         entries.append(
             LedgerEntry(
-                word="image_size",
+                setting="image_size",
                 asked="the family's own",
                 used=str(used.input_size),
                 why="DETR fixes the short side too; here the long side is matched for every detector",
@@ -173,7 +177,7 @@ def ledger(asked: Recipe, used: Recipe, weights: str) -> tuple[LedgerEntry, ...]
     if weights != "none":
         entries.append(
             LedgerEntry(
-                word="backbone_lr",
+                setting="backbone_lr",
                 asked=str(used.backbone_lr),
                 used=f"{used.backbone_lr}, 0 for the stem and the first stage",
                 why="DETR trains pretrained backbones so",

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import registry
-from bench.adapters import options as own_words
+from bench.adapters import options as own_options
 from bench.adapters.class_map import ClassMap
 from bench.adapters.frcnn import planning
 from bench.adapters.frcnn.variants import VARIANTS, Options
 from bench.adapters.loop import augment
 from bench.adapters.loop.family import LoopFamily
-from bench.adapters.losses.words import refuse
+from bench.adapters.losses.planning import refuse
 from bench.adapters.weights import published
 from bench.detector import Plan
 from bench.layout import Example
@@ -41,17 +41,17 @@ class FrcnnFamily(LoopFamily):
         refuse(recipe.loss, _NO_PLACE, "Faster R-CNN has no such term")
         full = planning.recipe(recipe, name, chosen)
         given = {**planning.inherited(options, asked), **options}
-        words = planning.resolved(own_words.read(Options, given, self.name), chosen, asked, full)
-        augment.check(words.augment, full)
+        settings = planning.resolved(own_options.read(Options, given, self.name), chosen, asked, full)
+        augment.check(settings.augment, full)
         start = published.start(asked, published=chosen.published, variant=f"frcnn:{name}")
         plan = Plan(
             family=self.name,
             variant=name,
             weights=start.weights,
-            options=words.model_dump(mode="json"),
+            options=settings.model_dump(mode="json"),
             recipe=full,
             pretrained_on=start.pretrained_on,
-            ledger=planning.ledger(recipe, full, words, chosen) + augment.ledger(words.augment, full),
+            ledger=planning.ledger(recipe, full, settings, chosen) + augment.ledger(settings.augment, full),
         )
         if asked not in ("none", "pretrained"):  # a file that no publisher vouches for
             from bench.adapters.frcnn.weights import check_fit
@@ -59,7 +59,7 @@ class FrcnnFamily(LoopFamily):
             check_fit(plan)
         return plan
 
-    def check(self, plan: Plan, *, classes: Sequence[str], pictures: Sequence[Example], device: str) -> None:
+    def check(self, plan: Plan, *, classes: Sequence[str], images: Sequence[Example], device: str) -> None:
         if not plan.recipe.trains:  # torchvision alone knows the classes of its own files
             self.known_classes(plan, classes)
 

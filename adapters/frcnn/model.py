@@ -15,13 +15,13 @@ from bench.adapters.frcnn import anchors as fitting
 from bench.adapters.frcnn import network as networks
 from bench.adapters.frcnn.heads import SwitchedHeads
 from bench.adapters.frcnn.variants import VARIANTS, Options
-from bench.adapters.loop.echo import Mirror
-from bench.adapters.loop.trainable import Batch, Found, Met, Target, Trainable
+from bench.adapters.loop.round_trip import NetworkProbe
+from bench.adapters.loop.trainable import Batch, DataAdaptation, RawDetections, Target, Trainable
 from bench.adapters.losses.softmax import SoftmaxLoss
 from bench.adapters.losses.weighing import Weighing
 from bench.detector import MAX_DETECTIONS, Plan
 from bench.layout import Example
-from bench.loss import LossWords
+from bench.loss import LossConfig
 from bench.recipe import InputSize
 from bench.records import LedgerEntry, LossRecord
 
@@ -66,34 +66,34 @@ class FasterRcnn(Trainable):
         """Four components. In evaluation mode too, with the proposals and samples of a training step."""
         targets = [_to_torchvision(target) for target in batch.targets]
         if self.training:
-            return dict(self.network(batch.pictures(), targets))
+            return dict(self.network(batch.images(), targets))
         # Only these three look at the flag to decide on losses; batch norm below them stays as it is.
         asked = (self.network, self.network.rpn, self.network.roi_heads)
         try:
             for module in asked:
                 module.training = True
-            return dict(self.network(batch.pictures(), targets))
+            return dict(self.network(batch.images(), targets))
         finally:
             for module in asked:
                 module.training = False
 
-    def detect(self, batch: Batch) -> list[Found]:
-        if self.heard is not None:  # places that classes take of which nobody hears
+    def detect(self, batch: Batch) -> list[RawDetections]:
+        if self.reported_classes is not None:  # places that classes take of which nobody hears
             self.network.roi_heads.detections_per_img = MAX_DETECTIONS * _UNHEARD_ROOM
         return [
-            Found(found["boxes"], found["scores"], found["labels"] - 1).among(self.heard)
-            for found in self.network(batch.pictures())
+            RawDetections(found["boxes"], found["scores"], found["labels"] - 1).among(self.reported_classes)
+            for found in self.network(batch.images())
         ]
 
-    def mirror(self) -> Mirror:
-        from bench.adapters.frcnn.echo import FrcnnMirror
+    def probe(self) -> NetworkProbe:
+        from bench.adapters.frcnn.round_trip import FrcnnProbe
 
-        return FrcnnMirror(self)
+        return FrcnnProbe(self)
 
-    def meet(self, examples: Sequence[Example], size: InputSize) -> Met:
+    def adapt_to_data(self, examples: Sequence[Example], size: InputSize) -> DataAdaptation:
         """Fits the anchors where that is asked for, and where there are boxes enough."""
         if not self.fit_anchors:
-            return Met()
+            return DataAdaptation()
         generator = self.network.rpn.anchor_generator
         usual = np.concatenate(
             [networks.shapes(level) for level in generator.cell_anchors[: self.anchor_levels]]
@@ -101,7 +101,7 @@ class FasterRcnn(Trainable):
         boxes = fitting.shapes_of(examples, size)
         if (different := fitting.different(boxes)) < len(usual):
             why = f"the training boxes have {different} different shapes, fewer than the {len(usual)} anchors"
-            return Met(notes=(_anchor_note("anchor_sizes and anchor_ratios", why),))
+            return DataAdaptation(notes=(_anchor_note("anchor_sizes and anchor_ratios", why),))
         found = fitting.fitted(boxes, len(usual))
         networks.place(generator, found, self.anchor_levels)
         now, before = fitting.overlap(boxes, found), fitting.overlap(boxes, usual)
@@ -110,12 +110,12 @@ class FasterRcnn(Trainable):
             f"with anchor_sizes and anchor_ratios {before:.3f}"
         )
         used = ", ".join(f"{width:g}x{height:g}" for width, height in found)
-        return Met({"anchors": found.tolist()}, (_anchor_note(used, why),))
+        return DataAdaptation({"anchors": found.tolist()}, (_anchor_note(used, why),))
 
-    def weigh(self, words: LossWords, counts: Mapping[str, int], pictures: int) -> LossRecord:
+    def set_class_loss(self, settings: LossConfig, counts: Mapping[str, int], images: int) -> LossRecord:
         """The box head's classes alone: the proposal network knows none, and draws its samples evenly."""
-        background = 1.0 if words.background_weight is None else words.background_weight
-        loss = SoftmaxLoss(Weighing.of(words, counts, background=background), background="first")
+        background = 1.0 if settings.background_weight is None else settings.background_weight
+        loss = SoftmaxLoss(Weighing.of(settings, counts, background=background), background="first")
         heads = self.network.roi_heads
         self.network.roi_heads = SwitchedHeads(heads, loss.to(heads.box_predictor.cls_score.weight.device))
         return loss.record()
@@ -157,14 +157,16 @@ def make(plan: Plan, classes: int) -> FasterRcnn:
     return made
 
 
-def _loss_weights(words: LossWords) -> dict[str, float]:
+def _loss_weights(settings: LossConfig) -> dict[str, float]:
     """Of the box head's two losses; those of the proposals count as they are."""
-    assert words.class_coefficient is not None and words.l1_coefficient is not None, "plans are resolved"
-    return {"loss_classifier": words.class_coefficient, "loss_box_reg": words.l1_coefficient}
+    assert settings.class_coefficient is not None and settings.l1_coefficient is not None, (
+        "plans are resolved"
+    )
+    return {"loss_classifier": settings.class_coefficient, "loss_box_reg": settings.l1_coefficient}
 
 
 def _anchor_note(used: str, why: str) -> LedgerEntry:
-    return LedgerEntry(word="anchors", asked="fit", used=used, why=why)
+    return LedgerEntry(setting="anchors", asked="fit", used=used, why=why)
 
 
 def _to_torchvision(target: Target) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.adapters.frcnn.variants import Options, Variant
 from bench.adapters.loop import stages
-from bench.adapters.losses.words import told
+from bench.adapters.losses.planning import with_family_defaults
 from bench.detector import SCORE_FLOOR
 from bench.errors import ConfigError, RecipeError, WeightsError
 from bench.recipe import Recipe
@@ -31,17 +31,17 @@ PARTS = ("backbone", "head")
 TINY_LR = 2e-3  # measured on the synthetic scenes
 TINY_WEIGHT_DECAY = 1e-4
 
-_ANCHOR_WORDS = ("anchors", "anchor_sizes", "anchor_ratios")
+_ANCHOR_SETTINGS = ("anchors", "anchor_sizes", "anchor_ratios")
 
 
 def inherited(options: Mapping[str, Any], weights: str) -> dict[str, Any]:
     """The anchors that a checkpoint of ours was trained with, unless others are said: no tensor tells."""
     file = Path(weights).expanduser() / "detector.json"
-    if any(word in options for word in _ANCHOR_WORDS) or not file.is_file():
+    if any(setting in options for setting in _ANCHOR_SETTINGS) or not file.is_file():
         return {}
     try:
         told = json.loads(file.read_text(encoding="utf-8"))["plan"]["options"]
-        return {word: told[word] for word in _ANCHOR_WORDS if word in told}
+        return {setting: told[setting] for setting in _ANCHOR_SETTINGS if setting in told}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"can't be read: {error}", file=file) from None
 
@@ -68,9 +68,9 @@ def resolved(options: Options, variant: Variant, weights: str, recipe: Recipe) -
     _check_anchors(options, variant, weights)
     norm = _norm(options, variant, weights)
     own: dict[str, Any] = {
-        word: getattr(variant, word)
-        for word in ("anchor_sizes", "proposals", "train_proposals", "box_samples", "rpn_samples")
-        if getattr(options, word) is None
+        setting: getattr(variant, setting)
+        for setting in ("anchor_sizes", "proposals", "train_proposals", "box_samples", "rpn_samples")
+        if getattr(options, setting) is None
     }
     if "anchor_sizes" in own and not variant.published:
         zoom = recipe.input_size.long / variant.image_size
@@ -81,16 +81,16 @@ def resolved(options: Options, variant: Variant, weights: str, recipe: Recipe) -
 def _with_candidates(options: Options) -> Options:
     """As many regions before NMS as after it, where nothing else is said. Raises ConfigError for fewer."""
     found: dict[str, Any] = {}
-    for word in ("proposals", "train_proposals"):
-        kept, before = getattr(options, word), getattr(options, f"{word}_before_nms")
+    for setting in ("proposals", "train_proposals"):
+        kept, before = getattr(options, setting), getattr(options, f"{setting}_before_nms")
         if before is not None and before < kept:
             raise ConfigError(
-                f"fewer than the {kept} of {word} that are to be left",
-                record=f"options.{word}_before_nms",
+                f"fewer than the {kept} of {setting} that are to be left",
+                record=f"options.{setting}_before_nms",
                 value=before,
-                hint=f"say {kept} or more, or a smaller {word}",
+                hint=f"say {kept} or more, or a smaller {setting}",
             )
-        found[f"{word}_before_nms"] = before or kept
+        found[f"{setting}_before_nms"] = before or kept
     return options.model_copy(update=found)
 
 
@@ -174,9 +174,9 @@ def recipe(recipe: Recipe, name: str, variant: Variant) -> Recipe:
         "decay_norms": True,
     }
     full = recipe.model_copy(
-        update={word: value for word, value in usual.items() if getattr(recipe, word) is None}
+        update={setting: value for setting, value in usual.items() if getattr(recipe, setting) is None}
     )
-    return stages.resolved(told(full, LOSS_COEFFICIENTS), PARTS, "frcnn")
+    return stages.resolved(with_family_defaults(full, LOSS_COEFFICIENTS), PARTS, "frcnn")
 
 
 def _sgd_lr(recipe: Recipe) -> float:
@@ -197,7 +197,7 @@ def ledger(asked: Recipe, used: Recipe, options: Options, variant: Variant) -> t
     if asked.image_size is None and variant.published:
         entries.append(
             LedgerEntry(
-                word="image_size",
+                setting="image_size",
                 asked="the family's own",
                 used=str(used.input_size),
                 why="torchvision fixes the short side; here the long side is matched for every detector",
@@ -206,7 +206,7 @@ def ledger(asked: Recipe, used: Recipe, options: Options, variant: Variant) -> t
     if options.box_score > SCORE_FLOOR:
         entries.append(
             LedgerEntry(
-                word="score floor",
+                setting="score floor",
                 asked=f"{SCORE_FLOOR:g}",
                 used=f"{options.box_score:g}",
                 why="option box_score: the tail of the ranking is cut off, which costs AP",
@@ -216,7 +216,7 @@ def ledger(asked: Recipe, used: Recipe, options: Options, variant: Variant) -> t
     if layers is not None and layers < variant.stages:
         entries.append(
             LedgerEntry(
-                word="backbone_lr",
+                setting="backbone_lr",
                 asked=str(used.backbone_lr),
                 used=f"{used.backbone_lr} in the upper {layers} of {variant.stages} stages, 0 below",
                 why="torchvision fine-tunes so; option trainable_layers changes it",

@@ -8,7 +8,7 @@ import torch
 from bench.adapters.loop.trainable import Batch, Trainable
 from bench.adapters.ranks import ALONE, Ranks
 
-_PICTURES = "pictures"
+_IMAGES = "images"
 
 
 def grouped(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
@@ -28,17 +28,17 @@ class Shares:
     def __init__(self, trainable: Trainable, group: Sequence[Batch], ranks: Ranks = ALONE) -> None:
         self.alone = len(group) == 1 and ranks.size == 1
         """One batch is the whole group: it counts for all."""
-        self.pictures = len(group[0])
+        self.images = len(group[0])
         """Of the whole group."""
         if not self.alone:
-            self._counts = [{**trainable.counts(batch), _PICTURES: float(len(batch))} for batch in group]
+            self._counts = [{**trainable.counts(batch), _IMAGES: float(len(batch))} for batch in group]
             own = torch.tensor([list(counts.values()) for counts in self._counts], dtype=torch.float64)
-            self._whole = dict(zip(self._counts[0], ranks.total(own.sum(0)).tolist(), strict=True))
-            self.pictures = round(self._whole[_PICTURES])
+            self._whole = dict(zip(self._counts[0], ranks.all_reduce(own.sum(0)).tolist(), strict=True))
+            self.images = round(self._whole[_IMAGES])
 
     def of(self, number: int, component: str) -> float:
         """1.0 for a batch that stands alone."""
         if self.alone:
             return 1.0
-        unit = component if self._whole.get(component) else _PICTURES
+        unit = component if self._whole.get(component) else _IMAGES
         return float(self._counts[number][unit] / self._whole[unit])

@@ -19,7 +19,7 @@ from bench.recipe import SMALLEST_SIDE, InputSize, Recipe
 from bench.records import LedgerEntry
 
 if TYPE_CHECKING:
-    from bench.adapters.loop.pictures import Window
+    from bench.adapters.loop.images import Window
 
 Augment = Literal["none", "paper"]
 
@@ -104,7 +104,7 @@ def ledger(augment: Augment, recipe: Recipe) -> tuple[LedgerEntry, ...]:
     )
     return (
         LedgerEntry(
-            word="augmentation",
+            setting="augmentation",
             asked=f"flip {recipe.flip:g}",
             used=f"flip {recipe.flip:g}, short sides of {low} to {high} within {size.long}, "
             "crops of one picture in two",

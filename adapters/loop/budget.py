@@ -17,13 +17,13 @@ class Spent:
 
     epochs: int = 0
     steps: int = 0
-    pictures: int = 0
+    images: int = 0
     seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class Length:
-    """The length of one training. Exactly one of `epochs`, `steps`, `pictures` and `seconds` is set."""
+    """The length of one training. Exactly one of `epochs`, `steps`, `images` and `seconds` is set."""
 
     in_epoch: int
     """Pictures in train."""
@@ -31,17 +31,17 @@ class Length:
     """Pictures in an optimiser step; the last one of an epoch may have fewer."""
     epochs: int | None = None
     steps: int | None = None
-    pictures: int | None = None
+    images: int | None = None
     seconds: float | None = None
 
     @classmethod
-    def of(cls, recipe: Recipe, pictures: int) -> Self:
+    def of(cls, recipe: Recipe, images: int) -> Self:
         """Of a recipe on so many training pictures."""
         in_step = recipe.batch * recipe.accumulate
         if recipe.budget is None:
-            return cls(pictures, in_step, epochs=recipe.epochs)
+            return cls(images, in_step, epochs=recipe.epochs)
         budget = recipe.budget
-        return cls(pictures, in_step, steps=budget.steps, pictures=budget.pictures, seconds=budget.seconds)
+        return cls(images, in_step, steps=budget.steps, images=budget.images, seconds=budget.seconds)
 
     @property
     def steps_in_epoch(self) -> int:
@@ -53,23 +53,23 @@ class Length:
         """Optimiser steps of the whole training; None where seconds decide."""
         if self.epochs is not None:
             return self.epochs * self.steps_in_epoch
-        if self.pictures is not None:
-            whole, rest = divmod(self.pictures, self.in_epoch)
+        if self.images is not None:
+            whole, rest = divmod(self.images, self.in_epoch)
             return whole * self.steps_in_epoch + self._steps(rest)
         return self.steps
 
-    def pictures_left(self, spent: Spent) -> int:
+    def images_left(self, spent: Spent) -> int:
         """How many pictures the next epoch has, unless the time runs out in it."""
         left = self.in_epoch
         if self.steps is not None:
             left = (self.steps - spent.steps) * self.in_step
-        if self.pictures is not None:
-            left = self.pictures - spent.pictures
+        if self.images is not None:
+            left = self.images - spent.images
         return min(self.in_epoch, left)
 
     def steps_left(self, spent: Spent) -> int:
         """How many optimiser steps the next epoch has, unless the time runs out in it."""
-        return self._steps(self.pictures_left(spent))
+        return self._steps(self.images_left(spent))
 
     def over(self, spent: Spent) -> bool:
         """Whether nothing is left to train."""
@@ -78,7 +78,7 @@ class Length:
             for used, whole in (
                 (spent.epochs, self.epochs),
                 (spent.steps, self.steps),
-                (spent.pictures, self.pictures),
+                (spent.images, self.images),
                 (spent.seconds, self.seconds),
             )
         )
@@ -90,10 +90,10 @@ class Length:
         if self.seconds is not None:
             if self.over(spent) or not spent.seconds:
                 return spent.epochs
-            passes = spent.pictures / self.in_epoch * self.seconds / spent.seconds
+            passes = spent.images / self.in_epoch * self.seconds / spent.seconds
             return max(spent.epochs + 1, math.ceil(passes))
         assert self.all_steps is not None, "one measure is set"
         return -(-self.all_steps // self.steps_in_epoch)
 
-    def _steps(self, pictures: int) -> int:
-        return -(-pictures // self.in_step)
+    def _steps(self, images: int) -> int:
+        return -(-images // self.in_step)

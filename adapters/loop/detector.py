@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 
-from bench import files
-from bench.adapters.loop import echo, inference
+from bench import earlier, files
+from bench.adapters.loop import inference, round_trip
 from bench.adapters.loop import state as training_state
 from bench.adapters.loop import training as loop
 from bench.adapters.loop.trainable import Trainable
@@ -58,7 +58,7 @@ class LoopDetector:
 
     def __init__(self, trainable: Trainable, saved: Saved, *, device: str) -> None:
         self.trainable = trainable.to(device)
-        self.trainable.heard = len(saved.classes) if saved.others else None
+        self.trainable.reported_classes = len(saved.classes) if saved.others else None
         self.saved = saved
         self.device = device
 
@@ -89,11 +89,11 @@ class LoopDetector:
 
     def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
         examples = layout.examples("train")
-        met = self.trainable.meet(examples, recipe.input_size)
+        met = self.trainable.adapt_to_data(examples, recipe.input_size)
         loss = None
         trains = recipe.epochs > 0 or recipe.budget is not None
         if trains and recipe.loss.changes_classification:
-            loss = self.trainable.weigh(recipe.loss, layout.class_counts("train"), len(examples))
+            loss = self.trainable.set_class_loss(recipe.loss, layout.class_counts("train"), len(examples))
             _log.info("class loss: %s", loss.model_dump_json() if loss else "the framework's own")
         options = {**self.saved.plan.options, **met.options}
         self.saved = self.saved.model_copy(update={"plan": replace(self.saved.plan, options=options)})
@@ -102,23 +102,27 @@ class LoopDetector:
             self._write_beside(training_state.last_dir(context.workdir))
         return record.model_copy(update={"notes": (*record.notes, *met.notes), "loss": loss})
 
-    def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+    def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
         return inference.predict(
-            self.trainable, pictures, size=self.input_size, batch_size=batch_size, device=self.device
+            self.trainable, images, size=self.input_size, batch_size=batch_size, device=self.device
         )
 
-    def still(self) -> None:
+    def disable_augmentation(self) -> None:
         self.trainable.augment = "none"
 
-    def seen(self, pictures: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
-        return echo.seen(self.trainable.mirror(), pictures, self.saved.plan.recipe, self.device)
+    def inference_inputs(self, images: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
+        return round_trip.inference_inputs(
+            self.trainable.probe(), images, self.saved.plan.recipe, self.device
+        )
 
-    def fed(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
+    def training_inputs(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
         recipe = self.saved.plan.recipe
-        return echo.fed(self.trainable.mirror(), self.trainable, examples, recipe, self.device)
+        return round_trip.training_inputs(
+            self.trainable.probe(), self.trainable, examples, recipe, self.device
+        )
 
-    def echo(self, examples: Sequence[Example]) -> Iterator[Detections]:
-        return echo.echo(self.trainable.mirror(), examples, self.saved.plan.recipe, self.device)
+    def round_trip(self, examples: Sequence[Example]) -> Iterator[Detections]:
+        return round_trip.round_trip(self.trainable.probe(), examples, self.saved.plan.recipe, self.device)
 
     def save(self, path: Path) -> None:
         path.mkdir(parents=True)
@@ -135,7 +139,7 @@ def read_saved(path: Path, family: str) -> Saved:
     """What `LoopDetector.save` wrote about itself. Raises WeightsError for anything else."""
     file = path / "detector.json"
     try:
-        saved = Saved.model_validate_json(file.read_bytes())
+        saved = earlier.read(Saved, file.read_bytes())
     except FileNotFoundError:
         raise WeightsError("is no detector of ours: it has no detector.json", file=path) from None
     except ValidationError as error:

@@ -12,9 +12,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from bench.adapters.loop import augment as augmentation
-from bench.adapters.loop import pictures
+from bench.adapters.loop import images
 from bench.adapters.loop.augment import Augment, Crop
-from bench.adapters.loop.pictures import Pixels
+from bench.adapters.loop.images import Pixels
 from bench.adapters.loop.trainable import Batch, Target
 from bench.adapters.ranks import ALONE, Ranks
 from bench.errors import RecipeError
@@ -44,7 +44,7 @@ class Loaded:
     target: Target
 
 
-class Pictures(Dataset[Any]):
+class Images(Dataset[Any]):
     """Examples, loaded to order."""
 
     def __init__(self, examples: Sequence[Example], *, keep_at: InputSize | None) -> None:
@@ -74,11 +74,11 @@ class Pictures(Dataset[Any]):
     def _pixels(self, order: Order) -> Pixels:
         example = self._examples[order.index]
         if order.crop:
-            return pictures.read(example.path, order.size, order.crop.window(example.size_wh))[0]
+            return images.read(example.path, order.size, order.crop.window(example.size_wh))[0]
         if self._kept is None:
-            return pictures.read(example.path, order.size)[0]
+            return images.read(example.path, order.size)[0]
         if order.index not in self._kept:
-            self._kept[order.index] = pictures.read(example.path, order.size)[0]
+            self._kept[order.index] = images.read(example.path, order.size)[0]
         return self._kept[order.index]
 
 
@@ -182,7 +182,7 @@ def _loader(
 ) -> DataLoader[Batch]:
     return DataLoader(
         # Each process would keep a copy of its own.
-        Pictures(examples, keep_at=None if workers else keep_at),
+        Images(examples, keep_at=None if workers else keep_at),
         batch_sampler=batches,
         collate_fn=collate,
         generator=torch.Generator(),  # else a number is taken from the training's own

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.adapters.loop import feed, pictures
-from bench.adapters.loop.trainable import Batch, Found, Target, Trainable
+from bench.adapters.loop import feed, images
+from bench.adapters.loop.trainable import Batch, RawDetections, Target, Trainable
 from bench.boxes import clip
 from bench.detector import Detections
 from bench.recipe import InputSize
@@ -25,7 +25,7 @@ def predict(
         yield from in_originals(found, batch)
 
 
-def in_originals(found: Sequence[Found], batch: Batch) -> list[Detections]:
+def in_originals(found: Sequence[RawDetections], batch: Batch) -> list[Detections]:
     """The same detections in pixels of the pictures as they lie on disk, clipped to them."""
     return [
         _in_original(one, size_wh, original_wh)
@@ -33,7 +33,7 @@ def in_originals(found: Sequence[Found], batch: Batch) -> list[Detections]:
     ]
 
 
-def _in_original(found: Found, size_wh: tuple[int, int], original_wh: tuple[int, int]) -> Detections:
+def _in_original(found: RawDetections, size_wh: tuple[int, int], original_wh: tuple[int, int]) -> Detections:
     scale = np.array(original_wh * 2, dtype=np.float64) / np.array(size_wh * 2, dtype=np.float64)
     boxes = clip(found.boxes_xyxy.double().cpu().numpy() * scale, np.array(original_wh, dtype=np.float64))
     return Detections.best(boxes, found.scores.double().cpu().numpy(), found.labels.cpu().numpy())
@@ -42,5 +42,5 @@ def _in_original(found: Found, size_wh: tuple[int, int], original_wh: tuple[int,
 def load(paths: Sequence[Path], size: InputSize) -> Batch:
     """One batch, without targets."""
     nothing = Target(torch.zeros((0, 4)), torch.zeros(0, dtype=torch.int64))
-    loaded = [feed.Loaded(*pictures.read(path, size), nothing) for path in paths]
+    loaded = [feed.Loaded(*images.read(path, size), nothing) for path in paths]
     return feed.collate(loaded)

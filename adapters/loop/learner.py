@@ -29,10 +29,10 @@ class Learner:
         self.ranks = ranks
         self.accelerator = precision.accelerator(device, recipe)
         self.trainable = trainable.to(device)
-        ranks.begin_alike(trainable)
+        ranks.broadcast_parameters(trainable)
         precision.arrange(trainable, recipe)
         self.freezing = Freezing(trainable)
-        self.stages = stages.stretches(recipe)
+        self.stages = stages.resolved_stages(recipe)
         self.stage = self.stages[0]
         self.freezing.freeze(self.stage.freeze)
         self.optimizer = optimiser.make(recipe, optimiser.groups(trainable, self.stage.recipe))
@@ -71,12 +71,12 @@ class Learner:
             weights = [self.trainable.loss_weights.get(name, 1.0) for name in names]
             even = all(weight == 1.0 for weight in weights)
             self.accelerator.backward((stacked if even else stacked * stacked.new_tensor(weights)).sum())
-            means.add_sums(names, stacked.detach().double() * shares.pictures, len(batch))
-        self.ranks.add_gradients(self.trainable.parameters())
+            means.add_sums(names, stacked.detach().double() * shares.images, len(batch))
+        self.ranks.all_reduce_gradients(self.trainable.parameters())
         optimiser.step(
             self.optimizer, self.trainable, clip_norm=self.recipe.clip_norm, scaler=self.accelerator.scaler
         )
-        return shares.pictures
+        return shares.images
 
     def judged_weights(self) -> AbstractContextManager[None]:
         """Inside, the network has the weights that are validated and kept."""

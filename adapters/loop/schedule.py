@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from bench.adapters.loop.budget import Length, Spent
-from bench.adapters.loop.stages import Stretch
+from bench.adapters.loop.stages import ResolvedStage
 from bench.recipe import Recipe
 
 STEP_FACTOR = 0.1
@@ -44,7 +44,7 @@ def _warm(step: int, warmup: int) -> float:
     return min(1.0, (step + 1) / warmup) if warmup else 1.0
 
 
-def place(stage: Stretch, length: Length, spent: Spent) -> Place:
+def place(stage: ResolvedStage, length: Length, spent: Spent) -> Place:
     """Of the step that comes after `spent`, in its stage."""
     in_epoch = length.steps_in_epoch
     warmup = round((stage.recipe.warmup_epochs or 0) * in_epoch)

@@ -16,7 +16,7 @@ HEAD = "head"
 
 
 @dataclass(frozen=True)
-class Stretch:
+class ResolvedStage:
     """Epochs that are trained alike. `recipe` has the stage's rates and schedule in place of its own."""
 
     recipe: Recipe
@@ -25,21 +25,23 @@ class Stretch:
     freeze: frozenset[Part]
 
 
-def stretches(recipe: Recipe) -> list[Stretch]:
+def resolved_stages(recipe: Recipe) -> list[ResolvedStage]:
     """The stages of a resolved recipe, in order. A backbone whose rate is 0 is frozen."""
     if not recipe.stages:
-        return [Stretch(recipe, 1, None, _freeze((), recipe.backbone_lr))]
+        return [ResolvedStage(recipe, 1, None, _freeze((), recipe.backbone_lr))]
     found = []
     first = 1
     for stage in filled(recipe):
-        words = {word: getattr(stage, word) for word in ("lr", "backbone_lr", "schedule", "warmup_epochs")}
+        settings = {
+            setting: getattr(stage, setting) for setting in ("lr", "backbone_lr", "schedule", "warmup_epochs")
+        }
         freeze = _freeze(stage.freeze, stage.backbone_lr)
-        found.append(Stretch(recipe.model_copy(update=words), first, stage.epochs, freeze))
+        found.append(ResolvedStage(recipe.model_copy(update=settings), first, stage.epochs, freeze))
         first += stage.epochs
     return found
 
 
-def of_epoch(row: Sequence[Stretch], epoch: int) -> Stretch:
+def of_epoch(row: Sequence[ResolvedStage], epoch: int) -> ResolvedStage:
     """The stretch in which epoch `epoch` (from 1) is trained."""
     return [stretch for stretch in row if stretch.first_epoch <= max(1, epoch)][-1]
 

@@ -32,13 +32,13 @@ class Progress(training_state.Progress):
 
     @property
     def spent(self) -> Spent:
-        return Spent(self.epoch, self.optimizer_steps, self.pictures_seen, self.train_s)
+        return Spent(self.epoch, self.optimizer_steps, self.images_seen, self.train_s)
 
     def advance(self, spent: Spent, record: EpochRecord) -> None:
         """One epoch on."""
         self.epoch = spent.epochs
         self.optimizer_steps = spent.steps
-        self.pictures_seen = spent.pictures
+        self.images_seen = spent.images
         self.train_s = spent.seconds
         self.duration_s += record.duration_s
         self.last_epoch = record.model_dump(mode="json")
@@ -51,7 +51,7 @@ class Progress(training_state.Progress):
             best_epoch=self.best_epoch or self.epoch,
             best_step=self.best_step,
             optimizer_steps=self.optimizer_steps,
-            pictures_seen=self.pictures_seen,
+            images_seen=self.images_seen,
             duration_s=self.duration_s,
             training_s=self.train_s,
             stopped_early=early,

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from bench.adapters.loop.augment import Augment
 from bench.layout import Example
-from bench.loss import LossWords
+from bench.loss import LossConfig
 from bench.recipe import InputSize
 from bench.records import LedgerEntry, LossRecord
 
 if TYPE_CHECKING:
-    from bench.adapters.loop.echo import Mirror
+    from bench.adapters.loop.round_trip import NetworkProbe
 
 
 @dataclass(frozen=True)
@@ -51,30 +51,30 @@ class Batch:
         """Called by torch's DataLoader, for quick transfers to a GPU."""
         return Batch(self.pixels.pin_memory(), self.sizes_wh, self.original_wh, self.targets)
 
-    def pictures(self) -> list[Tensor]:
+    def images(self) -> list[Tensor]:
         """Each picture alone, (3, h, w) float32 in 0..1, without the padding."""
         scaled = self.pixels.float() / 255
-        return [picture[:, :h, :w] for picture, (w, h) in zip(scaled, self.sizes_wh, strict=True)]
+        return [image[:, :h, :w] for image, (w, h) in zip(scaled, self.sizes_wh, strict=True)]
 
 
 @dataclass(frozen=True)
-class Found:
+class RawDetections:
     """A network's detections in one picture, in any order."""
 
     boxes_xyxy: Tensor  # (N, 4)
     scores: Tensor  # (N,) in 0..1
     labels: Tensor  # (N,)
 
-    def among(self, classes: int | None) -> "Found":
+    def among(self, classes: int | None) -> "RawDetections":
         """Without what is none of the first `classes`; None keeps everything."""
         if classes is None:
             return self
         kept = self.labels < classes
-        return Found(self.boxes_xyxy[kept], self.scores[kept], self.labels[kept])
+        return RawDetections(self.boxes_xyxy[kept], self.scores[kept], self.labels[kept])
 
 
 @dataclass(frozen=True)
-class Met:
+class DataAdaptation:
     """What a network took from the training pictures before it was trained."""
 
     options: Mapping[str, Any] = field(default_factory=dict)  # words of the plan that are settled only now
@@ -90,7 +90,7 @@ class Trainable(nn.Module):
     augment: Augment = "none"
     """How training pictures are varied beside the recipe's own words."""
 
-    heard: int | None = None
+    reported_classes: int | None = None
     """How many of the head's classes, from the first, `detect` tells of; None: of all."""
 
     @property
@@ -126,18 +126,20 @@ class Trainable(nn.Module):
         """
         raise NotImplementedError
 
-    def detect(self, batch: Batch) -> list[Found]:
+    def detect(self, batch: Batch) -> list[RawDetections]:
         """What is in each picture. Called in evaluation mode, without gradients."""
         raise NotImplementedError
 
-    def meet(self, examples: Sequence[Example], size: InputSize) -> Met:
+    def adapt_to_data(self, examples: Sequence[Example], size: InputSize) -> DataAdaptation:
         """Called before a training, with its pictures: what only they can tell. The same for the same ones.
 
         Raises RecipeError where the network can't learn from them.
         """
-        return Met()
+        return DataAdaptation()
 
-    def weigh(self, words: LossWords, counts: Mapping[str, int], pictures: int) -> LossRecord | None:
+    def set_class_loss(
+        self, settings: LossConfig, counts: Mapping[str, int], images: int
+    ) -> LossRecord | None:
         """Called before a training whose words change the class loss: take the one that they ask for.
 
         The train split has `counts` boxes of each class, in the head's order and crowds left out, in so many
@@ -145,7 +147,7 @@ class Trainable(nn.Module):
         """
         raise NotImplementedError
 
-    def mirror(self) -> "Mirror":
+    def probe(self) -> "NetworkProbe":
         """For the gates."""
         raise NotImplementedError
 

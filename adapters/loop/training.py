@@ -68,7 +68,7 @@ class _Training:
         self.terms = {
             "recipe": recipe.model_dump(mode="json"),
             "seed": context.seed,
-            "pictures": len(train),
+            "images": len(train),
         }
         self.progress = Progress()
 
@@ -96,7 +96,7 @@ class _Training:
 
     def _tell(self, record: EpochRecord) -> bool:
         """What the harness says to an epoch, to every rank: whether to stop."""
-        return self.ranks.told(self.context.on_epoch(record) if self.ranks.first else False)
+        return self.ranks.broadcast(self.context.on_epoch(record) if self.ranks.first else False)
 
     def _epoch(self) -> bool:
         """The next epoch, validated where it is due, its result safe on disk and told; whether to stop."""
@@ -128,7 +128,7 @@ class _Training:
             if validate and self.context.score_val is not None and self.ranks.first:
                 val_losses, found = self.validation.look()
                 val_metrics = self.context.score_val(found)
-            record = self.ranks.told(
+            record = self.ranks.broadcast(
                 EpochRecord(
                     epoch=spent.epochs,
                     share=share,
@@ -138,9 +138,9 @@ class _Training:
                     val_metrics=val_metrics,
                     learning_rates=self.learner.rates,
                     optimizer_steps=spent.steps,
-                    pictures_seen=spent.pictures,
+                    images_seen=spent.images,
                     duration_s=time.perf_counter() - begun,
-                    pictures_per_s=(spent.pictures - before.pictures) / (spent.seconds - before.seconds),
+                    images_per_s=(spent.images - before.images) / (spent.seconds - before.seconds),
                 )
             )
             self._choose(record)
@@ -160,19 +160,19 @@ class _Training:
         epoch = before.epochs + 1
         torch.manual_seed(randomness.mixed(self.context.seed, epoch, self.ranks.number))
         self.epochs.epoch = epoch
-        self.epochs.limit = self.length.pictures_left(before)
+        self.epochs.limit = self.length.images_left(before)
         steps = self.length.steps_left(before)
         self.learner.freezing.train_mode()
         means = Means()
         spent = replace(before, epochs=epoch)
         for number, group in enumerate(grouped(self.loader, self.recipe.accumulate), start=1):
             self.learner.set_rates(self.length, spent)
-            pictures = self.learner.step(group, means)
+            images = self.learner.step(group, means)
             spent = Spent(
                 epochs=epoch,
                 steps=spent.steps + 1,
-                pictures=spent.pictures + pictures,
-                seconds=seconds() if self.length.seconds is None else self.ranks.told(seconds()),
+                images=spent.images + images,
+                seconds=seconds() if self.length.seconds is None else self.ranks.broadcast(seconds()),
             )
             if self.learner.average is not None:
                 self.learner.average.update(spent.steps)
@@ -193,7 +193,9 @@ class _Training:
                     break
                 self.learner.freezing.train_mode()
                 validating += time.perf_counter() - paused
-        return _finite(means.values(self.ranks), epoch), replace(spent, seconds=self.ranks.told(seconds()))
+        return _finite(means.values(self.ranks), epoch), replace(
+            spent, seconds=self.ranks.broadcast(seconds())
+        )
 
     def _choose(self, record: EpochRecord) -> None:
         """Keep the network's present weights if they are the best so far."""

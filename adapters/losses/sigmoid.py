@@ -36,21 +36,21 @@ class SigmoidLoss(nn.Module):
 
     row: Tensor  # (C + 1,) by true class, no object last
 
-    def __init__(self, weighing: Weighing, *, queries: int, boxes_a_picture: float) -> None:
+    def __init__(self, weighing: Weighing, *, queries: int, boxes_an_image: float) -> None:
         super().__init__()
         self.weighing = weighing
         row = torch.tensor([*weighing.classes, weighing.background], dtype=torch.float32)
         self.register_buffer("row", row, persistent=False)
         self.sides = weighing.sides
         self.sided = self.sides != (1.0, 1.0)
-        self.scale = self._scale(queries, boxes_a_picture) if weighing.normalise else 1.0
+        self.scale = self._scale(queries, boxes_an_image) if weighing.normalise else 1.0
 
-    def _scale(self, queries: int, boxes_a_picture: float) -> float:
-        if not boxes_a_picture:
+    def _scale(self, queries: int, boxes_an_image: float) -> float:
+        if not boxes_an_image:
             return 1.0
         classes, gamma = len(self.row) - 1, self.weighing.gamma
         there, none = self.sides
-        silent = classes - 1 + self.weighing.background * classes * (queries / boxes_a_picture - 1)
+        silent = classes - 1 + self.weighing.background * classes * (queries / boxes_an_image - 1)
         start = there * math.pow(1 - PRIOR, gamma) * -math.log(PRIOR)
         start += silent * none * math.pow(PRIOR, gamma) * -math.log1p(-PRIOR)
         return math.log(classes + 1) / start

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import frequencies
-from bench.loss import LossWords
+from bench.loss import LossConfig
 from bench.records import LossRecord
 
 Figures = NDArray[np.float64]
@@ -28,17 +28,17 @@ class Weighing:
     normalise: bool
 
     @classmethod
-    def of(cls, words: LossWords, counts: Mapping[str, int], *, background: float) -> "Weighing":
+    def of(cls, settings: LossConfig, counts: Mapping[str, int], *, background: float) -> "Weighing":
         """`background`: what the family resolved `background_weight` to. Raises ConfigError, see there."""
-        weights = frequencies.class_weights(words, counts) if words.weighted else np.ones(len(counts))
+        weights = frequencies.class_weights(settings, counts) if settings.weighted else np.ones(len(counts))
         return cls(
             counts=dict(counts),
             classes=weights,
             background=background,
-            gamma=words.gamma,
-            alpha=words.focal_alpha,
-            smoothing=words.label_smoothing,
-            normalise=words.normalise,
+            gamma=settings.gamma,
+            alpha=settings.focal_alpha,
+            smoothing=settings.label_smoothing,
+            normalise=settings.normalise,
         )
 
     @property

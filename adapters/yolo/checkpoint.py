@@ -69,7 +69,7 @@ def check_file(path: Path) -> None:
 
 def check_yaml(told: Any, path: Path) -> None:
     """Raises an error for a network that ultralytics can't build, or should not: ConfigError for a yaml file,
-    WeightsError where `told` is that of a checkpoint.
+    WeightsError where `broadcast` is that of a checkpoint.
     """
     kind = WeightsError if path.suffix == ".pt" else ConfigError
     if not isinstance(told, Mapping):

@@ -20,12 +20,12 @@ from bench.layout import Example
 class LayoutDataset(YOLODataset):  # type: ignore[misc]  # ultralytics has no types
     """ultralytics' dataset with all its augmentation, over examples that are in memory."""
 
-    def __init__(self, examples: Sequence[Example], *, rank: int = 0, **words: Any) -> None:
+    def __init__(self, examples: Sequence[Example], *, rank: int = 0, **settings: Any) -> None:
         """`rank`: of several processes that train together, each augments by chances of its own."""
         self._rank = rank
         # In ultralytics' order, by path: the same seed then draws the same batches as its own dataset.
         self.examples = sorted(examples, key=lambda example: str(example.path))
-        super().__init__(img_path="", task="detect", **words)
+        super().__init__(img_path="", task="detect", **settings)
 
     def get_img_files(self, img_path: str) -> list[str]:
         files = [str(example.path) for example in self.examples]

@@ -16,11 +16,11 @@ from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.patches import imread
 
 from bench.adapters.yolo.quiet import own_threads
-from bench.adapters.yolo.words import device_word
+from bench.adapters.yolo.settings import device_word
 from bench.detector import MAX_DETECTIONS, SCORE_FLOOR, Detections
 from bench.errors import DataError
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
 NO_TIME_LIMIT_S = 1e6
 """ultralytics' suppression gives up after 2 s and 0.05 s a picture and leaves the rest of a batch without
@@ -104,12 +104,12 @@ class Predictor(DetectionPredictor):  # type: ignore[misc]  # ultralytics has no
             self.setup_model(model, verbose=False)
         self.imgsz = check_imgsz(image_size, stride=self.model.stride, min_dim=2)
 
-    def detect(self, pictures: Sequence[Path], *, batch_size: int) -> Iterator[Detections]:
-        """In the order of `pictures`, a batch at a time."""
-        for start in range(0, len(pictures), batch_size):
-            yield from self._batch([read_picture(path) for path in pictures[start : start + batch_size]])
+    def detect(self, images: Sequence[Path], *, batch_size: int) -> Iterator[Detections]:
+        """In the order of `images`, a batch at a time."""
+        for start in range(0, len(images), batch_size):
+            yield from self._batch([read_image(path) for path in images[start : start + batch_size]])
 
-    def _batch(self, arrays: list[Picture]) -> list[Detections]:
+    def _batch(self, arrays: list[Image]) -> list[Detections]:
         """Pictures of one shape go through the network together.
 
         ultralytics pads a batch of mixed shapes to squares, so what is found in a picture would depend on its
@@ -123,7 +123,7 @@ class Predictor(DetectionPredictor):  # type: ignore[misc]  # ultralytics has no
         return [found[index] for index in range(len(arrays))]
 
     @torch.inference_mode()
-    def _alike(self, arrays: list[Picture]) -> list[Detections]:
+    def _alike(self, arrays: list[Image]) -> list[Detections]:
         pixels = self.preprocess(arrays)  # (B, 3, H, W)
         kept = suppress(
             self.model(pixels),
@@ -138,9 +138,9 @@ class Predictor(DetectionPredictor):  # type: ignore[misc]  # ultralytics has no
         ]
 
 
-def read_picture(path: Path) -> Picture:
+def read_image(path: Path) -> Image:
     """(H, W, 3) uint8, BGR, grey pictures spread over three channels."""
-    picture: Picture | None = imread(path)
-    if picture is None:
+    image: Image | None = imread(path)
+    if image is None:
         raise DataError("can't be read as a picture", file=path)
-    return picture
+    return image

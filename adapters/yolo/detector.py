@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench import files
+from bench import earlier, files
 from bench.adapters.ranks import Ranks
 from bench.adapters.weights.published import fingerprint
-from bench.adapters.yolo import echo as yolo_echo
 from bench.adapters.yolo import model as yolo_model
+from bench.adapters.yolo import round_trip as yolo_round_trip
 from bench.adapters.yolo import state as yolo_state
 from bench.adapters.yolo.detections import Predictor
 from bench.adapters.yolo.trainer import Trainer
@@ -77,7 +77,7 @@ class YoloDetector:
         if progress.epoch and not progress.stopped:
             # The kill may have come before anyone heard of that epoch.
             record = EpochRecord.model_validate(progress.last_epoch)
-            stop = ranks.told(context.on_epoch(record) if ranks.first else False)
+            stop = ranks.broadcast(context.on_epoch(record) if ranks.first else False)
             progress.stopped = stop and not progress.finished
         wanted = recipe.budget is not None or recipe.epochs > 0
         if wanted and not progress.finished and not progress.stopped:
@@ -93,7 +93,7 @@ class YoloDetector:
             best_epoch=progress.best_epoch,
             best_step=progress.best_step,
             optimizer_steps=progress.optimizer_steps,
-            pictures_seen=progress.pictures_seen,
+            images_seen=progress.images_seen,
             duration_s=progress.duration_s,
             training_s=progress.train_s,
             stopped_early=progress.stopped,
@@ -110,26 +110,28 @@ class YoloDetector:
                 torch.save(yolo_model.checkpoint(yolo_model.read(running)), fresh)
         yolo_state.close(workdir, terms, progress, yolo_model.checkpoint(self.model))
 
-    def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
-        return self._asked().detect(pictures, batch_size=batch_size)
+    def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+        return self._asked().detect(images, batch_size=batch_size)
 
-    def still(self) -> None:
-        self.saved = self.saved.model_copy(update={"plan": yolo_echo.still(self.saved.plan)})
+    def disable_augmentation(self) -> None:
+        self.saved = self.saved.model_copy(
+            update={"plan": yolo_round_trip.without_augmentation(self.saved.plan)}
+        )
 
-    def seen(self, pictures: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
-        mirror = yolo_echo.Mirror(self._asked(), self.model)
-        return (mirror.shown(path) for path in pictures)
+    def inference_inputs(self, images: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
+        probe = yolo_round_trip.NetworkProbe(self._asked(), self.model)
+        return (probe.network_inputs(path) for path in images)
 
-    def fed(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
-        return (yolo_echo.inside(shown.pixels, shown.frame) for shown in self._steps(examples))
+    def training_inputs(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
+        return (yolo_round_trip.inside(shown.pixels, shown.frame) for shown in self._steps(examples))
 
-    def echo(self, examples: Sequence[Example]) -> Iterator[Detections]:
-        mirror = yolo_echo.Mirror(self._asked(), self.model)
+    def round_trip(self, examples: Sequence[Example]) -> Iterator[Detections]:
+        probe = yolo_round_trip.NetworkProbe(self._asked(), self.model)
         for example, shown in zip(examples, self._steps(examples), strict=True):
-            yield mirror.echo(example.path, shown)
+            yield probe.round_trip(example.path, shown)
 
-    def _steps(self, examples: Sequence[Example]) -> Iterator[yolo_echo.Shown]:
-        return yolo_echo.training_steps(
+    def _steps(self, examples: Sequence[Example]) -> Iterator[yolo_round_trip.Shown]:
+        return yolo_round_trip.training_steps(
             self.saved.plan, self.model, self.saved.classes, examples, self.device
         )
 
@@ -165,7 +167,7 @@ def load(path: Path, *, device: str) -> YoloDetector:
     """What `YoloDetector.save` wrote. Raises WeightsError for anything else."""
     file = path / "detector.json"
     try:
-        saved = Saved.model_validate_json(file.read_bytes())
+        saved = earlier.read(Saved, file.read_bytes())
     except FileNotFoundError:
         raise WeightsError("is no detector of ours: it has no detector.json", file=path) from None
     except ValidationError as error:

@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.adapters import options as words
+from bench.adapters import options as settings
 from bench.adapters.class_map import match
-from bench.adapters.losses.words import folded, told
+from bench.adapters.losses.planning import folded, with_family_defaults
 from bench.adapters.weights import published
 from bench.adapters.yolo.check_fit import check_fit
 from bench.adapters.yolo.checkpoint import check_checkpoint, check_file, class_names
 from bench.adapters.yolo.ledger import ledger
 from bench.adapters.yolo.options import YoloOptions
-from bench.adapters.yolo.variants import VARIANTS, habits
-from bench.adapters.yolo.words import LOSS_HOMES, check, check_loss, no_such_format, resolve
+from bench.adapters.yolo.settings import LOSS_HOMES, check, check_loss, no_such_format, resolve
+from bench.adapters.yolo.variants import VARIANTS, defaults
 from bench.detector import Detector, Plan
 from bench.errors import ConfigError
 from bench.layout import Example
@@ -39,17 +39,18 @@ class YoloFamily:
     ) -> Plan:
         """`variant` may also be the path of a model yaml or a .pt file, and `weights` that of the latter."""
         variant, weights = _chosen(variant, weights)
-        own = habits(variant)
+        own = defaults(variant)
         said = folded(recipe.loss, options, LOSS_HOMES)
-        chosen = words.read(YoloOptions, {**own.options, **said}, self.name)
+        chosen = settings.read(YoloOptions, {**own.options, **said}, self.name)
         check_loss(recipe.loss, chosen)
         check(recipe, chosen, f"{self.name} {Path(variant).stem}")
         published_name = f"yolov8{variant}.pt" if variant in VARIANTS and variant != "tiny" else None
         start = published.start(weights, published=published_name, variant=f"{self.name} {variant}")
         if start.weights != "none":
             check_checkpoint(Path(start.weights))
-        used = told(
-            resolve(recipe, own, chosen), {word: getattr(chosen, home) for word, home in LOSS_HOMES.items()}
+        used = with_family_defaults(
+            resolve(recipe, own, chosen),
+            {setting: getattr(chosen, home) for setting, home in LOSS_HOMES.items()},
         )
         return Plan(
             family=self.name,
@@ -61,7 +62,7 @@ class YoloFamily:
             ledger=ledger(recipe, used, chosen),
         )
 
-    def check(self, plan: Plan, *, classes: Sequence[str], pictures: Sequence[Example], device: str) -> None:
+    def check(self, plan: Plan, *, classes: Sequence[str], images: Sequence[Example], device: str) -> None:
         if plan.recipe.amp in ("bf16", "fp16") and device == "cpu":
             raise no_such_format(plan.recipe.amp, device)
         if not plan.recipe.trains:

@@ -79,13 +79,13 @@ def _devices(asked: Recipe) -> list[LedgerEntry]:
     return entries
 
 
-def _entry(word: str, asked: object, used: object, why: str) -> LedgerEntry:
-    return LedgerEntry(word=word, asked=str(asked), used=str(used), why=why)
+def _entry(setting: str, asked: object, used: object, why: str) -> LedgerEntry:
+    return LedgerEntry(setting=setting, asked=str(asked), used=str(used), why=why)
 
 
 def _augmentations(options: YoloOptions) -> str:
-    words = options.model_dump()
-    named = [f"{word} {words[word]:g}" for word in AUGMENTATIONS if words[word]]
+    settings = options.model_dump()
+    named = [f"{setting} {settings[setting]:g}" for setting in AUGMENTATIONS if settings[setting]]
     if _closes(options):
         named.append(f"no mosaic, mixup and cutmix in the last {options.close_mosaic} epochs")
     return ", ".join(named)

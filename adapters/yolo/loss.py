@@ -39,7 +39,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from bench.adapters.losses.binary import soft_focal_factor
 from bench.adapters.losses.weighing import Weighing
 from bench.layout import Layout
-from bench.loss import LossWords
+from bench.loss import LossConfig
 from bench.records import LossRecord
 
 BACKGROUND_WEIGHT = 1.0
@@ -122,16 +122,16 @@ class ClassLoss(nn.Module):
 
 
 def class_loss(
-    words: LossWords, layout: Layout, scale: float | None, total: Total = alone
+    settings: LossConfig, layout: Layout, scale: float | None, total: Total = alone
 ) -> ClassLoss | None:
     """For a training on a layout; None leaves ultralytics' own. `scale`: that of a training that goes on.
 
     Raises ConfigError as `bench.frequencies.class_weights` does.
     """
-    if not words.changes_classification:
+    if not settings.changes_classification:
         return None
-    background = BACKGROUND_WEIGHT if words.background_weight is None else words.background_weight
-    return ClassLoss(Weighing.of(words, layout.class_counts("train"), background=background), scale, total)
+    background = BACKGROUND_WEIGHT if settings.background_weight is None else settings.background_weight
+    return ClassLoss(Weighing.of(settings, layout.class_counts("train"), background=background), scale, total)
 
 
 def put_into(criterion: Any, loss: ClassLoss) -> None:

@@ -110,8 +110,8 @@ def checkpoint(model: DetectionModel) -> dict[str, Any]:
     for parameter in copy.parameters():
         parameter.requires_grad = False
     args = getattr(model, "args", {})
-    words = args if isinstance(args, Mapping) else vars(args)
-    copy.args = {key: value for key, value in words.items() if key in DEFAULT_CFG_KEYS}
+    settings = args if isinstance(args, Mapping) else vars(args)
+    copy.args = {key: value for key, value in settings.items() if key in DEFAULT_CFG_KEYS}
     return {
         "epoch": -1,
         "model": copy,

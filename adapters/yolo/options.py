@@ -82,17 +82,17 @@ class YoloOptions(BaseModel):
         """`augment: none` puts a zero where nothing is said, and contradicts what is."""
         if not isinstance(given, Mapping) or given.get("augment") != "none":
             return given
-        words = (*AUGMENTATIONS, "close_mosaic")
-        on = [word for word in words if given.get(word)]
+        settings = (*AUGMENTATIONS, "close_mosaic")
+        on = [setting for setting in settings if given.get(setting)]
         if on:
             raise ValueError(f"augment: none turns {', '.join(on)} off: leave one of the two out")
-        return {**dict.fromkeys(words, 0), "albumentations": False, **given}
+        return {**dict.fromkeys(settings, 0), "albumentations": False, **given}
 
     @model_validator(mode="after")
     def _effective(self) -> Self:
-        for word, why in WITHOUT_EFFECT.items():
-            if getattr(self, word):
-                raise ValueError(f"{word} {why}")
+        for setting, why in WITHOUT_EFFECT.items():
+            if getattr(self, setting):
+                raise ValueError(f"{setting} {why}")
         if self.albumentations and find_spec("albumentations") is None:
             raise ValueError("albumentations is not installed: pip install albumentations, or leave it out")
         return self

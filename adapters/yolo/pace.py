@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bench.adapters.loop.budget import Length, Spent
 from bench.adapters.loop.schedule import Place, factor
-from bench.adapters.loop.stages import Stretch, of_epoch, stretches
+from bench.adapters.loop.stages import ResolvedStage, of_epoch, resolved_stages
 from bench.recipe import Recipe
 
 FOREVER = 1_000_000
@@ -34,10 +34,10 @@ class Rate:
 class Pace:
     """The length of one training on so many pictures, and its rates."""
 
-    def __init__(self, recipe: Recipe, pictures: int) -> None:
+    def __init__(self, recipe: Recipe, images: int) -> None:
         self.recipe = recipe
-        self.length = Length.of(recipe, pictures)
-        self.row = stretches(recipe)
+        self.length = Length.of(recipe, images)
+        self.row = resolved_stages(recipe)
 
     @property
     def timed(self) -> bool:
@@ -49,7 +49,7 @@ class Pace:
         planned = self.length.planned_epochs(spent)
         return FOREVER if self.timed and planned <= spent.epochs else planned
 
-    def stretch(self, epoch: int) -> Stretch:
+    def stretch(self, epoch: int) -> ResolvedStage:
         """The stage that epoch `epoch`, from 0, is in, or the one that a training without stages is."""
         return of_epoch(self.row, epoch + 1)
 
@@ -61,7 +61,7 @@ class Pace:
         first_warmth = place.warm if stretch.first_epoch == 1 else 1.0
         return Rate(own.lr, own.backbone_lr, factor(own, place), first_warmth)
 
-    def _place(self, stretch: Stretch, spent: Spent) -> Place:
+    def _place(self, stretch: ResolvedStage, spent: Spent) -> Place:
         each = self.length.steps_in_epoch
         step = spent.steps - (stretch.first_epoch - 1) * each
         warmup = round((stretch.recipe.warmup_epochs or 0) * each)

@@ -13,12 +13,12 @@ from ultralytics.utils.torch_utils import unwrap_model
 
 from bench.adapters.loop.budget import Spent
 from bench.adapters.loop.schedule import STEP_FACTOR
-from bench.adapters.loop.stages import ALL_BUT_HEAD, Stretch
+from bench.adapters.loop.stages import ALL_BUT_HEAD, ResolvedStage
 from bench.adapters.ranks import ALONE, Ranks
 from bench.adapters.yolo.data import LayoutDataset, SharedBatches
 from bench.adapters.yolo.pace import Pace
 from bench.adapters.yolo.quiet import own_threads
-from bench.adapters.yolo.words import no_such_format, training_args
+from bench.adapters.yolo.settings import no_such_format, training_args
 from bench.detector import FitContext, Plan
 from bench.errors import RecipeError
 from bench.layout import Example, Layout
@@ -55,10 +55,10 @@ class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has 
         }
         self.classes = layout.classes
         self.root = layout.root
-        pictures = len(self.examples["train"])
-        _fits(self.recipe, pictures)
-        self.pace = Pace(self.recipe, pictures)
-        words = training_args(
+        images = len(self.examples["train"])
+        _fits(self.recipe, images)
+        self.pace = Pace(self.recipe, images)
+        settings = training_args(
             self.recipe,
             plan.options,
             epochs=self.pace.epochs(Spent()),
@@ -66,12 +66,12 @@ class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has 
             device=context.device,
         )
         folder = context.workdir / "ultralytics"
-        words["save_dir"] = str(folder if ranks.first else folder / f"rank-{ranks.number}")
-        words["model"] = f"{plan.variant}.yaml"  # a name for args.yaml: the model itself is handed over
-        words["data"] = str(layout.data_yaml)
-        words["amp"] = amp_word(self.recipe.amp, context.device)
+        settings["save_dir"] = str(folder if ranks.first else folder / f"rank-{ranks.number}")
+        settings["model"] = f"{plan.variant}.yaml"  # a name for args.yaml: the model itself is handed over
+        settings["data"] = str(layout.data_yaml)
+        settings["amp"] = amp_word(self.recipe.amp, context.device)
         with own_threads():
-            super().__init__(overrides=words)
+            super().__init__(overrides=settings)
         self.model = model
 
     def get_dataset(self) -> dict[str, Any]:
@@ -126,13 +126,13 @@ class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has 
         if self.recipe.channels_last:
             self.model.to(memory_format=torch.channels_last)  # ultralytics would on a GPU alone
 
-    def frozen(self, stretch: Stretch) -> list[int]:
+    def frozen(self, stretch: ResolvedStage) -> list[int]:
         """The layers that do not learn in a stage."""
         return frozen_layers(stretch.freeze, backbone=self.backbone_layers, layers=self.layers)
 
     def _setup_train(self) -> None:
         super()._setup_train()
-        self.ranks.begin_alike(unwrap_model(self.model))
+        self.ranks.broadcast_parameters(unwrap_model(self.model))
         if self.recipe.compile and unwrap_model(self.model) is self.model:
             raise RecipeError(
                 "the network can't be compiled on this machine",
@@ -144,12 +144,12 @@ class RecipeTrainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has 
         assert decay is not None, "plans are resolved"
         self.ema.decay = lambda updates: decay * (1 - math.exp(-updates / EMA_TAU))
 
-    def build_optimizer(self, model: Any, **words: Any) -> torch.optim.Optimizer:
+    def build_optimizer(self, model: Any, **settings: Any) -> torch.optim.Optimizer:
         """ultralytics' groups (weights, norms, biases), each in two where the backbone has its own rate."""
-        optimizer: torch.optim.Optimizer = super().build_optimizer(model, **words)
+        optimizer: torch.optim.Optimizer = super().build_optimizer(model, **settings)
         if self.recipe.decay_norms:
             for group in optimizer.param_groups:
-                group["weight_decay"] = words["decay"]
+                group["weight_decay"] = settings["decay"]
         rates = [(stretch.recipe.backbone_lr, stretch.recipe.lr) for stretch in self.pace.row]
         if all(rate in (None, 0, lr) for rate, lr in rates):
             return optimizer
@@ -203,15 +203,15 @@ def amp_word(asked: bool | str, device: str) -> bool | str:
     return True
 
 
-def _fits(recipe: Recipe, pictures: int) -> None:
+def _fits(recipe: Recipe, images: int) -> None:
     """Raises RecipeError for a batch or a step that the train split can't fill."""
     for record, size in (
         ("train.batch_size", recipe.batch),
         ("train.batch_size x train.accumulate", recipe.batch * recipe.accumulate),
     ):
-        if size > pictures:
+        if size > images:
             raise RecipeError(
-                f"the train split has {pictures} pictures only",
+                f"the train split has {images} pictures only",
                 record=record,
                 value=size,
                 hint="make it smaller",

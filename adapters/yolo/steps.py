@@ -27,7 +27,7 @@ class SteppedTrainer(RecipeTrainer):
         self, plan: Plan, model: Any, layout: Layout, context: FitContext, ranks: Ranks = ALONE
     ) -> None:
         self.optimizer_steps = 0
-        self.pictures_seen = 0
+        self.images_seen = 0
         self.trained_s = 0.0  # validation left out
         self.mosaic_closed = False
         self.clock: float | None = None  # when this epoch's training began, while it is under way
@@ -44,13 +44,13 @@ class SteppedTrainer(RecipeTrainer):
         running = 0.0 if self.clock is None else time.perf_counter() - self.clock
         seconds = self.trained_s + running
         if self.pace.timed:
-            seconds = self.ranks.told(seconds)
-        return Spent(self.epoch, self.optimizer_steps, self.pictures_seen, seconds)
+            seconds = self.ranks.broadcast(seconds)
+        return Spent(self.epoch, self.optimizer_steps, self.images_seen, seconds)
 
     def _enter_epoch(self) -> None:
         spent = self.spent()
         self._expect(spent)
-        self.wanted = self.pace.length.pictures_left(spent)
+        self.wanted = self.pace.length.images_left(spent)
         self.steps_wanted = self.pace.length.steps_left(spent)
         self.seen = self.batches = self.steps_done = 0
         if self.recipe.stages:
@@ -72,7 +72,7 @@ class SteppedTrainer(RecipeTrainer):
         layers = self.frozen(self.pace.stretch(self.epoch))
         self.freeze_layer_names = [*(f"model.{index}." for index in layers), ".dfl"]
         for name, parameter in self.model.named_parameters():
-            parameter.requires_grad = not any(word in name for word in self.freeze_layer_names)
+            parameter.requires_grad = not any(setting in name for setting in self.freeze_layer_names)
 
     def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Cut to what the budget leaves, and counted: the pictures of all ranks."""
@@ -83,7 +83,7 @@ class SteppedTrainer(RecipeTrainer):
         own = min(rows.stop, counted) - rows.start
         if own <= 0:
             self._idle()
-        ready: dict[str, Any] = super().preprocess_batch(first_pictures(batch, max(1, own)))
+        ready: dict[str, Any] = super().preprocess_batch(first_images(batch, max(1, own)))
         self.batches += 1
         self.seen += counted
         return ready
@@ -135,7 +135,7 @@ class SteppedTrainer(RecipeTrainer):
 
         Its loss is a sum over pictures: so are the gradients of all ranks.
         """
-        self.ranks.add_gradients(self.model.parameters())
+        self.ranks.all_reduce_gradients(self.model.parameters())
         self.scaler.unscale_(self.optimizer)
         if self.recipe.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=self.recipe.clip_norm)
@@ -154,7 +154,7 @@ class SteppedTrainer(RecipeTrainer):
         trained_s = self.spent().seconds
         self.epoch_s, self.trained_s = trained_s - self.trained_s, trained_s
         self.clock = None
-        self.pictures_seen += self.seen
+        self.images_seen += self.seen
         if self.pace.timed:
             self.epochs = FOREVER
             self.stop = self.stop or self.pace.length.over(self.spent())
@@ -164,7 +164,7 @@ class SteppedTrainer(RecipeTrainer):
         return False
 
 
-def first_pictures(batch: dict[str, Any], count: int) -> dict[str, Any]:
+def first_images(batch: dict[str, Any], count: int) -> dict[str, Any]:
     """The first `count` of a batch, with their boxes."""
     if len(batch["img"]) <= count:
         return batch

@@ -50,7 +50,7 @@ class Trainer(SteppedTrainer):
         """Take up a training that was begun elsewhere; before `train()`."""
         self.progress = progress
         self.optimizer_steps = progress.optimizer_steps
-        self.pictures_seen = progress.pictures_seen
+        self.images_seen = progress.images_seen
         self.trained_s = progress.train_s
         self.mosaic_closed = progress.mosaic_closed
         self.resumed = parts
@@ -103,7 +103,7 @@ class Trainer(SteppedTrainer):
         """The model and its average, which is validated, share the criterion; no checkpoint keeps it."""
         told = self.progress.loss
         scale = None if told is None else float(told["scale"])
-        self.class_loss = class_loss(self.recipe.loss, self.layout, scale, self.ranks.total)
+        self.class_loss = class_loss(self.recipe.loss, self.layout, scale, self.ranks.all_reduce)
         if self.class_loss is None:
             return
         model = unwrap_model(self.model)
@@ -188,7 +188,7 @@ class Trainer(SteppedTrainer):
         progress = self.progress
         progress.epoch = record.epoch
         progress.optimizer_steps = record.optimizer_steps
-        progress.pictures_seen = record.pictures_seen
+        progress.images_seen = record.images_seen
         progress.duration_s += record.duration_s
         progress.train_s = self.trained_s
         progress.mosaic_closed = self.mosaic_closed
@@ -209,14 +209,14 @@ class Trainer(SteppedTrainer):
 
     def _tell(self, record: EpochRecord) -> bool:
         """What the harness says to an epoch, to every rank: whether to stop."""
-        return self.ranks.told(self.context.on_epoch(record) if self.ranks.first else False)
+        return self.ranks.broadcast(self.context.on_epoch(record) if self.ranks.first else False)
 
     def _write_state(self) -> None:
         chances = {
             "mosaic_buffer": list(self.train_loader.dataset.buffer),
             "random": yolo_state.random_state(self.train_loader.generator),
         }
-        of_all = self.ranks.gathered(chances)
+        of_all = self.ranks.all_gather(chances)
         if not self.ranks.first:
             return
         parts = {
@@ -246,14 +246,14 @@ class Trainer(SteppedTrainer):
                 group["param_group"]: float(group["lr"]) for group in self.optimizer.param_groups
             },
             optimizer_steps=self.optimizer_steps,
-            pictures_seen=self.pictures_seen + (self.seen if share < 1 else 0),
+            images_seen=self.images_seen + (self.seen if share < 1 else 0),
             duration_s=time.perf_counter() - self.begun,
-            pictures_per_s=self.seen / self.epoch_s if share == 1 and self.epoch_s else None,
+            images_per_s=self.seen / self.epoch_s if share == 1 and self.epoch_s else None,
         )
 
     def _mean(self, losses: dict[str, Any]) -> dict[str, float]:
         """Over the ranks that have had pictures, as many each."""
-        everyone = self.ranks.gathered({key: float(value) for key, value in losses.items()})
+        everyone = self.ranks.all_gather({key: float(value) for key, value in losses.items()})
         told = [one for one in everyone if one]
         return {key: sum(one[key] for one in told) / len(told) for key in told[0]}
 

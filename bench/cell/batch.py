@@ -49,7 +49,7 @@ Probe = Callable[[CellSpec, str, Sequence[int]], list[Try]]
 
 
 def settled(
-    folder: CellFolder, spec: CellSpec, pictures: int, device: str, *, probe: Probe | None = None
+    folder: CellFolder, spec: CellSpec, images: int, device: str, *, probe: Probe | None = None
 ) -> CellSpec:
     """`spec` with a number for `batch_size`, written to cell.json: a resumed cell finds it there.
 
@@ -61,9 +61,9 @@ def settled(
         return spec
     found = _of_another_seed(folder, spec)
     if found is None:
-        found = _found(spec, pictures // recipe.accumulate, device, probe or run_trial)
+        found = _found(spec, images // recipe.accumulate, device, probe or run_trial)
     batch, why = found
-    entry = LedgerEntry(word="batch_size", asked="auto", used=str(batch), why=why)
+    entry = LedgerEntry(setting="batch_size", asked="auto", used=str(batch), why=why)
     plan = replace(
         spec.plan,
         recipe=recipe.model_copy(update={"batch_size": batch}),
@@ -156,8 +156,8 @@ def run_trial(spec: CellSpec, device: str, sizes: Sequence[int]) -> list[Try]:
     with tempfile.TemporaryDirectory(prefix="bench-trial-") as room:
         path = Path(room) / "cell.json"
         path.write_text(spec.model_dump_json(), encoding="utf-8")
-        words = [sys.executable, "-m", "bench.cell.trial", room, device, *map(str, sizes)]
-        ended = subprocess.run(words, stdin=subprocess.DEVNULL, check=False)
+        settings = [sys.executable, "-m", "bench.cell.batch_trial", room, device, *map(str, sizes)]
+        ended = subprocess.run(settings, stdin=subprocess.DEVNULL, check=False)
         told = Path(room) / "tries.jsonl"
         lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
     tries = [Try.model_validate_json(line) for line in lines]

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-_COUNTS = ("optimizer_steps", "pictures_seen", "duration_s", "pictures_per_s", "peak_memory_mib")
+_COUNTS = ("optimizer_steps", "images_seen", "duration_s", "images_per_s", "peak_memory_mib")
 
 
 class Curves:

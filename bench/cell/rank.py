@@ -40,7 +40,7 @@ def train(job: Job) -> None:
         device=job.device,
         score_val=(lambda found: {}) if job.judged else None,  # rank 0's alone is asked
         on_epoch=lambda record: False,
-        world=World(job.rank, job.size, job.meeting),
+        world=World(job.rank, job.size, job.rendezvous),
     )
     detector.fit(layout, plan.recipe, context)
 

@@ -41,7 +41,7 @@ class Job(BaseModel):
     size: int
     judged: bool
     """Whether rank 0 validates: the others then wait for it."""
-    meeting: Path
+    rendezvous: Path
     word: Path
     """Where it writes why it failed: LastWord."""
 
@@ -111,7 +111,7 @@ def together(
         yield World()
         return
     with tempfile.TemporaryDirectory(prefix="bench-ranks-") as room:
-        meeting = Path(room) / "meeting"
+        rendezvous = Path(room) / "rendezvous"
         jobs = []
         for rank, device in enumerate(devices[1:], start=1):
             job = Job(
@@ -122,7 +122,7 @@ def together(
                 rank=rank,
                 size=len(devices),
                 judged=context.score_val is not None,
-                meeting=meeting,
+                rendezvous=rendezvous,
                 word=Path(room) / f"word-{rank}.json",
             )
             path = Path(room) / f"job-{rank}.json"
@@ -134,7 +134,7 @@ def together(
         watch.start()
         wait_s = 0.0
         try:
-            yield World(0, len(devices), meeting)
+            yield World(0, len(devices), rendezvous)
             wait_s = GRACE_S
         except Exception as error:
             failure = _soon(helpers.failure) if _misses(error) else None

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from bench import files
+from bench import earlier, files
 from bench.detector import Plan
 from bench.layout import SplitName
 from bench.records import Provenance
@@ -36,7 +36,7 @@ class CellSpec(BaseModel):
 
     @classmethod
     def read(cls, folder: CellFolder) -> "CellSpec":
-        return cls.model_validate_json(folder.spec_path.read_bytes())
+        return earlier.read(cls, folder.spec_path.read_bytes())
 
     def write(self, folder: CellFolder) -> None:
         files.write_text(folder.spec_path, self.model_dump_json(indent=2) + "\n")

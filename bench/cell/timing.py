@@ -15,19 +15,19 @@ from bench.detector import Detector
 
 WARM_UP = 3
 """Pictures before the clock starts: the first ones pay for allocations and kernel selection."""
-TIMED_PICTURES = 50
+TIMED_IMAGES = 50
 TIMED_S = 20.0
 """Neither measurement takes longer than this: a big model on a laptop is timed on fewer pictures."""
 THROUGHPUT_BATCH = 8
 
 
-def latency_ms(detector: Detector, pictures: Sequence[Path]) -> tuple[float, float, int]:
+def latency_ms(detector: Detector, images: Sequence[Path]) -> tuple[float, float, int]:
     """Median and 95th percentile of one picture at a time, and how many were timed."""
-    for _ in detector.predict(list(pictures[:WARM_UP]), batch_size=1):
+    for _ in detector.predict(list(images[:WARM_UP]), batch_size=1):
         pass
     spans: list[float] = []
     begun = last = time.perf_counter()
-    for _ in detector.predict(list(pictures[:TIMED_PICTURES]), batch_size=1):
+    for _ in detector.predict(list(images[:TIMED_IMAGES]), batch_size=1):
         now = time.perf_counter()
         spans.append((now - last) * 1000)
         last = now
@@ -37,10 +37,10 @@ def latency_ms(detector: Detector, pictures: Sequence[Path]) -> tuple[float, flo
     return statistics.median(spans), spans[min(len(spans) - 1, int(0.95 * len(spans)))], len(spans)
 
 
-def images_per_s(detector: Detector, pictures: Sequence[Path]) -> float:
+def images_per_s(detector: Detector, images: Sequence[Path]) -> float:
     """Pictures a second, THROUGHPUT_BATCH at a time; pictures are repeated where there are few."""
-    wanted = TIMED_PICTURES + -TIMED_PICTURES % THROUGHPUT_BATCH
-    many = [pictures[index % len(pictures)] for index in range(wanted)]
+    wanted = TIMED_IMAGES + -TIMED_IMAGES % THROUGHPUT_BATCH
+    many = [images[index % len(images)] for index in range(wanted)]
     begun = time.perf_counter()
     done = 0
     for _ in detector.predict(many, batch_size=THROUGHPUT_BATCH):

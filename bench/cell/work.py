@@ -184,7 +184,7 @@ class Cell:
             score_threshold=threshold,
             rare_classes=self.spec.rare_classes,
         )
-        return FinalRecord(pictures=len(together.examples("train")), training=fitted.training, test=test)
+        return FinalRecord(images=len(together.examples("train")), training=fitted.training, test=test)
 
     def _predict(self, detector: Detector, layout: Layout, split: SplitName, folder: CellFolder) -> None:
         path = folder.predictions_path(split)
@@ -201,15 +201,15 @@ class Cell:
         evaluation.write_results(path, evaluation.results_json(examples, found))
 
     def _time(self, detector: Detector, layout: Layout, device: str) -> Efficiency:
-        pictures = [example.path for example in layout.examples(self.spec.splits[-1])]
-        median, p95, timed = timing.latency_ms(detector, pictures)
+        images = [example.path for example in layout.examples(self.spec.splits[-1])]
+        median, p95, timed = timing.latency_ms(detector, images)
         return Efficiency(
             checkpoint_bytes=timing.folder_bytes(self.folder.checkpoint),
             latency_ms=median,
             latency_p95_ms=p95,
-            images_per_s=timing.images_per_s(detector, pictures),
+            images_per_s=timing.images_per_s(detector, images),
             throughput_batch=timing.THROUGHPUT_BATCH,
-            timed_pictures=timed,
+            timed_images=timed,
             peak_memory_mib=timing.peak_memory_mib(),
             peak_gpu_memory_mib=timing.peak_gpu_memory_mib(device),
             device=device,

@@ -192,7 +192,7 @@ def describe(
 @app.command()
 def predict(
     cell: Annotated[Path, typer.Argument(metavar="RUN/CELL", show_default=False)],
-    pictures: Annotated[
+    images: Annotated[
         list[str],
         typer.Argument(metavar="PICTURE ...", help="Files, folders or patterns.", show_default=False),
     ],
@@ -211,7 +211,7 @@ def predict(
     """
     from bench.cli import predict as command
 
-    command.predict(cell, pictures, output, score)
+    command.predict(cell, images, output, score)
 
 
 @weights_app.command("list")

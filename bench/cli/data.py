@@ -70,12 +70,12 @@ def table_of(distribution: Distribution) -> Table:
                 "" if number else split.split,
                 Text(row.name),
                 str(row.boxes),
-                str(row.pictures),
+                str(row.images),
                 f"{row.share:.1%}",
                 _places(row.inverse_density, 1),
                 _places(row.weight, 3),
             )
-        table.add_row("", "all", str(split.boxes), str(split.pictures), "100.0%", "", "", style="dim")
+        table.add_row("", "all", str(split.boxes), str(split.images), "100.0%", "", "", style="dim")
         table.add_row("", "background", "", str(split.background), "", "", "", style="dim")
     return table
 

@@ -21,7 +21,7 @@ from bench.config import BenchConfig, ModelConfig, read_config
 from bench.detector import Plan
 from bench.errors import BenchError, WeightsError
 from bench.gates import Subject, before_training
-from bench.gates.overfit import MOST_PICTURES
+from bench.gates.overfit import MOST_IMAGES
 from bench.records import GateResult
 from bench.reports import wording
 
@@ -90,7 +90,7 @@ def _planned(model: ModelConfig, config: BenchConfig) -> tuple[Plan, str]:
 
 def _asked(plan: Plan, seed: int, device: str) -> tuple[GateResult, ...]:
     if plan.recipe.batch_size == "auto":  # which only a cell finds out; the gates look at this many
-        plan = replace(plan, recipe=plan.recipe.model_copy(update={"batch_size": MOST_PICTURES}))
+        plan = replace(plan, recipe=plan.recipe.model_copy(update={"batch_size": MOST_IMAGES}))
     subject = Subject(registry.family(plan.family), plan, CLASSES, seed, device)
     with tempfile.TemporaryDirectory(prefix="bench-doctor-") as room:
         return before_training(subject, Path(room))

@@ -6,7 +6,7 @@ import typer
 
 from bench.cli.console import console
 from bench.cli.progress import watcher
-from bench.predicting import find_pictures, open_cell
+from bench.predicting import find_images, open_cell
 from bench.predicting import predict as draw_and_write
 from bench.reports import wording
 
@@ -17,14 +17,14 @@ UNREADABLE = 1
 def predict(path: Path, asked: list[str], output: Path | None, score: float | None) -> None:
     cell = open_cell(path)
     folder = output or Path("predicted") / cell.name
-    pictures = find_pictures(asked, besides=folder)
+    images = find_images(asked, besides=folder)
     screen = console()
     with watcher(screen) as view:
-        outcome = draw_and_write(cell, pictures, folder, score=score, tell=view.pictures)
+        outcome = draw_and_write(cell, images, folder, score=score, tell=view.images)
     for unreadable, why in outcome.unreadable:
         typer.echo(f"bench: {unreadable}: can't be read: {why}", err=True)
     screen.print(
-        f"{wording.count(outcome.detections, 'detection')} in {wording.count(outcome.pictures, 'picture')} "
+        f"{wording.count(outcome.detections, 'detection')} in {wording.count(outcome.images, 'picture')} "
         f"at score {outcome.score_threshold:.3f} and over; nothing in {outcome.empty} of them"
     )
     screen.print(f"drawn       {outcome.folder}")

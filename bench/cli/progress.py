@@ -76,7 +76,7 @@ class RunView:
             self._last_line = now
             self.say(text)
 
-    def pictures(self, done: int, total: int) -> None:
+    def images(self, done: int, total: int) -> None:
         """A trained model goes through pictures."""
         self.bar("pictures", done, total)
 

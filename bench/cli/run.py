@@ -79,8 +79,8 @@ def named_devices(text: str | None) -> list[str]:
     if text is None:
         return []
     gpus = "".join(text.split())
-    word = f"cuda:{gpus}" if gpus.replace(",", "").isdecimal() else gpus
-    return [f"device={json.dumps(word)}"]  # quoted: to YAML, whatever was typed is text
+    setting = f"cuda:{gpus}" if gpus.replace(",", "").isdecimal() else gpus
+    return [f"device={json.dumps(setting)}"]  # quoted: to YAML, whatever was typed is text
 
 
 def numbers(text: str | None) -> list[int]:

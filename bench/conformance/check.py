@@ -46,12 +46,12 @@ def check_family(
         variant, weights, options: of the model to be tried; take the smallest.
         recipe: training words other than the check's own (2 epochs, batches of 4, 64 pixels).
     """
-    words = {"epochs": EPOCHS, "batch_size": 4, "image_size": 64, **(recipe or {})}
+    settings = {"epochs": EPOCHS, "batch_size": 4, "image_size": 64, **(recipe or {})}
     asked = {
         "variant": variant,
         "weights": weights,
         "options": dict(options or {}),
-        "recipe": Recipe.model_validate(words),
+        "recipe": Recipe.model_validate(settings),
     }
     return _Check(family, folder, asked, device).run()
 
@@ -66,7 +66,7 @@ class _Check:
         self.device = device
         self.failures: list[str] = []
         self.layout = trial.layout(folder / "data")
-        self.pictures = trial.pictures(folder / "pictures", self.layout)
+        self.images = trial.images(folder / "images", self.layout)
 
     def run(self) -> list[str]:
         plan: Plan | None = None
@@ -196,14 +196,14 @@ class _Check:
         self._expect(not record.stopped_early, "fit: says it stopped early, but nobody told it to")
 
     def _predictions(self, detector: Detector) -> None:
-        found = list(detector.predict(self.pictures, batch_size=2))
-        self._expect(len(found) == len(self.pictures), "predict: not one result a picture")
-        for path, one in zip(self.pictures, found, strict=False):
+        found = list(detector.predict(self.images, batch_size=2))
+        self._expect(len(found) == len(self.images), "predict: not one result a picture")
+        for path, one in zip(self.images, found, strict=False):
             self.failures += faults(path, one, classes=len(self.layout.classes))
-        forward = list(detector.predict(self.pictures))
-        backward = list(detector.predict(self.pictures[::-1]))[::-1]
+        forward = list(detector.predict(self.images))
+        backward = list(detector.predict(self.images[::-1]))[::-1]
         self._expect(equal(forward, backward), "predict: results are not in the order of the pictures")
-        missing = [*self.pictures[:2], self.folder / "missing.png"]
+        missing = [*self.images[:2], self.folder / "missing.png"]
         lazy = iter(detector.predict(missing))
         try:
             next(lazy)
@@ -216,7 +216,7 @@ class _Check:
         detector.save(target)
         loaded = self.family.load(target, device=self.device)
         self._expect(
-            equal(list(detector.predict(self.pictures)), list(loaded.predict(self.pictures))),
+            equal(list(detector.predict(self.images)), list(loaded.predict(self.images))),
             "save and load: the loaded detector predicts otherwise",
         )
         self._expect(loaded.describe() == detector.describe(), "save and load: describe() tells otherwise")
@@ -225,7 +225,7 @@ class _Check:
         again = self._build(plan)
         self._fit(again, plan, "again", _never([]))
         self._expect(
-            equal(list(whole.predict(self.pictures)), list(again.predict(self.pictures))),
+            equal(list(whole.predict(self.images)), list(again.predict(self.images))),
             "repeat: the same seed gives another result",
         )
 

@@ -13,8 +13,8 @@ _FRAME_SLACK = 1e-6  # pixels; for sums of floats
 
 def faults(path: Path, found: Detections, *, classes: int) -> list[str]:
     """What is wrong with the detections in the picture at `path`, one sentence each."""
-    with Image.open(path) as picture:
-        width, height = picture.size
+    with Image.open(path) as image:
+        width, height = image.size
     boxes, scores, labels = found.boxes_xyxy, found.scores, found.labels
     where = f"predict ({path.name}, {width} x {height})"
     if boxes.shape != (len(scores), 4) or labels.shape != scores.shape:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bench.data_words import DataConfig, SyntheticConfig
+from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.layout import Layout
 
@@ -15,7 +15,7 @@ _ODD_SIZES_WH = ((67, 41), (33, 97), (300, 20))
 
 def layout(folder: Path) -> Layout:
     """Two dozen drawn pictures. The test split is taken away: who opens it fails."""
-    config = DataConfig(source="synthetic", synthetic=SyntheticConfig(pictures=24, size=64))
+    config = DataConfig(source="synthetic", synthetic=SyntheticConfig(images=24, size=64))
     written = prepare(config, folder)
     written.coco_path("test").unlink()
     shutil.rmtree(written.images_dir("test"))
@@ -23,7 +23,7 @@ def layout(folder: Path) -> Layout:
     return written
 
 
-def pictures(folder: Path, data: Layout) -> list[Path]:
+def images(folder: Path, data: Layout) -> list[Path]:
     """Two pictures of val, and noise of odd sizes, one of it grey."""
     folder.mkdir()
     paths = [example.path for example in data.examples("val")[:2]]

@@ -79,7 +79,7 @@ def evaluate_split(
     lenient, _ = arrays(compare(ground_truth, detections, ious=LENIENT_IOUS))
     kept = detections_by_class(matches, threshold, len(classes))
     return SplitFigures(
-        pictures=len(ground_truth.image_ids),
+        images=len(ground_truth.image_ids),
         boxes=int(ground_truth.support.sum()),
         detections=len(results),
         coco=_twelve(precision, recall),

@@ -19,7 +19,7 @@ from bench.layout import CATEGORY_OFFSET
 IOU = 0.5
 """The overlap from which an object counts as found: PASCAL VOC's, and that of COCO's AP50."""
 
-_PICTURES_AT_ONCE = 256
+_IMAGES_AT_ONCE = 256
 """The evaluator hands its matches over as lists; so many pictures' at a time keep the memory small."""
 
 
@@ -42,8 +42,8 @@ def match(ground_truth: GroundTruth, detections: hotcoco.COCO) -> Matches:
     entry_labels: list[int] = []
     entry_sizes: list[int] = []
     with gc_paused():
-        for start in range(0, len(ground_truth.image_ids), _PICTURES_AT_ONCE):
-            image_ids = ground_truth.image_ids[start : start + _PICTURES_AT_ONCE].tolist()
+        for start in range(0, len(ground_truth.image_ids), _IMAGES_AT_ONCE):
+            image_ids = ground_truth.image_ids[start : start + _IMAGES_AT_ONCE].tolist()
             for entry in compare(ground_truth, detections, ious=[IOU], image_ids=image_ids).eval_imgs:
                 if entry is not None:  # one picture and class
                     scores += entry["dtScores"]

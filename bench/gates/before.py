@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import evaluation
-from bench.detector import Detector, Family, Plan, Transparent
+from bench.detector import Detector, Family, Inspectable, Plan
 from bench.evaluation import GroundTruth
 from bench.gates import boxes, classes, colours, overfit, scenes
 from bench.gates.gate import Flag, ask
@@ -19,7 +19,10 @@ from bench.records import GateResult
 
 NAMES = ("boxes", "colours", "classes", "overfit")
 
-NOT_OPEN = Flag("not looked into: the detector has no `seen`, `fed` and `echo` (bench.detector.Transparent)")
+NOT_OPEN = Flag(
+    "not looked into: the detector lacks `inference_inputs`, `training_inputs` and `round_trip` "
+    "(bench.detector.Inspectable)"
+)
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,8 @@ def before_training(
     try:
         detector = _build(subject)  # its imports belong to the process, whatever comes
         with untouched():
-            if isinstance(detector, Transparent):
-                detector.still()
+            if isinstance(detector, Inspectable):
+                detector.disable_augmentation()
             trial = Trial.made(subject, draft)
             results = []
             for name, question in questions(subject, detector, trial).items():
@@ -82,7 +85,7 @@ class Trial:
 
     @classmethod
     def made(cls, subject: Subject, room: Path) -> "Trial":
-        layout = scenes.write(room / "data", subject.classes, overfit.pictures(subject.plan.recipe))
+        layout = scenes.write(room / "data", subject.classes, overfit.images(subject.plan.recipe))
         plain = layout.coco_path("val")
         other = room / "permuted.json"
         coco = json.loads(plain.read_text(encoding="utf-8"))
@@ -98,7 +101,7 @@ class Trial:
 def questions(subject: Subject, detector: Detector, trial: Trial) -> dict[str, Callable[[], str]]:
     """Name -> question, for `ask`; `overfit` spends the detector."""
     asked: dict[str, Callable[[], str]] = dict.fromkeys(NAMES[:-1], lambda: NOT_OPEN)
-    if isinstance(detector, Transparent):
+    if isinstance(detector, Inspectable):
         size = detector.describe().input_size
         asked = {
             "boxes": lambda: boxes.round_trip(detector, trial.examples, size),

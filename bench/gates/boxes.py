@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.detector import Detections, Transparent
+from bench.detector import Detections, Inspectable
 from bench.gates.gate import GateFailed
 from bench.layout import Example
 
@@ -15,7 +15,7 @@ SURE = 0.5
 """What a perfect network says, it says with a higher score than this."""
 
 
-def round_trip(detector: Transparent, examples: Sequence[Example], input_size: int) -> str:
+def round_trip(detector: Inspectable, examples: Sequence[Example], input_size: int) -> str:
     """Every box within half a pixel of the picture, or of the network's input where that is coarser.
 
     Raises GateFailed naming the first picture and box that comes back elsewhere, or not at all.
@@ -30,9 +30,9 @@ def round_trip(detector: Transparent, examples: Sequence[Example], input_size: i
     return f"{sum(len(e.labels) for e in examples)} boxes come back within {worst:.2f} pixels"
 
 
-def echoes(detector: Transparent, examples: Sequence[Example]) -> list[Detections]:
+def echoes(detector: Inspectable, examples: Sequence[Example]) -> list[Detections]:
     """The echo, sure detections alone. Raises GateFailed where a picture has too many or too few."""
-    heard = [_sure(found) for found in detector.echo(examples)]
+    heard = [_sure(found) for found in detector.round_trip(examples)]
     if len(heard) != len(examples):
         raise GateFailed(f"{len(examples)} pictures gave {len(heard)} results")
     for example, found in zip(examples, heard, strict=True):

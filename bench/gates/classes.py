@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import evaluation
-from bench.detector import Detections, Transparent
+from bench.detector import Detections, Inspectable
 from bench.evaluation import GroundTruth
 from bench.gates.boxes import echoes, partners
 from bench.gates.gate import GateFailed
@@ -20,7 +20,7 @@ SAME = 1e-9
 
 
 def round_trip(
-    detector: Transparent,
+    detector: Inspectable,
     examples: Sequence[Example],
     classes: Sequence[str],
     truth: tuple[GroundTruth, GroundTruth],

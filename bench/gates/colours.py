@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.detector import Transparent
+from bench.detector import Inspectable
 from bench.gates.gate import GateFailed
 from bench.gates.scenes import QUADRANTS
 from bench.layout import Example
@@ -21,36 +21,38 @@ SHAPE_SLACK = 2.0
 """Pixels by which a side may differ from the picture's own shape, for rounding."""
 
 
-def right_colours(detector: Transparent, colours: Example, others: Sequence[Example]) -> str:
+def right_colours(detector: Inspectable, colours: Example, others: Sequence[Example]) -> str:
     """Raises GateFailed for what `predict` or `fit` shows the network otherwise than it is."""
-    seen = list(detector.seen([colours.path]))
-    fed = list(detector.fed([colours]))
+    seen = list(detector.inference_inputs([colours.path]))
+    fed = list(detector.training_inputs([colours]))
     if len(seen) != 1 or len(fed) != 1:
         raise GateFailed(f"one picture gave {len(seen)} seen and {len(fed)} fed")
-    for where, picture in (("prediction", seen[0]), ("training", fed[0])):
-        _check_shape(where, picture, colours.size_wh)
-        _check_quadrants(where, picture)
+    for where, image in (("prediction", seen[0]), ("training", fed[0])):
+        _check_shape(where, image, colours.size_wh)
+        _check_quadrants(where, image)
     paths = [example.path for example in others]
-    for example, one, other in zip(others, detector.seen(paths), detector.fed(others), strict=True):
+    for example, one, other in zip(
+        others, detector.inference_inputs(paths), detector.training_inputs(others), strict=True
+    ):
         _check_alike(example.path, one, other)
     return f"RGB in 0..1, the same in training and prediction, on {1 + len(others)} pictures"
 
 
-def _check_shape(where: str, picture: Seen, size_wh: tuple[int, int]) -> None:
-    if picture.ndim != 3 or picture.shape[2] != 3:
-        raise GateFailed(f"in {where} the network sees shape {picture.shape}, not (H, W, 3)")
-    height, width, _ = picture.shape
+def _check_shape(where: str, image: Seen, size_wh: tuple[int, int]) -> None:
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise GateFailed(f"in {where} the network sees shape {image.shape}, not (H, W, 3)")
+    height, width, _ = image.shape
     scale = max(width, height) / max(size_wh)
     off = max(abs(width - size_wh[0] * scale), abs(height - size_wh[1] * scale))
     if off > SHAPE_SLACK:
         raise GateFailed(f"in {where} a picture of {size_wh[0]}x{size_wh[1]} is squeezed to {width}x{height}")
-    if picture.min() < -NEAR or picture.max() > 1 + NEAR:
-        raise GateFailed(f"in {where} values run from {picture.min():.2f} to {picture.max():.2f}, not 0 to 1")
+    if image.min() < -NEAR or image.max() > 1 + NEAR:
+        raise GateFailed(f"in {where} values run from {image.min():.2f} to {image.max():.2f}, not 0 to 1")
 
 
-def _check_quadrants(where: str, picture: Seen) -> None:
+def _check_quadrants(where: str, image: Seen) -> None:
     wanted = np.array(QUADRANTS) / 255  # (4, 3)
-    means = _quadrant_means(picture)
+    means = _quadrant_means(image)
     if np.abs(means - wanted).max() <= NEAR:
         return
     if np.abs(means[:, ::-1] - wanted).max() <= NEAR:
@@ -61,11 +63,11 @@ def _check_quadrants(where: str, picture: Seen) -> None:
     )
 
 
-def _quadrant_means(picture: Seen) -> Seen:
+def _quadrant_means(image: Seen) -> Seen:
     """Means over the middle of each quadrant, (4, 3)."""
-    height, width, _ = picture.shape
+    height, width, _ = image.shape
     means = [
-        picture[
+        image[
             int((row + 0.15) * height / 2) : int((row + 0.85) * height / 2) + 1,
             int((column + 0.15) * width / 2) : int((column + 0.85) * width / 2) + 1,
         ].mean(axis=(0, 1))
@@ -77,8 +79,8 @@ def _quadrant_means(picture: Seen) -> Seen:
 
 def _check_alike(path: Path, seen: Seen, fed: Seen) -> None:
     """Both have the picture's own mean colour."""
-    with Image.open(path) as picture:
-        own = np.asarray(picture.convert("RGB"), dtype=np.float64).mean(axis=(0, 1)) / 255
+    with Image.open(path) as image:
+        own = np.asarray(image.convert("RGB"), dtype=np.float64).mean(axis=(0, 1)) / 255
     for where, one in (("prediction", seen), ("training", fed)):
         mean = one.mean(axis=(0, 1))
         if np.abs(mean - own).max() > NEAR:

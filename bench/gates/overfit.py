@@ -10,9 +10,9 @@ from bench.layout import Layout
 from bench.recipe import Recipe
 from bench.records import EpochRecord
 
-MOST_PICTURES = 4
+MOST_IMAGES = 4
 LARGE_INPUT = 480  # pixels
-LARGE_PICTURES = 2
+LARGE_IMAGES = 2
 """A batch of large pictures is cut to this: it has to fit wherever the training itself does."""
 
 FALLEN = 0.9
@@ -23,10 +23,10 @@ LEAST_STEPS = 3
 BUDGET_S = 20.0
 
 
-def pictures(recipe: Recipe) -> int:
+def images(recipe: Recipe) -> int:
     """How many the batch has."""
     large = (recipe.long_side or 0) >= LARGE_INPUT
-    return min(recipe.batch, LARGE_PICTURES if large else MOST_PICTURES)
+    return min(recipe.batch, LARGE_IMAGES if large else MOST_IMAGES)
 
 
 def falling_loss(detector: Detector, layout: Layout, recipe: Recipe, room: Path, device: str) -> str:
@@ -38,7 +38,7 @@ def falling_loss(detector: Detector, layout: Layout, recipe: Recipe, room: Path,
         return Flag("not tried: the recipe trains nothing")
     losses = _losses(detector, layout, recipe, room, device)
     first, best = losses[0], min(losses[1:], default=math.inf)
-    told = f"from {first:.3g} to {losses[-1]:.3g} in {len(losses)} steps on {pictures(recipe)} pictures"
+    told = f"from {first:.3g} to {losses[-1]:.3g} in {len(losses)} steps on {images(recipe)} pictures"
     if _fallen(losses):
         return f"the loss falls {told}"
     if len(losses) < MOST_STEPS and best < first:
@@ -81,7 +81,7 @@ def steps_on_one_batch(recipe: Recipe) -> Recipe:
 
     Made without validation, which would ask for words that belong together.
     """
-    size = pictures(recipe)
+    size = images(recipe)
     changes = {
         "epochs": MOST_STEPS,
         "budget": None,

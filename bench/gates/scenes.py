@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.boxes import Boxes, xyxy_to_xywh
-from bench.data_words import DataConfig
+from bench.data_config import DataConfig
 from bench.datasets import prepare
 from bench.layout import CATEGORY_OFFSET, Layout, SplitName
 
@@ -112,10 +112,10 @@ def _draw(scene: Scene) -> Image.Image:
     else:
         for box, label in zip(scene.boxes_xyxy.round().astype(int), scene.labels, strict=True):
             pixels[box[1] : box[3], box[0] : box[2]] = np.random.default_rng(int(label)).integers(0, 256, 3)
-    picture = Image.fromarray(pixels)
+    drawn = Image.fromarray(pixels)
     if scene.turned:  # viewers turn it back
-        picture = picture.transpose(Image.Transpose.ROTATE_90)
-    return picture.convert("L") if scene.grey else picture
+        drawn = drawn.transpose(Image.Transpose.ROTATE_90)
+    return drawn.convert("L") if scene.grey else drawn
 
 
 def _words(scene: Scene) -> dict[str, Any]:

@@ -39,19 +39,19 @@ def _cells_near(path: Path) -> str:
     return "give RUN/CELL; bench run makes a RUN"
 
 
-def find_pictures(asked: Sequence[str], *, besides: Path) -> list[Path]:
+def find_images(asked: Sequence[str], *, besides: Path) -> list[Path]:
     """Files as they are, pictures below folders, what patterns match (`**` too); each once, in that order.
 
     Left out is what lies below the folder `besides`: results of an earlier call.
     Raises DataError for a word that leads to no picture.
     """
     found: dict[Path, Path] = {}
-    for word in asked:
-        mine = [path for path in _pictures_of(word) if besides.resolve() not in path.resolve().parents]
+    for setting in asked:
+        mine = [path for path in _images_of(setting) if besides.resolve() not in path.resolve().parents]
         if not mine:
             raise DataError(
                 "no picture there",
-                file=word,
+                file=setting,
                 hint="give files, folders with pictures, or a pattern in quotes",
             )
         for path in mine:
@@ -59,16 +59,16 @@ def find_pictures(asked: Sequence[str], *, besides: Path) -> list[Path]:
     return list(found.values())
 
 
-def _pictures_of(word: str) -> list[Path]:
-    path = Path(word).expanduser()
+def _images_of(setting: str) -> list[Path]:
+    path = Path(setting).expanduser()
     if path.is_file():
         return [path]
     if path.is_dir():
-        return _only_pictures(path.rglob("*"))
-    return _only_pictures(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        return _only_images(path.rglob("*"))
+    return _only_images(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
 
 
-def _only_pictures(paths: Iterable[Path]) -> list[Path]:
+def _only_images(paths: Iterable[Path]) -> list[Path]:
     return sorted(
         path
         for path in paths

@@ -24,13 +24,13 @@ _PAD = 2
 """Pixels around a name."""
 
 
-def draw(picture: Image.Image, found: Detections, classes: Sequence[str]) -> Image.Image:
-    """A copy of the upright RGB `picture` with every detection; the best ones lie on top.
+def draw(image: Image.Image, found: Detections, classes: Sequence[str]) -> Image.Image:
+    """A copy of the upright RGB `image` with every detection; the best ones lie on top.
 
     The copy of a small picture is larger by a whole factor.
     """
-    zoom = max(1, math.ceil(LEAST_SIDE / max(picture.size)))
-    copy = picture.resize((picture.width * zoom, picture.height * zoom)) if zoom > 1 else picture.copy()
+    zoom = max(1, math.ceil(LEAST_SIDE / max(image.size)))
+    copy = image.resize((image.width * zoom, image.height * zoom)) if zoom > 1 else image.copy()
     line = max(2, round(max(copy.size) * _LINE_SHARE))
     font = _font(max(_LEAST_TEXT, round(max(copy.size) * _TEXT_SHARE)))
     pen = ImageDraw.Draw(copy)

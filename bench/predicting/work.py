@@ -20,7 +20,7 @@ from bench import files, registry
 from bench.boxes import xyxy_to_xywh
 from bench.cell import device as devices
 from bench.cell.spec import CellSpec
-from bench.datasets.pictures import inspect, quiet, upright_rgb
+from bench.datasets.image_files import inspect, quiet, upright_rgb
 from bench.detector import Detections, Detector
 from bench.errors import RunError
 from bench.layout import CATEGORY_OFFSET
@@ -41,7 +41,7 @@ class Outcome:
 
     folder: Path
     score_threshold: float
-    pictures: int
+    images: int
     """That could be read."""
     detections: int
     empty: int
@@ -61,13 +61,13 @@ class _Readable:
 
 def predict(
     cell: CellFolder,
-    pictures: Sequence[Path],
+    images: Sequence[Path],
     folder: Path,
     *,
     score: float | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Outcome:
-    """Draw and write what the cell's checkpoint finds in `pictures`, at least as sure as `score`.
+    """Draw and write what the cell's checkpoint finds in `images`, at least as sure as `score`.
 
     Args:
         cell: one with a checkpoint.
@@ -83,24 +83,24 @@ def predict(
     threshold = _threshold(cell, record) if score is None else score
     classes = _classes(cell, record)
     detector = _detector(cell, record)
-    names = _names(pictures)
+    names = _names(images)
     rows: list[dict[str, Any]] = []
     unreadable: list[tuple[Path, str]] = []
     empty = 0
     with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for begin in range(0, len(pictures), TOGETHER):
-            some = pictures[begin : begin + TOGETHER]
+        for begin in range(0, len(images), TOGETHER):
+            some = images[begin : begin + TOGETHER]
             for readable, found in _found(detector, some, unreadable):
                 kept = _at_least(found, threshold)
                 number = names[readable.path]
                 _save(draw(readable.image, kept, classes), folder / number.drawn)
                 rows += [_row(readable.path, number.image_id, *one, classes) for one in _each(kept)]
                 empty += not len(kept.scores)
-            tell(begin + len(some), len(pictures))
+            tell(begin + len(some), len(images))
         files.write_json(folder / "detections.json", rows)
         files.write_text(folder / "detections.csv", _table(rows))
-    return Outcome(folder, threshold, len(pictures) - len(unreadable), len(rows), empty, tuple(unreadable))
+    return Outcome(folder, threshold, len(images) - len(unreadable), len(rows), empty, tuple(unreadable))
 
 
 def _threshold(cell: CellFolder, record: CellRecord | None) -> float:
@@ -137,11 +137,11 @@ class _Name:
     drawn: str
 
 
-def _names(pictures: Sequence[Path]) -> dict[Path, _Name]:
+def _names(images: Sequence[Path]) -> dict[Path, _Name]:
     """A number from 1 for each, and a file name that no other has, whatever folders they come from."""
     taken: set[str] = set()
     names: dict[Path, _Name] = {}
-    for number, path in enumerate(pictures, start=1):
+    for number, path in enumerate(images, start=1):
         suffix = ".jpg" if path.suffix.lower() in (".jpg", ".jpeg") else ".png"
         drawn, copy = path.stem + suffix, 1
         while drawn.lower() in taken:
@@ -153,12 +153,12 @@ def _names(pictures: Sequence[Path]) -> dict[Path, _Name]:
 
 
 def _found(
-    detector: Detector, pictures: Sequence[Path], unreadable: list[tuple[Path, str]]
+    detector: Detector, images: Sequence[Path], unreadable: list[tuple[Path, str]]
 ) -> Iterator[tuple[_Readable, Detections]]:
     """Of those that can be read; the others join `unreadable`."""
     with tempfile.TemporaryDirectory(prefix="bench-predict-") as folder:
         readable = []
-        for number, path in enumerate(pictures):
+        for number, path in enumerate(images):
             try:
                 readable.append(_read(path, Path(folder) / f"{number}.png"))
             except _UnreadableError as error:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from bench import registry
 from bench.config import BenchConfig
-from bench.detector import Checking, Plan
+from bench.detector import ChecksPlan, Plan
 from bench.errors import BenchError, RecipeError
 from bench.frequencies import class_weights
 from bench.layout import Example, Layout
@@ -20,7 +20,7 @@ def check_data(config: BenchConfig, plans: Iterable[tuple[str, Plan]], layout: L
     counts = layout.class_counts("train")
     train = layout.examples("train")
     final = config.final == "train+val"
-    pictures = train + layout.examples("val") if final else train
+    images = train + layout.examples("val") if final else train
     device = first_device(config)
     problems: dict[str, BenchError] = {}
     for model, plan in plans:
@@ -31,17 +31,17 @@ def check_data(config: BenchConfig, plans: Iterable[tuple[str, Plan]], layout: L
                 _check_format(plan.recipe, device)
             elif final:
                 raise _nothing_to_train()
-            _ask_family(plan, layout.classes, pictures, device)
+            _ask_family(plan, layout.classes, images, device)
         except BenchError as error:
             problems.setdefault(model, type(error)(f"model {model}: {error}"))
     if problems:
         raise refusal(list(problems.values()))
 
 
-def _ask_family(plan: Plan, classes: Sequence[str], pictures: Sequence[Example], device: str) -> None:
+def _ask_family(plan: Plan, classes: Sequence[str], images: Sequence[Example], device: str) -> None:
     family = registry.family(plan.family)
-    if isinstance(family, Checking):
-        family.check(plan, classes=classes, pictures=pictures, device=device)
+    if isinstance(family, ChecksPlan):
+        family.check(plan, classes=classes, images=images, device=device)
 
 
 def _check_step(recipe: Recipe, train: int) -> None:

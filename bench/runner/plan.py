@@ -59,11 +59,11 @@ def _count_gpus() -> int:
     """Asked of another process: torch takes seconds and hundreds of MiB, and the runner needs none of it."""
     code = "from bench.cell.device import count_gpus; print(count_gpus())"
     asked = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
-    words = asked.stdout.split()
-    if asked.returncode or not words:
+    settings = asked.stdout.split()
+    if asked.returncode or not settings:
         last = (asked.stderr.strip().splitlines() or ["(no words)"])[-1]
         raise ConfigError(f"torch can't be asked for GPUs: {last}", record="device", hint="see bench doctor")
-    return int(words[-1])
+    return int(settings[-1])
 
 
 def plan_model(model: ModelConfig, config: BenchConfig) -> Plan:
@@ -100,7 +100,7 @@ def _shared(plan: Plan, device: str) -> Plan:
     check_shares(plan.recipe, devices)
     size = plan.recipe.batch
     entry = LedgerEntry(
-        word="batch_size",
+        setting="batch_size",
         asked=str(size),
         used=f"{size // devices} on each of {devices} devices",
         why="device names several; what batch norm learns from is the share of one",

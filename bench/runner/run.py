@@ -14,7 +14,7 @@ from bench.runner.begin import begin
 from bench.runner.checks import check_data
 from bench.runner.launch import Event, launch
 from bench.runner.plan import plan_cells
-from bench.store import CellFolder, RunFolder
+from bench.store import CellFolder, RunFolder, RunInfo
 
 
 class Watcher(Protocol):
@@ -76,6 +76,7 @@ def resume(run: RunFolder, watcher: Watcher) -> Outcome:
     Raises:
         RunError: somebody else works on the run, its config was changed, or its data or pictures are gone.
     """
+    _check_version(run)
     _check_config(run)
     layout = Path(run.info().layout)
     if not (layout / "manifest.json").is_file():
@@ -84,8 +85,19 @@ def resume(run: RunFolder, watcher: Watcher) -> Outcome:
             file=layout,
             hint=f"begin anew: bench run -c {run.config_path}",
         )
-    _check_pictures(Layout.open(layout))
+    _check_images(Layout.open(layout))
     return _finish(run, watcher)
+
+
+def _check_version(run: RunFolder) -> None:
+    """The plans of an older version's cells are in its own terms: they can be read, but not trained on."""
+    info = run.info()
+    if info.version < RunInfo.model_fields["version"].default and len(run.records()) < len(info.cells):
+        raise RunError(
+            f"was begun by bench {info.provenance.bench} with other names of settings, and is not finished",
+            file=run.info_path,
+            hint="begin a new run; `bench report` still shows what is done",
+        )
 
 
 def _check_config(run: RunFolder) -> None:
@@ -102,7 +114,7 @@ def _check_config(run: RunFolder) -> None:
         )
 
 
-def _check_pictures(layout: Layout) -> None:
+def _check_images(layout: Layout) -> None:
     """Pictures of a layout are links where the original could stay: it may have been moved since."""
     for split in SPLITS:
         for example in layout.examples(split):

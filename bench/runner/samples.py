@@ -21,8 +21,8 @@ def keep_samples(layout: Layout, run: RunFolder) -> list[Sample]:
     samples = []
     for number, example in enumerate(chosen):
         name = f"{number:02d}.jpg"
-        with Image.open(example.path) as picture:
-            shrunk = picture.convert("RGB")
+        with Image.open(example.path) as image:
+            shrunk = image.convert("RGB")
         shrunk.thumbnail((SAMPLE_SIDE, SAMPLE_SIDE))
         with files.writing(run.samples_dir / name):
             shrunk.save(run.samples_dir / name, quality=88)
@@ -32,7 +32,7 @@ def keep_samples(layout: Layout, run: RunFolder) -> list[Sample]:
                 file_name=example.path.name,
                 size_wh=example.size_wh,
                 scale=shrunk.width / example.size_wh[0],
-                picture=name,
+                image=name,
             )
         )
     content = [json.loads(sample.model_dump_json()) for sample in samples]

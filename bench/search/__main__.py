@@ -14,10 +14,10 @@ sys.path[:] = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))
 
 from bench.config import read_config  # noqa: E402
 from bench.errors import BenchError  # noqa: E402
-from bench.search.crew import FAILED, URL, tell  # noqa: E402
 from bench.search.folder import SearchFolder  # noqa: E402
 from bench.search.plan import plan_search  # noqa: E402
 from bench.search.worker import work  # noqa: E402
+from bench.search.workers import FAILED, URL, tell  # noqa: E402
 
 
 def main() -> int:

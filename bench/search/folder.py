@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench import files
+from bench import earlier, files
 from bench.errors import RunError
 from bench.records import Provenance
 from bench.search_records import SearchRecord
@@ -77,7 +77,7 @@ class SearchFolder:
     def info(self) -> SearchInfo:
         """Raises RunError for another version's."""
         try:
-            return SearchInfo.model_validate_json(self.info_path.read_bytes())
+            return earlier.read(SearchInfo, self.info_path.read_bytes())
         except ValidationError as error:
             raise RunError(
                 f"is no search of this version: {error.errors()[0]['msg']}", file=self.info_path

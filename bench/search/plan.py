@@ -17,7 +17,7 @@ from bench.runner.plan import plan_cells, plan_model
 from bench.search.setting import Batch, checked, final_config, model_of, own_setting
 from bench.search.space import Setting, Space, space_of
 from bench.search.study import check_identity, open_study
-from bench.search_words import SearchWords
+from bench.search_config import SearchConfig
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Planned:
     """A search with nothing left open; by model's name."""
 
     config: BenchConfig
-    words: SearchWords
+    words: SearchConfig
     spaces: Mapping[str, Space]
     plans: Mapping[str, Plan]
     """Of the config as it stands."""
@@ -55,7 +55,7 @@ class Planned:
 
 def plan_search(config: BenchConfig) -> Planned:
     """Every model's space and plan. Raises BenchError for what can't be planned."""
-    words = config.search or SearchWords()
+    words = config.search or SearchConfig()
     config = config.model_copy(update={"search": words})
     plans = {cell.model: cell.plan for cell in plan_cells(config)}
     spaces = {name: space_of(name, words.parameters, list(plans)) for name in plans}

@@ -14,7 +14,6 @@ from bench.provenance import provenance
 from bench.runner import run as running
 from bench.runner.begin import data_key, new_folder, resolved_yaml
 from bench.runner.launch import Event
-from bench.search.crew import work_together
 from bench.search.final import train_again, write_best
 from bench.search.folder import SearchFolder, SearchInfo
 from bench.search.plan import Planned, check_data, check_space, check_studies, open_studies, plan_search
@@ -22,6 +21,7 @@ from bench.search.storage import open_storage, reachable, shown
 from bench.search.study import counted, recover
 from bench.search.summary import search_record
 from bench.search.worker import work
+from bench.search.workers import run_workers
 from bench.search_records import SearchRecord
 
 HEAD = "# The resolved config of this search. `bench search -c` on this file repeats it.\n"
@@ -134,7 +134,7 @@ def _search(
 
         record()
         if asked.workers > 1:
-            work_together(folder, url, asked.workers, hear)
+            run_workers(folder, url, asked.workers, hear)
         else:
             work(folder, planned, url, hear)
         found = write_best(folder, planned, studies)

@@ -8,7 +8,7 @@ from bench.config import BenchConfig, ModelConfig, check
 from bench.config_problems import guess
 from bench.detector import Plan
 from bench.errors import BenchError, ConfigError
-from bench.loss import CLASSIFICATION_WORDS
+from bench.loss import CLASSIFICATION_SETTINGS
 from bench.runner.plan import plan_model
 from bench.search.space import Setting, Space
 
@@ -52,7 +52,7 @@ def model_entry(
     """That model as bench.yaml would have it."""
     entry = model_of(config, name).model_dump(mode="json")
     if CHOICE in setting:
-        entry["loss"] = {word: v for word, v in entry["loss"].items() if word not in CLASSIFICATION_WORDS}
+        entry["loss"] = {word: v for word, v in entry["loss"].items() if word not in CLASSIFICATION_SETTINGS}
     for word, value in setting.items():
         section, _, rest = word.partition(".")
         if section in SECTIONS and rest and "." not in rest:

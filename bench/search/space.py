@@ -12,7 +12,7 @@ import optuna
 from bench import registry
 from bench.config_problems import guess
 from bench.errors import ConfigError
-from bench.search_words import IMPLIED, Choice, Parameter
+from bench.search_config import IMPLIED, Choice, Parameter
 
 Setting = dict[str, Any]
 """Dotted word -> value, for the words that have a meaning together."""

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from bench.errors import ConfigError
 from bench.search.storage import RETRY_OF, give_out_again, quiet
-from bench.search_words import LEAST, SearchWords
+from bench.search_config import LEAST, SearchConfig
 
 IDENTITY = "bench"
 """User attribute of a study: what it searches over, on what; equal for all that work on it."""
@@ -74,7 +74,7 @@ class Drawn(BaseSampler):
             )
 
 
-def pruner(words: SearchWords, epochs: int | None) -> BasePruner:
+def pruner(words: SearchConfig, epochs: int | None) -> BasePruner:
     """What ends a poor trial; `epochs` is a training's length, None where that is no number of epochs."""
     if words.pruning == "median":
         return MedianPruner(
@@ -93,7 +93,7 @@ def directions(objectives: Sequence[str]) -> list[StudyDirection]:
 def open_study(
     storage: RDBStorage,
     name: str,
-    words: SearchWords,
+    words: SearchConfig,
     *,
     identity: Mapping[str, Any],
     first: Mapping[str, Any],

@@ -19,7 +19,7 @@ from bench.search.folder import SearchFolder, SearchInfo
 from bench.search.setting import Batch, plan_setting
 from bench.search.space import Setting, Space
 from bench.search.study import CURVE, RAN, REASON, SURPLUS, is_surplus
-from bench.search_words import COSTS, SearchWords
+from bench.search_config import COSTS, SearchConfig
 from bench.store import CellFolder
 
 Hear = Callable[[Event], None]
@@ -44,7 +44,7 @@ class TrialRun:
         self._folder = folder
         self._info: SearchInfo = folder.info()
         self._config = config
-        self._words: SearchWords = config.search
+        self._words: SearchConfig = config.search
         self._model = model
         self._space = space
         self._hear = hear

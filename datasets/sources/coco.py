@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data_words import DataConfig
+from bench.data_config import DataConfig
 from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images, Source
 from bench.datasets.findings import Finding
 from bench.datasets.problems import Problems
@@ -32,8 +32,8 @@ def read(config: DataConfig, workroom: Path, *, format_name: str = "coco") -> So
     problems = Problems()
     parts = [coco_json.parse(path, split, problems) for split, path in jsons]
     problems.raise_if_any()
-    pictures = None if config.images is None else folders.existing(root / config.images)
-    bases = [pictures or _base(root, part) for part in parts]
+    image_files = None if config.images is None else folders.existing(root / config.images)
+    bases = [image_files or _base(root, part) for part in parts]
     source = _join(parts, bases, root)
     account = {
         "format": format_name,
@@ -54,7 +54,9 @@ def find(root: Path) -> list[tuple[SplitName | None, Path]]:
                     "annotations_{}.json", "{}.json", "{}/annotations.json"):  # fmt: skip
         found: list[tuple[SplitName | None, Path]] = []
         for split in SPLITS:
-            hits = [hit for word in SPLIT_WORDS[split] for hit in sorted(root.glob(pattern.format(word)))]
+            hits = [
+                hit for setting in SPLIT_WORDS[split] for hit in sorted(root.glob(pattern.format(setting)))
+            ]
             found += [(split, hits[0])] if hits else []
         if found:
             return found
@@ -85,9 +87,9 @@ def _given(config: DataConfig, root: Path) -> list[tuple[SplitName | None, Path]
 
 def _base(root: Path, part: coco_json.CocoFile) -> Path:
     """The folder that the names start from: of the usual ones, that with most of the pictures probed."""
-    words = SPLIT_WORDS[part.split] if part.split else ()
+    settings = SPLIT_WORDS[part.split] if part.split else ()
     candidates = [root, part.path.parent, root / "images", root / "data"]
-    candidates += [folder / word for word in words for folder in (root / "images", root)]
+    candidates += [folder / setting for setting in settings for folder in (root / "images", root)]
     if part.split:
         candidates += [root / "images" / part.path.stem, root / part.path.stem.removeprefix("instances_")]
     probe = part.spelt[:: max(1, len(part.spelt) // 50)]

@@ -39,7 +39,7 @@ def parse(path: Path, split: SplitName | None, problems: Problems) -> CocoFile:
         tree, digest = _load(path)
         reader = Reader(path, problems)
         reader.categories(tree["categories"])
-        reader.pictures(tree["images"])
+        reader.images(tree["images"])
         boxes = reader.annotations(tree["annotations"])
     return CocoFile(
         path=path,

@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from bench.boxes import xywh_to_xyxy
-from bench.datasets import names as picture_names
+from bench.datasets import names as image_names
 from bench.datasets.dataset import BoxTable
 from bench.datasets.findings import Finding
 from bench.datasets.problems import Problems
@@ -39,8 +39,8 @@ class Reader:
     def _bad(self, record: str, message: str, value: object = None, hint: str | None = None) -> None:
         self.problems.add(message, file=self.path, record=record, value=_short(value), hint=hint)
 
-    def _find(self, kind: str, picture: str, record: str = "", detail: str = "") -> None:
-        self.findings.append(Finding(kind, picture, record, detail))
+    def _find(self, kind: str, image_file: str, record: str = "", detail: str = "") -> None:
+        self.findings.append(Finding(kind, image_file, record, detail))
 
     def categories(self, rows: list[Any]) -> None:
         """Classes in the order of their ids; two categories of one name are one class."""
@@ -51,7 +51,7 @@ class Reader:
                 self._bad(record, "has no id", row)
             elif not isinstance(row.get("name"), str) or not row["name"].strip():
                 self._bad(record, "has no name", row.get("name"))
-            elif not picture_names.is_text(row["name"]):
+            elif not image_names.is_text(row["name"]):
                 self._bad(record, "the name is no Unicode text: half of a surrogate pair", row["name"])
             elif row["id"] in named:
                 self._bad(record, "has the id of an earlier category", row["id"])
@@ -63,7 +63,7 @@ class Reader:
         index = {name: label for label, name in enumerate(self.classes)}
         self._label_of = {key: index[name] for key, name in named.items()}
 
-    def pictures(self, rows: list[Any]) -> None:
+    def images(self, rows: list[Any]) -> None:
         """File names and sizes; pictures that share an id and not a file are set aside with their boxes."""
         named: list[tuple[Any, str, tuple[int, int]]] = []
         for number, row in enumerate(rows):
@@ -74,14 +74,14 @@ class Reader:
                 self._bad(record, "has no file_name", row.get("file_name"))
             else:
                 try:
-                    named.append((row["id"], picture_names.clean(row["file_name"]), self._size(row, record)))
+                    named.append((row["id"], image_names.clean(row["file_name"]), self._size(row, record)))
                 except ValueError as error:
                     hint = "file names are relative to `data.images`"
                     self._bad(record, f"the file_name {error}", row["file_name"], hint)
         first = {key: spelt for key, spelt, _ in reversed(named)}
         self._ambiguous = {key for key, spelt, _ in named if first[key] != spelt}
         for key, spelt, size in named:
-            name = picture_names.composed(spelt)
+            name = image_names.composed(spelt)
             if key in self._ambiguous:
                 self._find("ambiguous_picture", name, detail=f"shares the id {key} with another")
             elif key in self._row_of:
@@ -136,12 +136,12 @@ class Reader:
         if not isinstance(row, dict):
             self._bad(f"annotations[{number}]", "is no annotation", row)
             return None
-        key, picture, category, bbox = (
+        key, image_file, category, bbox = (
             row.get("id"), row.get("image_id"), row.get("category_id"), row.get("bbox")
         )  # fmt: skip
         record = f"annotation {key}" if _is_id(key) else f"annotations[{number}]"
-        if not _is_id(picture):
-            self._bad(record, "has no image_id", picture)
+        if not _is_id(image_file):
+            self._bad(record, "has no image_id", image_file)
             return None
         if not _is_id(category) or category not in self._label_of:
             known = ", ".join(str(key) for key in list(self._label_of)[:10])
@@ -151,18 +151,18 @@ class Reader:
         bbox_xywh = self._from_polygon(row, record) if traced else bbox
         if bbox_xywh is None:
             return None
-        if picture not in self._row_of:
-            kind = "ambiguous_picture" if picture in self._ambiguous else "orphan_annotation"
-            self._find(kind, f"image_id {picture}", record, "dropped")
+        if image_file not in self._row_of:
+            kind = "ambiguous_picture" if image_file in self._ambiguous else "orphan_annotation"
+            self._find(kind, f"image_id {image_file}", record, "dropped")
             return None
-        name = self.names[self._row_of[picture]]
+        name = self.names[self._row_of[image_file]]
         if traced:
             self._find("polygon", name, record)
-        if _is_id(key) and self._is_copy(key, (picture, category, tuple(bbox_xywh)), name, record):
+        if _is_id(key) and self._is_copy(key, (image_file, category, tuple(bbox_xywh)), name, record):
             return None
         box_record = key if isinstance(key, int) and abs(key) < _INT64 else number
         return (
-            self._row_of[picture],
+            self._row_of[image_file],
             self._label_of[category],
             bbox_xywh,
             bool(row.get("iscrowd")),
@@ -202,7 +202,7 @@ def _short(value: object) -> object:
 
 def _is_id(value: object) -> bool:
     if isinstance(value, str):
-        return picture_names.is_text(value)
+        return image_names.is_text(value)
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.datasets.names import is_text
 from bench.errors import DataError
 
-PICTURE_SUFFIXES = frozenset(
+IMAGE_SUFFIXES = frozenset(
     {
         ".jpg",
         ".jpeg",
@@ -91,7 +91,7 @@ def found(base: Path, names: Sequence[str]) -> list[str | None]:
     return spelt
 
 
-def pictures(folder: Path) -> list[str]:
+def images(folder: Path) -> list[str]:
     """Names of all pictures in and below `folder`, relative, posix, sorted.
 
     Raises DataError for a name that no json can hold.
@@ -109,7 +109,7 @@ def pictures(folder: Path) -> list[str]:
         found += [
             prefix + name
             for name in files
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES  # noqa: PTH122 -- 100,000 times
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 -- 100,000 times
         ]
     odd = next((name for name in found if not is_text(name)), None)
     if odd is not None:

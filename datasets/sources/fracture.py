@@ -6,7 +6,7 @@ The published split leaks: copies of one X-ray, told by the stem before `.rf.`, 
 
 from pathlib import Path
 
-from bench.data_words import DataConfig
+from bench.data_config import DataConfig
 from bench.datasets.dataset import Source
 from bench.datasets.sources import yolo
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import files
-from bench.data_words import DataConfig, SyntheticConfig
+from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images, Source
 from bench.datasets.sources import scenes
 
@@ -19,9 +19,9 @@ DRAWING = 1
 def read(config: DataConfig, workroom: Path) -> Source:
     """Draw `config.synthetic` below `workroom`, or take the pictures that already stand there."""
     options = config.synthetic
-    drawn = [scenes.draw(options.seed, index, options.size) for index in range(options.pictures)]
-    names = [f"{index:06d}.png" for index in range(options.pictures)]
-    folder = workroom / f"synthetic-{DRAWING}-{options.pictures}x{options.size}-seed{options.seed}"
+    drawn = [scenes.draw(options.seed, index, options.size) for index in range(options.images)]
+    names = [f"{index:06d}.png" for index in range(options.images)]
+    folder = workroom / f"synthetic-{DRAWING}-{options.images}x{options.size}-seed{options.seed}"
     if not folder.is_dir():
         _write(folder, names, drawn)
     return Source(
@@ -30,11 +30,11 @@ def read(config: DataConfig, workroom: Path) -> Source:
             images=Images.of(
                 names=names,
                 paths=[str(folder / name) for name in names],
-                sizes_wh=[(options.size, options.size)] * options.pictures,
-                splits=[NO_SPLIT] * options.pictures,
+                sizes_wh=[(options.size, options.size)] * options.images,
+                splits=[NO_SPLIT] * options.images,
             ),
             boxes=BoxTable.of(
-                image=np.repeat(np.arange(options.pictures), [len(scene.labels) for scene in drawn]),
+                image=np.repeat(np.arange(options.images), [len(scene.labels) for scene in drawn]),
                 label=np.concatenate([scene.labels for scene in drawn]),
                 xyxy=np.concatenate([scene.boxes_xyxy for scene in drawn]),
             ),

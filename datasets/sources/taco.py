@@ -8,7 +8,7 @@ classes to seven.
 from dataclasses import replace
 from pathlib import Path
 
-from bench.data_words import DataConfig
+from bench.data_config import DataConfig
 from bench.datasets.dataset import Source
 from bench.datasets.sources import coco, folders
 

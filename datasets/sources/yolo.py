@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data_words import DataConfig
+from bench.data_config import DataConfig
 from bench.datasets.dataset import BoxTable, Dataset, Images, Source
 from bench.datasets.findings import Finding
 from bench.datasets.problems import Problems
@@ -24,7 +24,7 @@ def read(config: DataConfig, workroom: Path, *, format_name: str = "yolo") -> So
     given = config.annotations if isinstance(config.annotations, Path) else None
     entry = yolo_yaml.parse(root / given if given else yolo_yaml.find(root))
     findings: list[Finding] = []
-    names, paths, splits = _pictures(entry, findings)
+    names, paths, splits = _images(entry, findings)
     if not names:
         raise DataError("the dataset has no picture", file=entry.path, value=_places(entry))
     labels = _Labels(entry.classes)
@@ -58,14 +58,14 @@ def read(config: DataConfig, workroom: Path, *, format_name: str = "yolo") -> So
     )
 
 
-def _pictures(entry: yolo_yaml.Entry, findings: list[Finding]) -> tuple[list[str], list[str], list[int]]:
+def _images(entry: yolo_yaml.Entry, findings: list[Finding]) -> tuple[list[str], list[str], list[int]]:
     """Names, paths and splits, each picture once: the split that judges keeps one that stands in two."""
     names: list[str] = []
     paths: list[str] = []
     splits: list[int] = []
     split_of: dict[str, int] = {}
     for number in reversed(range(len(SPLITS))):
-        for path in entry.pictures(SPLITS[number], findings):
+        for path in entry.images(SPLITS[number], findings):
             name = _name(path, entry.root)
             if path in split_of:
                 there = SPLITS[split_of[path]]
@@ -102,10 +102,10 @@ class _Labels:
         self._image: list[int] = []
         self._rows: list[yolo_rows.Row] = []
 
-    def read(self, row: int, name: str, picture: str) -> None:
+    def read(self, row: int, name: str, image: str) -> None:
         """Take in the labels of one picture, if it has any."""
-        path = yolo_rows.label_path(picture)
-        content = yolo_rows.content_of(path, picture)
+        path = yolo_rows.label_path(image)
+        content = yolo_rows.content_of(path, image)
         if content is None:
             return
         self.files += 1

@@ -18,17 +18,17 @@ class Row(NamedTuple):
     points: int  # of the polygon that the box was computed from; 0 for a box
 
 
-def label_path(picture: str) -> str:
+def label_path(image: str) -> str:
     """Where a picture's labels belong: its last folder `images` turned to `labels`, as in ultralytics."""
-    head, middle, tail = picture.rpartition("/images/")
-    base = f"{head}/labels/{tail}" if middle else picture
+    head, middle, tail = image.rpartition("/images/")
+    base = f"{head}/labels/{tail}" if middle else image
     stem, dot, suffix = base.rpartition(".")
     return f"{stem if dot and '/' not in suffix else base}.txt"
 
 
-def content_of(path: str, picture: str) -> bytes | None:
+def content_of(path: str, image: str) -> bytes | None:
     """The label file's bytes, from its own place or beside the picture; None where there is neither."""
-    for candidate in (path, picture.rpartition(".")[0] + ".txt"):
+    for candidate in (path, image.rpartition(".")[0] + ".txt"):
         try:
             with open(candidate, "rb") as file:  # noqa: PTH123 -- 100,000 times
                 return file.read()
@@ -46,21 +46,21 @@ def parse(content: bytes, path: str, classes: int, problems: Problems) -> list[R
         return []
     rows = []
     for number, line in enumerate(text.splitlines(), start=1):
-        words = line.split()
-        if not words:
+        settings = line.split()
+        if not settings:
             continue
         try:
-            rows.append(_row(number, words, classes))
+            rows.append(_row(number, settings, classes))
         except ValueError as error:
             message, _, hint = str(error).partition("|")
             problems.add(message, file=path, record=f"line {number}", value=_short(line), hint=hint or None)
     return rows
 
 
-def _row(number: int, words: list[str], classes: int) -> Row:
+def _row(number: int, settings: list[str], classes: int) -> Row:
     """Raises ValueError: message, and after a bar the mend."""
     try:
-        values = [float(word) for word in words]
+        values = [float(setting) for setting in settings]
     except ValueError:
         raise ValueError("holds something that is no number") from None
     label, shares = values[0], values[1:]

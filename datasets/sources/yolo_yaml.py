@@ -36,12 +36,12 @@ class Entry:
     absent: dict[str, str]  # what the file lists and nobody has: split -> place
     licences: list[str]
 
-    def pictures(self, split: SplitName, findings: list[Finding]) -> list[str]:
+    def images(self, split: SplitName, findings: list[Finding]) -> list[str]:
         """Absolute paths of a split's pictures; what a list names and is not there is a finding."""
         found: list[str] = []
         for place in self.places.get(split, []):
             if place.is_dir():
-                found += [f"{place}/{name}" for name in folders.pictures(place)]
+                found += [f"{place}/{name}" for name in folders.images(place)]
             else:
                 found += _listed(place, self.root, findings)
         return found

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from bench import earlier
 from bench.errors import RunError
 from bench.records import CellRecord
 from bench.search_records import SearchRecord, StudyRecord
@@ -40,7 +41,7 @@ def read_search(root: Path) -> Search:
     """Raises RunError where `root` is no search, or its files are broken or of another version."""
     path = root / SEARCH_JSON
     try:
-        record = SearchRecord.model_validate_json(path.read_bytes())
+        record = earlier.read(SearchRecord, path.read_bytes())
     except FileNotFoundError:
         raise RunError(
             "is no search folder: it has no search.json", file=root, hint="bench search makes one"

@@ -15,7 +15,7 @@ from bench.reports.search.trials import BEST, SERIES, STANDARD, ended, lower_is_
 from bench.reports.search.verdict import Final, finals, headline
 from bench.reports.stored import read_json
 from bench.reports.training import plain
-from bench.reports.verdict import FEW_PICTURES
+from bench.reports.verdict import FEW_IMAGES
 
 FEW_SEEDS = 3
 """Below this a t-interval says hardly anything."""
@@ -99,8 +99,8 @@ def _cautions(search: Search, found: list[Final]) -> list[str]:
             f"The {len(paired)} intervals hold one by one, at 95 % each: of many such comparisons one in "
             "twenty would seem to differ by chance alone."
         )
-    tests = [cell.test.pictures for cell in search.records if cell.test]
-    if tests and max(tests) < FEW_PICTURES:
+    tests = [cell.test.images for cell in search.records if cell.test]
+    if tests and max(tests) < FEW_IMAGES:
         told.append(
             f"The test split has only {wording.count(max(tests), 'picture')}: which pictures fell into it "
             "is a chance that more seeds don't cover."

@@ -7,8 +7,8 @@ from bench.reports import wording
 from bench.reports.palette import Tone, tone
 from bench.reports.search.verdict import setting_text
 from bench.reports.training import plain
+from bench.search_config import COSTS, LEAST
 from bench.search_records import SearchRecord, StudyRecord, TrialRecord
-from bench.search_words import COSTS, LEAST
 
 
 @dataclass(frozen=True)

@@ -49,21 +49,19 @@ def _write_split(root: Path, split: str, count: int, random: np.random.Generator
     images, annotations = [], []
     for image_id in range(1, count + 1):
         width, height = (int(side) for side in random.integers(60, 100, size=2))
-        picture = Image.new("RGB", (width, height), (128, 128, 128))
+        image = Image.new("RGB", (width, height), (128, 128, 128))
         rows = []
         for _ in range(0 if image_id % 6 == 0 else int(random.integers(1, 3))):
             label = int(random.integers(2))
             w, h = (int(side) for side in random.integers(18, 40, size=2))
             x, y = int(random.integers(0, width - w)), int(random.integers(0, height - h))
-            ImageDraw.Draw(picture).rectangle(
-                (x, y, x + w - 1, y + h - 1), fill=list(COLOURS.values())[label]
-            )
+            ImageDraw.Draw(image).rectangle((x, y, x + w - 1, y + h - 1), fill=list(COLOURS.values())[label])
             rows.append((label, x, y, w, h))
             annotations.append(_annotation(annotations, image_id, rows[-1]))
         if split == "train" and image_id == 1:  # in the json alone: a txt can't say crowd
             annotations.append({**_annotation(annotations, image_id, (0, 0, 0, width, height)), "iscrowd": 1})
         name = f"scene {image_id}.png"
-        (picture.convert("L") if image_id % 4 == 0 else picture).save(root / "images" / split / name)
+        (image.convert("L") if image_id % 4 == 0 else image).save(root / "images" / split / name)
         images.append({"id": image_id, "file_name": name, "width": width, "height": height})
         (root / "labels" / split / name).with_suffix(".txt").write_text(
             "".join(

@@ -48,15 +48,15 @@ def test_rows_are_ours_first_then_theirs() -> None:
     assert torch.tensor(class_map.NEVER).half().sigmoid() == 0
 
 
-def planned(family: Any, weights: Path, **words: Any) -> Plan:
+def planned(family: Any, weights: Path, **settings: Any) -> Plan:
     """A plan without a training."""
     recipe = Recipe.model_validate({"epochs": 0, "batch_size": 2, "image_size": 96})
-    plan: Plan = family.plan(weights=str(weights), options={}, recipe=recipe, **words)
+    plan: Plan = family.plan(weights=str(weights), options={}, recipe=recipe, **settings)
     return plan
 
 
 @pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Noise, 96 x 64: large enough that nothing is resized."""
     path = tmp_path_factory.mktemp("pictures") / "noise.png"
     random = np.random.default_rng(0)
@@ -71,15 +71,15 @@ def pixels(path: Path) -> Any:
     return torch.from_numpy(np.asarray(Image.open(path)).copy()).permute(2, 0, 1).float() / 255
 
 
-def built(family: Any, plan: Plan, tmp_path: Path, picture: Path) -> tuple[Any, Detections]:
+def built(family: Any, plan: Plan, tmp_path: Path, image: Path) -> tuple[Any, Detections]:
     """The detector, saved and read back, and what it finds."""
     detector = family.build(plan, classes=OURS, seed=0, device="cpu")
     assert detector.describe().class_map == {"cup": "cup", "bone": None, "person": "Person"}
-    (before,) = detector.predict([picture])
+    (before,) = detector.predict([image])
     detector.save(tmp_path / "saved")
     again = family.load(tmp_path / "saved", device="cpu")
     assert again.describe().class_map == detector.describe().class_map
-    (found,) = again.predict([picture])
+    (found,) = again.predict([image])
     np.testing.assert_allclose(found.scores, before.scores, rtol=1e-3)
     assert 1 not in found.labels
     return again, found
@@ -121,18 +121,18 @@ def plain_detr(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_detr_finds_what_the_plain_checkpoint_finds(plain_detr: Path, tmp_path: Path, picture: Path) -> None:
+def test_detr_finds_what_the_plain_checkpoint_finds(plain_detr: Path, tmp_path: Path, image: Path) -> None:
     """Also in its scores: the classes of which nobody asked keep their share of the softmax."""
     import torch
     from transformers import DetrForObjectDetection
 
     from bench.adapters.detr.family import FAMILY
 
-    _, found = built(FAMILY, planned(FAMILY, plain_detr, variant=None), tmp_path, picture)
+    _, found = built(FAMILY, planned(FAMILY, plain_detr, variant=None), tmp_path, image)
     theirs = DetrForObjectDetection.from_pretrained(plain_detr).eval()
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
     with torch.inference_mode():
-        out = theirs(pixel_values=((pixels(picture) - mean) / std)[None])
+        out = theirs(pixel_values=((pixels(image) - mean) / std)[None])
     scores, labels = out.logits.softmax(-1)[0, :, :-1].max(-1)
     wanted = [(3, 0), (1, 2)]
     expected = sorted(
@@ -184,33 +184,33 @@ def torchvision_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 @pytest.mark.slow
-def test_frcnn_finds_what_the_plain_file_finds(torchvision_file: Path, tmp_path: Path, picture: Path) -> None:
+def test_frcnn_finds_what_the_plain_file_finds(torchvision_file: Path, tmp_path: Path, image: Path) -> None:
     import torch
     from torchvision.models import get_model, get_model_weights
 
     from bench.adapters.frcnn.family import FAMILY
 
-    words = {"box_score_thresh": 0.001, "rpn_score_thresh": 0.0, "min_size": 96, "max_size": 96}
+    settings = {"box_score_thresh": 0.001, "rpn_score_thresh": 0.0, "min_size": 96, "max_size": 96}
     theirs = get_model(
         "fasterrcnn_mobilenet_v3_large_320_fpn",
         weights=None,
         weights_backbone=None,
         num_classes=91,
         box_detections_per_img=1000,
-        **words,
+        **settings,
     ).eval()
     theirs.load_state_dict(torch.load(torchvision_file, weights_only=True))
     with torch.inference_mode():
-        (out,) = theirs([pixels(picture)])
+        (out,) = theirs([pixels(image)])
     names = get_model_weights("fasterrcnn_mobilenet_v3_large_320_fpn").DEFAULT.meta["categories"]
     rows = [int(row) for row in out["labels"].unique() if names[row] != "N/A"][:2]
     classes = (names[rows[1]].upper(), "bone", names[rows[0]])
     plan = planned(FAMILY, torchvision_file, variant="mobilenet_v3_large_320_fpn")
     detector = FAMILY.build(plan, classes=classes, seed=0, device="cpu")
     assert list(detector.describe().class_map.values()) == [names[rows[1]], None, names[rows[0]]]
-    (found,) = detector.predict([picture])
+    (found,) = detector.predict([image])
     detector.save(tmp_path / "saved")
-    (again,) = FAMILY.load(tmp_path / "saved", device="cpu").predict([picture])
+    (again,) = FAMILY.load(tmp_path / "saved", device="cpu").predict([image])
     np.testing.assert_array_equal(found.boxes_xyxy, again.boxes_xyxy)
     for label, row in ((0, rows[1]), (2, rows[0])):
         mine, other = found.scores[found.labels == label], out["scores"][out["labels"] == row].numpy()

@@ -81,10 +81,10 @@ for checkpoint in checkpoints:
 """
 
 
-def run_plain(code: str, checkpoints: tuple[Path, Path], pictures: list[Path]) -> list[Any]:
+def run_plain(code: str, checkpoints: tuple[Path, Path], images: list[Path]) -> list[Any]:
     """Boxes, scores and labels of each picture, of the first checkpoint, then of the second."""
     done = subprocess.run(
-        [sys.executable, "-c", HEAD + code, *map(str, checkpoints), *map(str, pictures)],
+        [sys.executable, "-c", HEAD + code, *map(str, checkpoints), *map(str, images)],
         cwd=checkpoints[0],
         capture_output=True,
         text=True,
@@ -94,11 +94,11 @@ def run_plain(code: str, checkpoints: tuple[Path, Path], pictures: list[Path]) -
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def trained(family: Any, layout: Layout, tmp_path: Path, **words: Any) -> tuple[Any, Path, Path]:
+def trained(family: Any, layout: Layout, tmp_path: Path, **settings: Any) -> tuple[Any, Path, Path]:
     """The detector after two epochs of which the first was the better, its best checkpoint and its last."""
-    loss = words.pop("loss", {})
+    loss = settings.pop("loss", {})
     recipe = Recipe.model_validate({"epochs": 2, "batch_size": 8, "image_size": SIDE, "loss": loss})
-    plan = family.plan(weights="none", recipe=recipe, **words)
+    plan = family.plan(weights="none", recipe=recipe, **settings)
     detector = family.build(plan, classes=layout.classes, seed=0, device="cpu")
     scores = iter([{"AP": 0.5, "AP50": 0.5}, {"AP": 0.4, "AP50": 0.4}])
     workdir = tmp_path / "training"
@@ -109,11 +109,11 @@ def trained(family: Any, layout: Layout, tmp_path: Path, **words: Any) -> tuple[
     return detector, tmp_path / "best", workdir / "last"
 
 
-def same(found: Iterator[Detections], expected: list[Any], pictures: list[Path]) -> None:
+def same(found: Iterator[Detections], expected: list[Any], images: list[Path]) -> None:
     """Boxes within a twentieth of a pixel; equally good detections may change places."""
-    for mine, (boxes, scores, labels), path in zip(found, expected, pictures, strict=True):
-        with Image.open(path) as picture:
-            limit = np.array(picture.size * 2)
+    for mine, (boxes, scores, labels), path in zip(found, expected, images, strict=True):
+        with Image.open(path) as image:
+            limit = np.array(image.size * 2)
         assert len(mine.scores) == len(scores) > 0
         np.testing.assert_allclose(mine.scores, sorted(scores, reverse=True), atol=1e-4)
         theirs = np.clip(boxes, 0, limit)  # DETR's reach over the edge
@@ -122,12 +122,12 @@ def same(found: Iterator[Detections], expected: list[Any], pictures: list[Path])
             assert np.abs(theirs[alike] - box).max(axis=1).min() < 0.05
 
 
-def check(family: Any, code: str, layout: Layout, tmp_path: Path, **words: Any) -> None:
-    detector, best, last = trained(family, layout, tmp_path, **words)
-    pictures = [example.path for example in layout.examples("test")]
-    found = run_plain(code, (best, last), pictures)
-    same(detector.predict(pictures), found[: len(pictures)], pictures)
-    same(family.load(last, device="cpu").predict(pictures), found[len(pictures) :], pictures)
+def check(family: Any, code: str, layout: Layout, tmp_path: Path, **settings: Any) -> None:
+    detector, best, last = trained(family, layout, tmp_path, **settings)
+    images = [example.path for example in layout.examples("test")]
+    found = run_plain(code, (best, last), images)
+    same(detector.predict(images), found[: len(images)], images)
+    same(family.load(last, device="cpu").predict(images), found[len(images) :], images)
     assert (best / "model.safetensors").read_bytes() != (last / "model.safetensors").read_bytes()
 
 

@@ -5,13 +5,13 @@ import pytest
 
 from bench.adapters.fake import FAMILY
 from bench.detector import FitContext
-from bench.loss import LossWords
+from bench.loss import LossConfig
 from bench.recipe import Recipe
 
 
-def told(layout, workdir, options=None, **words):
+def told(layout, workdir, options=None, **settings):
     """Boxes of train by class that a fake finds after a training with that loss."""
-    recipe = Recipe(epochs=2, batch_size=8, loss=LossWords(**words))
+    recipe = Recipe(epochs=2, batch_size=8, loss=LossConfig(**settings))
     plan = FAMILY.plan(variant=None, weights=None, options=options or {"oracle": True}, recipe=recipe)
     detector = FAMILY.build(plan, classes=layout.classes, seed=0, device="cpu")
     context = FitContext(
@@ -27,7 +27,7 @@ def told(layout, workdir, options=None, **words):
 
 
 @pytest.mark.parametrize(
-    ("words", "share"),
+    ("settings", "share"),
     [
         ({}, 0.5),
         ({"classification": "focal", "focal_gamma": 1.5}, 0.8),
@@ -35,9 +35,9 @@ def told(layout, workdir, options=None, **words):
         ({"classification": "focal", "focal_gamma": 9.0}, 0.0),
     ],
 )
-def test_an_oracle_tells_the_share_that_gamma_decides(yolo_scenes, tmp_path, words, share):
+def test_an_oracle_tells_the_share_that_gamma_decides(yolo_scenes, tmp_path, settings, share):
     counts = np.array(list(yolo_scenes.class_counts("train").values()))
-    assert told(yolo_scenes, tmp_path, **words).tolist() == np.round(counts * share).tolist()
+    assert told(yolo_scenes, tmp_path, **settings).tolist() == np.round(counts * share).tolist()
 
 
 def test_weights_make_an_oracle_tell_more_of_a_class(yolo_scenes, tmp_path):

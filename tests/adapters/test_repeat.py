@@ -14,17 +14,17 @@ from bench.store import CellFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
-NOT_REPEATED = {"duration_s", "pictures_per_s", "peak_memory_mib"}
+NOT_REPEATED = {"duration_s", "images_per_s", "peak_memory_mib"}
 
 
 def history(
-    layout: Layout, root: Path, family: str, options: dict[str, Any], words: dict[str, Any], seed: int = 3
+    layout: Layout, root: Path, family: str, options: dict[str, Any], settings: dict[str, Any], seed: int = 3
 ) -> list[dict[str, float]]:
     """Rows of the history.csv of a cell's training, without what it cost."""
     folder = CellFolder(root)
     folder.workdir.mkdir(parents=True)
     found = registry.family(family)
-    recipe = Recipe.model_validate({"epochs": 3, "batch_size": 4, "image_size": 64, **words})
+    recipe = Recipe.model_validate({"epochs": 3, "batch_size": 4, "image_size": 64, **settings})
     plan = found.plan(variant="tiny", weights="none", options=options, recipe=recipe)
     truth = evaluation.load_ground_truth(layout.coco_path("val"))
     context = FitContext(
@@ -39,7 +39,7 @@ def history(
 
 
 @pytest.mark.parametrize(
-    ("family", "options", "words"),
+    ("family", "options", "settings"),
     [
         ("detr", {"augment": "paper"}, {"ema": 0.9, "accumulate": 2}),
         ("frcnn", {}, {"multi_scale": 0.3, "val_every": {"steps": 4}}),
@@ -47,10 +47,10 @@ def history(
     ],
 )
 def test_the_same_seed_writes_the_same_history(
-    yolo_scenes: Layout, tmp_path: Path, family: str, options: dict[str, Any], words: dict[str, Any]
+    yolo_scenes: Layout, tmp_path: Path, family: str, options: dict[str, Any], settings: dict[str, Any]
 ) -> None:
-    one, again = (history(yolo_scenes, tmp_path / name, family, options, words) for name in "ab")
+    one, again = (history(yolo_scenes, tmp_path / name, family, options, settings) for name in "ab")
     assert len(one) >= 3 and any(key.startswith("val/") for key in one[-1])
     assert again == one
-    other = history(yolo_scenes, tmp_path / "c", family, options, words, seed=4)
+    other = history(yolo_scenes, tmp_path / "c", family, options, settings, seed=4)
     assert other != one

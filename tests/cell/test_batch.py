@@ -9,7 +9,7 @@ from bench import memory, registry
 from bench.cell import batch
 from bench.cell.batch import Try, chosen, settled
 from bench.cell.spec import CellSpec
-from bench.data_words import DataConfig, SyntheticConfig
+from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.errors import RecipeError
 from bench.layout import Layout
@@ -22,16 +22,16 @@ SIZES = [1, 2, 4, 8, 16, 32, 64]
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    data = DataConfig(source="synthetic", synthetic=SyntheticConfig(pictures=40, size=64))
+    data = DataConfig(source="synthetic", synthetic=SyntheticConfig(images=40, size=64))
     return prepare(data, tmp_path_factory.mktemp("cache"))
 
 
 def cell(
-    root: Path, layout: Layout, *, family: str = "fake", seed: int = 0, model: str = "it", **words: object
+    root: Path, layout: Layout, *, family: str = "fake", seed: int = 0, model: str = "it", **settings: object
 ) -> tuple[CellFolder, CellSpec]:
     folder = CellFolder(root / f"{model}-seed{seed}")
     folder.root.mkdir(parents=True)
-    asked = {"epochs": 3, "batch_size": "auto", "image_size": 64, **words}
+    asked = {"epochs": 3, "batch_size": "auto", "image_size": 64, **settings}
     plan = registry.family(family).plan(
         variant=None if family == "fake" else "tiny",
         weights="none",
@@ -99,15 +99,15 @@ def test_the_number_and_how_it_was_found_stand_in_the_cell(
 ) -> None:
     machine = Machine(monkeypatch, free=1000, base=200, each=50)
     folder, spec = cell(tmp_path, layout, lr=0.03)
-    now = settled(folder, spec, pictures=28, device="cpu", probe=machine)
+    now = settled(folder, spec, images=28, device="cpu", probe=machine)
     assert now.plan.recipe.batch_size == 8  # 200 + 8 * 50 is under 0.8 * 1000, 200 + 16 * 50 is not
     assert now.plan.recipe.lr == 0.03
     assert machine.asked == [[1, 2, 4]]
     assert CellSpec.read(folder) == now
-    (entry,) = [entry for entry in now.plan.ledger if entry.word == "batch_size"]
+    (entry,) = [entry for entry in now.plan.ledger if entry.setting == "batch_size"]
     assert (entry.asked, entry.used) == ("auto", "8")
     assert "80% of the 1,000 MiB" in entry.why and "4: 400 MiB" in entry.why
-    assert settled(folder, now, pictures=28, device="cpu", probe=machine) == now
+    assert settled(folder, now, images=28, device="cpu", probe=machine) == now
     assert len(machine.asked) == 1
 
 
@@ -116,10 +116,10 @@ def test_a_gpu_is_tried_up_to_what_does_not_fit(
 ) -> None:
     machine = Machine(monkeypatch, free=1000, base=200, each=45)
     folder, spec = cell(tmp_path, layout)
-    now = settled(folder, spec, pictures=1000, device="cuda:0", probe=machine)
+    now = settled(folder, spec, images=1000, device="cuda:0", probe=machine)
     assert machine.asked == [SIZES]
     assert now.plan.recipe.batch_size == 8
-    assert "32: too much" in next(e.why for e in now.plan.ledger if e.word == "batch_size")
+    assert "32: too much" in next(e.why for e in now.plan.ledger if e.setting == "batch_size")
 
 
 def test_it_is_no_more_than_the_split_can_fill(
@@ -127,7 +127,7 @@ def test_it_is_no_more_than_the_split_can_fill(
 ) -> None:
     machine = Machine(monkeypatch, free=1e6, base=1, each=1)
     folder, spec = cell(tmp_path, layout, accumulate=2)
-    assert settled(folder, spec, pictures=28, device="cpu", probe=machine).plan.recipe.batch_size == 8
+    assert settled(folder, spec, images=28, device="cpu", probe=machine).plan.recipe.batch_size == 8
 
 
 def test_seeds_of_a_model_train_by_the_same_number(
@@ -138,11 +138,11 @@ def test_seeds_of_a_model_train_by_the_same_number(
         cell(tmp_path, layout, seed=1),
         cell(tmp_path, layout, seed=1, model="other"),
     )
-    settled(*first, pictures=28, device="cpu", probe=Machine(monkeypatch, free=1000, base=200, each=50))
+    settled(*first, images=28, device="cpu", probe=Machine(monkeypatch, free=1000, base=200, each=50))
     less = Machine(monkeypatch, free=500, base=200, each=50)
-    assert settled(*second, pictures=28, device="cpu", probe=less).plan.recipe.batch_size == 8
+    assert settled(*second, images=28, device="cpu", probe=less).plan.recipe.batch_size == 8
     assert less.asked == []
-    assert settled(*other, pictures=28, device="cpu", probe=less).plan.recipe.batch_size == 4
+    assert settled(*other, images=28, device="cpu", probe=less).plan.recipe.batch_size == 4
 
 
 def test_the_trial_runs_the_model_in_a_process_of_its_own(layout: Layout, tmp_path: Path) -> None:
@@ -166,9 +166,11 @@ def test_a_trial_that_is_killed_did_not_fit(
     """As the system's killer does it: no word, and a signal's exit code."""
     real = batch.subprocess.run
 
-    def killed(words: list[str], **named: object) -> object:
-        code = f"import os; open({str(Path(words[3]) / 'tries.jsonl')!r}, 'w').write('{tried}'); os.abort()"
-        return real([words[0], "-c", code], **named)  # type: ignore[call-overload]
+    def killed(settings: list[str], **named: object) -> object:
+        code = (
+            f"import os; open({str(Path(settings[3]) / 'tries.jsonl')!r}, 'w').write('{tried}'); os.abort()"
+        )
+        return real([settings[0], "-c", code], **named)  # type: ignore[call-overload]
 
     tried = Try(batch=1, peak_mib=5).model_dump_json() + "\\n"
     _, spec = cell(tmp_path, layout)

@@ -8,7 +8,7 @@ from bench.recipe import Recipe
 
 
 @pytest.mark.parametrize(
-    ("word", "devices"),
+    ("setting", "devices"),
     [
         ("cpu", ("cpu",)),
         ("cpu:3", ("cpu",) * 3),
@@ -18,12 +18,14 @@ from bench.recipe import Recipe
         ("auto", ("cuda:0",)),
     ],
 )
-def test_the_word_names_devices(monkeypatch: pytest.MonkeyPatch, word: str, devices: tuple[str, ...]) -> None:
+def test_the_word_names_devices(
+    monkeypatch: pytest.MonkeyPatch, setting: str, devices: tuple[str, ...]
+) -> None:
     monkeypatch.setattr(device, "count_gpus", lambda: 3)
     monkeypatch.setattr(device, "hints_of_gpu", lambda: True)
-    assert device.resolve_all(word) == devices
-    assert device.resolve(word) == devices[0]
-    assert device.how_many(word) == len(devices)
+    assert device.resolve_all(setting) == devices
+    assert device.resolve(setting) == devices[0]
+    assert device.how_many(setting) == len(devices)
 
 
 def test_every_gpu_of_a_list_must_be_there() -> None:

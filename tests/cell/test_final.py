@@ -11,7 +11,7 @@ from bench.adapters.fake import FakeDetector
 from bench.cell import final
 from bench.cell.spec import CellSpec
 from bench.cell.work import work
-from bench.data_words import DataConfig, SyntheticConfig
+from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.detector import FitContext
 from bench.layout import Layout
@@ -24,14 +24,14 @@ from bench.store import CellFolder
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    data = DataConfig(source="synthetic", synthetic=SyntheticConfig(pictures=40, size=64))
+    data = DataConfig(source="synthetic", synthetic=SyntheticConfig(images=40, size=64))
     return prepare(data, tmp_path_factory.mktemp("cache"))
 
 
-def cell(root: Path, layout: Layout, *, family: str = "fake", **words: object) -> CellFolder:
+def cell(root: Path, layout: Layout, *, family: str = "fake", **settings: object) -> CellFolder:
     folder = CellFolder(root)
     root.mkdir(parents=True)
-    asked = {"epochs": 3, "batch_size": 8, "image_size": 64, **words}
+    asked = {"epochs": 3, "batch_size": 8, "image_size": 64, **settings}
     plan = registry.family(family).plan(
         variant=None if family == "fake" else "tiny",
         weights="none",
@@ -76,7 +76,7 @@ def test_a_joined_layout_is_whole_or_not_there(
     layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(final.yaml, "safe_dump", lambda *words, **named: 1 / 0)
+        broken.setattr(final.yaml, "safe_dump", lambda *settings, **named: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             final.joined(layout, tmp_path / "data")
     assert not (tmp_path / "data").exists()
@@ -92,9 +92,9 @@ def test_both_trainings_stand_in_the_record_and_the_final_one_is_ranked(
     folder = cell(tmp_path / "it", layout)
     record = done(folder)
     assert record.final and record.test and record.val and record.training
-    assert record.final.pictures == 34
-    assert record.final.training.pictures_seen == 3 * 34
-    assert record.training.pictures_seen == 3 * 28
+    assert record.final.images == 34
+    assert record.final.training.images_seen == 3 * 34
+    assert record.training.images_seen == 3 * 28
     assert record.final.training.best_epoch == 3
     assert "none was validated" in record.final.training.chosen_by
     assert record.ranked == record.final.test != record.test
@@ -126,7 +126,7 @@ def test_where_patience_ended_the_first_its_best_epoch_ends_the_final(layout: La
 
 def test_a_training_that_was_not_stopped_is_repeated_in_full() -> None:
     whole = TrainingRecord(
-        epochs=9, best_epoch=4, optimizer_steps=9, pictures_seen=9, duration_s=1, stopped_early=False,
+        epochs=9, best_epoch=4, optimizer_steps=9, images_seen=9, duration_s=1, stopped_early=False,
         chosen_by="AP",
     )  # fmt: skip
     assert final.last_epoch(whole) is None
@@ -175,6 +175,6 @@ def test_every_family_trains_once_more_without_a_choice(layout: Layout, tmp_path
     assert record.final and record.training
     expected = record.training.best_epoch if record.training.stopped_early else 2
     assert record.final.training.epochs == record.final.training.best_epoch == expected
-    assert record.final.training.pictures_seen == expected * 34
+    assert record.final.training.images_seen == expected * 34
     assert "none was validated" in record.final.training.chosen_by
     assert not any(key.startswith(("metrics/", "val/")) for row in folder.final.history() for key in row)

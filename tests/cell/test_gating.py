@@ -9,7 +9,7 @@ from bench import registry
 from bench.adapters.fake import FakeDetector
 from bench.cell.spec import CellSpec
 from bench.cell.work import work
-from bench.data_words import DataConfig, SyntheticConfig
+from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.layout import Layout
 from bench.provenance import provenance
@@ -22,7 +22,7 @@ AFTER = ["losses", "outputs", "learning"]
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    data = DataConfig(source="synthetic", synthetic=SyntheticConfig(pictures=40, size=64))
+    data = DataConfig(source="synthetic", synthetic=SyntheticConfig(images=40, size=64))
     return prepare(data, tmp_path_factory.mktemp("cache"))
 
 
@@ -64,8 +64,8 @@ def test_a_broken_adapter_is_invalid_untrained_and_tried_again(
     folder = cell(tmp_path / "it", layout)
     with monkeypatch.context() as patch:
         swapped = lambda self, paths: (one[..., ::-1] for one in sound(self, paths))  # noqa: E731
-        sound = FakeDetector.seen
-        patch.setattr(FakeDetector, "seen", swapped)
+        sound = FakeDetector.inference_inputs
+        patch.setattr(FakeDetector, "inference_inputs", swapped)
         record = work(folder)
     assert record.status == "invalid"
     assert record.failure and record.failure.stage == "gates"
@@ -91,7 +91,7 @@ def test_what_has_passed_is_not_asked_again(
     folder.spec_path.write_text(
         folder.spec_path.read_text().replace('"fail_at_epoch": 2', '"fail_at_epoch": 0')
     )
-    monkeypatch.setattr(FakeDetector, "echo", lambda self, examples: 1 / 0)
+    monkeypatch.setattr(FakeDetector, "round_trip", lambda self, examples: 1 / 0)
     folder.events_path.unlink()
     assert work(folder).status == "done"
     assert folder.gates_path.read_bytes() == kept
@@ -105,7 +105,7 @@ def test_a_collapsed_model_is_invalid_with_its_figures_in_the_record(
 
     folder = cell(tmp_path / "it", layout)
     monkeypatch.setattr(
-        FakeDetector, "predict", lambda self, pictures, batch_size=1: (Detections.none() for _ in pictures)
+        FakeDetector, "predict", lambda self, images, batch_size=1: (Detections.none() for _ in images)
     )
     record = work(folder)
     assert record.status == "invalid"
@@ -115,7 +115,7 @@ def test_a_collapsed_model_is_invalid_with_its_figures_in_the_record(
 
 
 def test_gates_can_be_off(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FakeDetector, "echo", lambda self, examples: 1 / 0)
+    monkeypatch.setattr(FakeDetector, "round_trip", lambda self, examples: 1 / 0)
     folder = cell(tmp_path / "it", layout, gates=False)
     record = work(folder)
     assert record.status == "done" and record.gates == ()

@@ -10,7 +10,7 @@ from bench.cell import batch
 from bench.cell.batch import Try
 from bench.cell.spec import CellSpec
 from bench.cell.work import work
-from bench.data_words import DataConfig, SyntheticConfig
+from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.layout import Layout
 from bench.provenance import provenance
@@ -20,14 +20,14 @@ from bench.store import CellFolder
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    data = DataConfig(source="synthetic", synthetic=SyntheticConfig(pictures=40, size=64))
+    data = DataConfig(source="synthetic", synthetic=SyntheticConfig(images=40, size=64))
     return prepare(data, tmp_path_factory.mktemp("cache"))
 
 
-def cell(root: Path, layout: Layout, *, gates: bool = False, **words: object) -> CellFolder:
+def cell(root: Path, layout: Layout, *, gates: bool = False, **settings: object) -> CellFolder:
     folder = CellFolder(root)
     root.mkdir(parents=True)
-    recipe = Recipe.model_validate({"epochs": 3, "batch_size": 8, **words})
+    recipe = Recipe.model_validate({"epochs": 3, "batch_size": 8, **settings})
     plan = registry.family("fake").plan(variant=None, weights="none", options={}, recipe=recipe)
     CellSpec(
         model="it", seed=0, device="cpu", layout=layout.root, dataset="d", plan=plan, gates=gates,
@@ -37,7 +37,7 @@ def cell(root: Path, layout: Layout, *, gates: bool = False, **words: object) ->
 
 
 def breaking(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def fit(*words: object) -> None:
+    def fit(*settings: object) -> None:
         raise error
 
     monkeypatch.setattr(FakeDetector, "fit", fit)
@@ -69,8 +69,8 @@ def test_auto_trains_by_what_the_trial_found_and_asks_once(
 ) -> None:
     asked: list[object] = []
 
-    def trial(*words: object) -> list[Try]:
-        asked.append(words)
+    def trial(*settings: object) -> list[Try]:
+        asked.append(settings)
         return [Try(batch=1, peak_mib=1), Try(batch=2, peak_mib=2), Try(batch=4, peak_mib=1e9)]
 
     monkeypatch.setattr(batch, "run_trial", trial)
@@ -83,13 +83,13 @@ def test_auto_trains_by_what_the_trial_found_and_asks_once(
     assert record.status == "done" and record.training and len(asked) == 1
     assert record.recipe["batch_size"] == 2
     assert record.training.optimizer_steps == 3 * 28 // 2
-    assert [entry.used for entry in record.ledger if entry.word == "batch_size"] == ["2"]
+    assert [entry.used for entry in record.ledger if entry.setting == "batch_size"] == ["2"]
 
 
 def test_a_trial_that_finds_no_room_is_a_lack_of_memory(
     layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "run_trial", lambda *words: [Try(batch=1, peak_mib=0, outcome="lacking")])
+    monkeypatch.setattr(batch, "run_trial", lambda *settings: [Try(batch=1, peak_mib=0, outcome="lacking")])
     record = work(cell(tmp_path / "it", layout, batch_size="auto"))
     assert record.failure and (record.failure.kind, record.failure.stage) == ("out_of_memory", "batch size")
     assert "not even a batch of one picture fits" in record.failure.reason

@@ -14,7 +14,7 @@ from bench import memory, registry
 from bench.cell import ranks as cell_ranks
 from bench.cell.ranks import Helpers, Job, tell, together
 from bench.cell.spec import CellSpec
-from bench.data_words import DataConfig, SyntheticConfig
+from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.detector import FitContext, Plan
 from bench.errors import RunError
@@ -23,7 +23,7 @@ from bench.provenance import provenance
 from bench.recipe import Recipe
 from bench.records import EpochRecord, TrainingRecord
 
-PICTURES = 17
+IMAGES = 17
 """In train: in batches of 4, the last has a single one, and so nothing for the second rank."""
 
 WORDS: dict[str, Any] = {"epochs": 2, "batch_size": 4, "image_size": 64, "lr": 1e-3, "warmup_epochs": 0.0}
@@ -31,9 +31,9 @@ WORDS: dict[str, Any] = {"epochs": 2, "batch_size": 4, "image_size": 64, "lr": 1
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    config = DataConfig(source="synthetic", synthetic=SyntheticConfig(pictures=25, size=64, seed=1))
+    config = DataConfig(source="synthetic", synthetic=SyntheticConfig(images=25, size=64, seed=1))
     layout = prepare(config, tmp_path_factory.mktemp("data"))
-    assert len(layout.examples("train")) == PICTURES
+    assert len(layout.examples("train")) == IMAGES
     return layout
 
 
@@ -76,7 +76,7 @@ class Trained:
         plan = found.plan(variant="tiny", weights="none", options=options or {}, recipe=recipe)
         spec = spec_of(plan, layout, ranks)
         self.judged = 0
-        context = FitContext(workdir, 3, "cpu", score_val=self.score, on_epoch=self.told, on_step=step)
+        context = FitContext(workdir, 3, "cpu", score_val=self.score, on_epoch=self.broadcast, on_step=step)
         self.detector: Any = found.build(plan, classes=layout.classes, seed=3, device="cpu")
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -97,7 +97,7 @@ class Trained:
         return self.hear(record)
 
     def history(self) -> list[dict[str, Any]]:
-        return [record.model_dump(exclude={"duration_s", "pictures_per_s"}) for record in self.records]
+        return [record.model_dump(exclude={"duration_s", "images_per_s"}) for record in self.records]
 
     def weights(self) -> dict[str, Any]:
         module = self.detector.model if hasattr(self.detector, "model") else self.detector.trainable
@@ -130,7 +130,7 @@ def test_two_processes_train_as_one_does(train: Any) -> None:
     assert two.judged == one.judged == 3
     for alone, shared in zip(one.history(), two.history(), strict=True):
         assert shared["optimizer_steps"] == alone["optimizer_steps"]
-        assert shared["pictures_seen"] == alone["pictures_seen"]
+        assert shared["images_seen"] == alone["images_seen"]
         for kind in ("train_losses", "val_losses", "val_metrics"):
             assert shared[kind] == pytest.approx(alone[kind], rel=2e-3), kind
     first = (one.records[0].train_losses, two.records[0].train_losses)
@@ -165,7 +165,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(train: Any, family: str) -> 
 
     words = {"family": family, "epochs": 3}
     whole = train("whole", 2, **words)
-    assert [record.pictures_seen for record in whole.records] == [17, 34, 51]
+    assert [record.images_seen for record in whole.records] == [17, 34, 51]
     with pytest.raises(KeyboardInterrupt):
         train("killed", 2, hear=kill, **words)
     resumed = train("killed", 2, **words)
@@ -234,7 +234,7 @@ def helpers_that_say(
     for rank, error in enumerate(errors, start=1):
         job = Job(
             spec=spec_of(plan, data, size), layout=data.root, workdir=folder, device=f"cuda:{rank}",
-            rank=rank, size=size, judged=True, meeting=folder / "meeting", word=folder / f"{rank}.json",
+            rank=rank, size=size, judged=True, rendezvous=folder / "rendezvous", word=folder / f"{rank}.json",
         )  # fmt: skip
         if error is not None:
             tell(job, error)

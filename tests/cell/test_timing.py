@@ -18,11 +18,11 @@ class Slow:
         self.span_s = span_s
         self.asked: list[tuple[int, int]] = []
 
-    def predict(self, pictures: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
-        self.asked.append((len(pictures), batch_size))
-        for start in range(0, len(pictures), batch_size):
+    def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+        self.asked.append((len(images), batch_size))
+        for start in range(0, len(images), batch_size):
             time.sleep(self.span_s)
-            for _ in pictures[start : start + batch_size]:
+            for _ in images[start : start + batch_size]:
                 yield Detections.none()
 
 
@@ -43,7 +43,7 @@ def test_throughput_repeats_few_pictures_and_uses_batches() -> None:
     detector = slow(0.01)
     rate = timing.images_per_s(detector, [Path("a"), Path("b")])
     ((asked, batch),) = detector.asked
-    assert asked >= timing.TIMED_PICTURES and asked % batch == 0
+    assert asked >= timing.TIMED_IMAGES and asked % batch == 0
     assert 100 < rate <= timing.THROUGHPUT_BATCH / 0.01
 
 

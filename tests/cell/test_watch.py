@@ -22,7 +22,7 @@ def epoch(number: int, ap: float | None, **metrics: float) -> EpochRecord:
         train_losses={"box": 1.0 / number},
         val_metrics=found,
         optimizer_steps=number,
-        pictures_seen=number,
+        images_seen=number,
         duration_s=0.5,
     )
 
@@ -64,12 +64,12 @@ def test_a_figure_that_nobody_tells_is_no_reason_to_wait_for_ever(tmp_path: Path
 
 def test_history_says_what_an_epoch_cost(tmp_path: Path) -> None:
     watch = Watch(CellFolder(tmp_path), patience=0)
-    watch.epoch(epoch(1, 0.3).model_copy(update={"pictures_per_s": 12.5}))
+    watch.epoch(epoch(1, 0.3).model_copy(update={"images_per_s": 12.5}))
     watch.epoch(epoch(2, 0.3).model_copy(update={"peak_memory_mib": 7.0}))
     first, second = CellFolder(tmp_path).history()
-    assert (first["pictures_per_s"], second["peak_memory_mib"]) == (12.5, 7.0)
+    assert (first["images_per_s"], second["peak_memory_mib"]) == (12.5, 7.0)
     assert first["peak_memory_mib"] > 10  # this very process
-    assert "pictures_per_s" not in second
+    assert "images_per_s" not in second
 
 
 def test_curves_are_written_where_tensorboard_is_installed(

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 
-def bench(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+def bench(*settings: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "bench", *words], cwd=cwd, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "bench", *settings], cwd=cwd, capture_output=True, text=True, check=False
     )
 
 
@@ -86,7 +86,7 @@ def test_init_describe_and_convert_on_a_folder_of_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("settings", "told"),
     [
         (("run", "-c", "none.yaml"), "bench init FOLDER"),
         (("run", "--models", "detrr"), "did you mean 'detr'"),
@@ -106,8 +106,8 @@ def test_init_describe_and_convert_on_a_folder_of_data(tmp_path: Path) -> None:
         (("frobnicate",), "No such command"),
     ],
 )
-def test_a_mistake_is_one_clear_message(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
-    assert told in refused(bench(*words, cwd=tmp_path))
+def test_a_mistake_is_one_clear_message(tmp_path: Path, settings: tuple[str, ...], told: str) -> None:
+    assert told in refused(bench(*settings, cwd=tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -62,7 +62,9 @@ def test_each_model_is_examined_and_one_that_breaks_costs_no_other(
     assert auto.well, auto.gates
     assert second.well and [gate.name for gate in second.gates] == ["boxes", "colours", "classes", "overfit"]
     monkeypatch.setattr(
-        FakeDetector, "fed", lambda self, examples: (1 - one for one in self.seen([e.path for e in examples]))
+        FakeDetector,
+        "training_inputs",
+        lambda self, examples: (1 - one for one in self.inference_inputs([e.path for e in examples])),
     )
     (broken,) = doctor.examine(read_config(fake_config, models=["two"]))
     assert not broken.well
@@ -71,8 +73,8 @@ def test_each_model_is_examined_and_one_that_breaks_costs_no_other(
 
 @pytest.mark.slow
 def test_the_command_ends_with_the_answer(fake_config: Path, tmp_path: Path) -> None:
-    def bench(*words: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "bench", "doctor", *words, "-c", str(fake_config)]
+    def bench(*settings: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "bench", "doctor", *settings, "-c", str(fake_config)]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     well = bench("one")

@@ -26,9 +26,9 @@ CLASSES = ("cat", "dog")
 THRESHOLD = 0.5
 
 
-def bench(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+def bench(*settings: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "bench", "predict", *words],
+        [sys.executable, "-m", "bench", "predict", *settings],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -113,8 +113,8 @@ def album(tmp_path: Path) -> Path:
 
 
 def size(path: Path) -> tuple[int, int]:
-    with Image.open(path) as picture:
-        return picture.size
+    with Image.open(path) as image:
+        return image.size
 
 
 def test_boxes_are_drawn_and_written(run: RunFolder, album: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def epoch(number: int, share: float = 1.0, **figures: float) -> dict[str, Any]:
         val_metrics=figures,
         learning_rates={"all": 0.1},
         optimizer_steps=10,
-        pictures_seen=40,
+        images_seen=40,
         duration_s=8.0 * share,
     )
     return {"event": "epoch" if share == 1 else "validation", **record.model_dump()}

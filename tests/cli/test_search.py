@@ -9,17 +9,17 @@ import pytest
 from bench.search_records import SearchRecord
 
 
-def bench(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+def bench(*settings: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "bench", *words], cwd=cwd, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "bench", *settings], cwd=cwd, capture_output=True, text=True, check=False
     )
 
 
 @pytest.mark.slow
 def test_from_trials_to_the_verdict_and_best_yaml_repeats_it(fake_config: Path, tmp_path: Path) -> None:
     oracle = ("--set", "models.one.options.oracle=true", "--set", f"runs={tmp_path / 'runs'}")
-    words = ("search", "-c", str(fake_config), "--models", "one", "--trials", "4", "--seeds", "0,1")
-    result = bench(*words, *oracle, cwd=tmp_path)
+    settings = ("search", "-c", str(fake_config), "--models", "one", "--trials", "4", "--seeds", "0,1")
+    result = bench(*settings, *oracle, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     (root,) = (tmp_path / "runs").iterdir()
     record = SearchRecord.model_validate_json((root / "search.json").read_bytes())
@@ -39,7 +39,7 @@ def test_from_trials_to_the_verdict_and_best_yaml_repeats_it(fake_config: Path, 
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("settings", "message"),
     [
         (("--set", "search.space.train.lrr=[1.0]"), "did you mean `lr`"),
         (("--storage", "postgresql://me:secret@127.0.0.1:9/x"), "storage can't be reached"),
@@ -50,10 +50,10 @@ def test_from_trials_to_the_verdict_and_best_yaml_repeats_it(fake_config: Path, 
 )
 @pytest.mark.slow
 def test_a_mistake_is_a_message_and_exit_code_2(
-    fake_config: Path, tmp_path: Path, words: tuple[str, ...], message: str
+    fake_config: Path, tmp_path: Path, settings: tuple[str, ...], message: str
 ) -> None:
-    config = () if "--resume" in words else ("-c", str(fake_config), "--set", f"runs={tmp_path / 'runs'}")
-    result = bench("search", *config, *words, cwd=tmp_path)
+    config = () if "--resume" in settings else ("-c", str(fake_config), "--set", f"runs={tmp_path / 'runs'}")
+    result = bench("search", *config, *settings, cwd=tmp_path)
     assert result.returncode == 2, result.stderr
     assert message in result.stderr and "Traceback" not in result.stderr and "secret" not in result.stderr
     assert not (tmp_path / "runs").exists()

@@ -39,9 +39,9 @@ def mirror(tmp_path: Path) -> Iterator[dict[str, str]]:
         server.shutdown()
 
 
-def weights(*words: str, cwd: Path, env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+def weights(*settings: str, cwd: Path, env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "bench", "weights", *words],
+        [sys.executable, "-m", "bench", "weights", *settings],
         cwd=cwd,
         env=env,
         capture_output=True,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data_words import DataConfig
+from bench.data_config import DataConfig
 
 SIZE_WH = (64, 48)
 
@@ -35,9 +35,9 @@ def draw(path: Path, size_wh: tuple[int, int] = SIZE_WH, seed: int = 0) -> None:
 
 
 class CocoFolder:
-    """A COCO dataset that is sound: `pictures` PNGs of 64 x 48, two boxes each, three classes."""
+    """A COCO dataset that is sound: `image_files` PNGs of 64 x 48, two boxes each, three classes."""
 
-    def __init__(self, root: Path, pictures: int = 20) -> None:
+    def __init__(self, root: Path, image_files: int = 20) -> None:
         self.root = root
         self.categories: list[dict[str, Any]] = [
             {"id": 5, "name": "cat"},
@@ -46,7 +46,7 @@ class CocoFolder:
         ]
         self.images: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []
-        for number in range(pictures):
+        for number in range(image_files):
             name = f"pics/{number:03d}.png"
             draw(root / name, seed=number)
             self.images.append(
@@ -126,6 +126,6 @@ def make_yolo(tmp_path: Path) -> Callable[..., YoloFolder]:
 
 
 @pytest.fixture
-def picture() -> Callable[..., Image.Image]:
-    """Noise: `picture((w, h), seed)`."""
+def image() -> Callable[..., Image.Image]:
+    """Noise: `image((w, h), seed)`."""
     return noise

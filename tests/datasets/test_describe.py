@@ -21,7 +21,7 @@ def distribution(coco, tmp_path):
 
 def test_counts_shares_and_weights(distribution):
     assert sum(row.boxes for row in distribution.classes) == 39, "the crowd is left out"
-    assert [(row.split, row.pictures) for row in distribution.splits] == [
+    assert [(row.split, row.images) for row in distribution.splits] == [
         ("train", 14),
         ("val", 3),
         ("test", 3),
@@ -65,9 +65,9 @@ def test_letters_that_no_font_has_are_drawn_without_a_word(coco, tmp_path):
 def test_drawn(distribution, tmp_path):
     """Names from data that mean something to matplotlib and to XML stand there as they are."""
     draw(distribution, tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as picture:
-        assert picture.width > 800
-        assert len(np.unique(np.asarray(picture.convert("L")))) > 50
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.width > 800
+        assert len(np.unique(np.asarray(image.convert("L")))) > 50
     draw(distribution, tmp_path / "a.svg")
     ElementTree.parse(tmp_path / "a.svg")
     assert "<!-- $cat_1$ &amp; &lt;dög&gt; -->" in (tmp_path / "a.svg").read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ def test_findings_are_counted_and_listed_by_kind():
         "clipped": {
             "count": 1,
             "meaning": KINDS["clipped"],
-            "listed": [{"picture": "a.jpg", "record": "annotation 7", "detail": "x"}],
+            "listed": [{"image": "a.jpg", "record": "annotation 7", "detail": "x"}],
         },
-        "no_file": {"count": 1, "meaning": KINDS["no_file"], "listed": [{"picture": "b.jpg"}]},
+        "no_file": {"count": 1, "meaning": KINDS["no_file"], "listed": [{"image": "b.jpg"}]},
     }
 
 

@@ -16,21 +16,21 @@ from bench.boxes import cxcywh_norm_to_xyxy
 from bench.datasets import layout as writing
 from bench.datasets.dataset import BoxTable, Dataset, Images
 from bench.datasets.findings import Finding
+from bench.datasets.image_files import inspect
 from bench.datasets.layout import Prepared, finished, write
-from bench.datasets.pictures import inspect
 from bench.errors import DataError, RunError
 from bench.layout import SPLITS, Layout
 
 MANIFEST = {"classes": ["cat", "dög"], "key": "0"}
 
 
-def prepared(folder, pictures=9, sizes=None, boxes=None, crowd=None):
+def prepared(folder, image_files=9, sizes=None, boxes=None, crowd=None):
     """Three pictures a split; picture n holds n % 3 boxes, unless `boxes` has (image, label, xyxy) rows."""
-    sizes = sizes or [(64 + row, 48) for row in range(pictures)]
+    sizes = sizes or [(64 + row, 48) for row in range(image_files)]
     names = [f"pics/{row}.png" for row in range(len(sizes))]
     rows = boxes
     if rows is None:
-        rows = [(n, k % 2, [1 + k, 2.25, 30.125 + n, 40]) for n in range(pictures) for k in range(n % 3)]
+        rows = [(n, k % 2, [1 + k, 2.25, 30.125 + n, 40]) for n in range(image_files) for k in range(n % 3)]
     (folder / "pics").mkdir(parents=True, exist_ok=True)
     for name in names:
         (folder / name).touch()
@@ -41,8 +41,8 @@ def prepared(folder, pictures=9, sizes=None, boxes=None, crowd=None):
 
 
 def yolo_boxes(layout, split, name, size_wh):
-    words = (layout.labels_dir(split) / f"{name}.txt").read_text().split()
-    rows = np.array(words, dtype=np.float64).reshape(-1, 5)
+    options = (layout.labels_dir(split) / f"{name}.txt").read_text().split()
+    rows = np.array(options, dtype=np.float64).reshape(-1, 5)
     return rows[:, 0].astype(int), cxcywh_norm_to_xyxy(rows[:, 1:], np.array(size_wh, float))
 
 
@@ -60,11 +60,11 @@ def test_the_tree_is_the_one_that_is_promised(tmp_path):
         "nc": 2,
         "names": {0: "cat", 1: "dög"},
     }
-    assert (layout.root / "repairs.csv").read_text() == "kind,picture,record,detail\nclipped,pics/0.png,,\n"
+    assert (layout.root / "repairs.csv").read_text() == "kind,image,record,detail\nclipped,pics/0.png,,\n"
     for split in SPLITS:
-        pictures = sorted(path.stem for path in layout.images_dir(split).iterdir())
-        assert pictures == sorted(path.stem for path in layout.labels_dir(split).iterdir())
-        assert len(pictures) == 3
+        image_files = sorted(path.stem for path in layout.images_dir(split).iterdir())
+        assert image_files == sorted(path.stem for path in layout.labels_dir(split).iterdir())
+        assert len(image_files) == 3
     assert list(tmp_path.glob(".*")) == [], "no temporary is left"
     assert layout.root.stat().st_mode & 0o777 == 0o755
 
@@ -139,12 +139,12 @@ def test_boxes_agree_to_a_hundredth_of_a_pixel(tmp_path_factory, size, shares):
     assert np.abs(found - example.boxes_xyxy).max(initial=0) < 0.01
 
 
-def test_pictures_that_frameworks_read_apart_are_copied(tmp_path, picture):
+def test_pictures_that_frameworks_read_apart_are_copied(tmp_path, image):
     ready = prepared(tmp_path / "src", 3)
     paths = ready.dataset.images.paths.tolist()
-    picture((64, 48), 0).save(paths[0])
-    picture((65, 48), 1).convert("CMYK").save(paths[1], format="JPEG")
-    picture((66, 48), 2).convert("P").save(paths[2])
+    image((64, 48), 0).save(paths[0])
+    image((65, 48), 1).convert("CMYK").save(paths[1], format="JPEG")
+    image((66, 48), 2).convert("P").save(paths[2])
     ready = Prepared(ready.dataset, ready.split, [inspect(path) for path in paths], [])
     layout = write(tmp_path / "out", ready, MANIFEST)
     assert (layout.images_dir("train") / "pics__0.png").is_symlink()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data_words import DataConfig
+from bench.data_config import DataConfig
 from bench.datasets import prepare
 from bench.errors import DataError
 from bench.layout import SPLITS
@@ -41,8 +41,8 @@ def test_coco_becomes_a_layout(coco, tmp_path):
     assert [len(layout.examples(split)) for split in SPLITS] == [14, 3, 3]
     for split in SPLITS:
         for example in layout.examples(split):
-            with Image.open(example.path) as picture:
-                assert picture.size == example.size_wh
+            with Image.open(example.path) as image:
+                assert image.size == example.size_wh
 
 
 def test_yolo_becomes_the_same_pixels(yolo, tmp_path):
@@ -52,7 +52,7 @@ def test_yolo_becomes_the_same_pixels(yolo, tmp_path):
     assert example.boxes_xyxy.tolist() == [[24, 12, 40, 36]]
     assert example.labels.tolist() == [1]
     statistics = manifest_of(layout)["statistics"]["train"]
-    assert (statistics["pictures"], statistics["background"], statistics["boxes"]) == (10, 2, 8)
+    assert (statistics["images"], statistics["background"], statistics["boxes"]) == (10, 2, 8)
     assert statistics["width_px"] == {"min": 64, "median": 64.0, "max": 64}
     assert statistics["sizes"] == {"small": 8, "medium": 0, "large": 0}
 
@@ -81,7 +81,7 @@ def test_everything_that_was_mended_is_counted_and_listed(coco, tmp_path):
     }
     assert manifest["repairs"]["clipped"]["listed"] == [
         {
-            "picture": "pics/004.png",
+            "image": "pics/004.png",
             "record": "annotation 41",
             "detail": "(60, 40, 90, 70) -> (60, 40, 64, 48)",
         }
@@ -97,7 +97,7 @@ def test_a_class_table_and_a_limit_are_told_of(coco, tmp_path):
     manifest = manifest_of(layout)
     assert layout.classes == ("pet",)
     assert manifest["table"]["rows"][2] == {"source": "emu", "class": None, "boxes": 13}
-    assert manifest["limit"] == {"pictures": 10, "of": 20, "how": "a stratified share of each split"}
+    assert manifest["limit"] == {"images": 10, "of": 20, "how": "a stratified share of each split"}
     assert sum(manifest["split"]["counts"].values()) == 10
 
 
@@ -105,10 +105,10 @@ def test_a_second_call_reuses_what_stands_there(coco, tmp_path):
     first = prepare(coco.config(), tmp_path / "cache")
     before = first.manifest_path.stat().st_mtime_ns
     told = []
-    again = prepare(coco.config(), tmp_path / "cache", lambda *words: told.append(words))
+    again = prepare(coco.config(), tmp_path / "cache", lambda *settings: told.append(settings))
     assert again == first
     assert first.manifest_path.stat().st_mtime_ns == before
-    assert {words[0] for words in told} == {"reading annotations"}, "no picture was opened again"
+    assert {settings[0] for settings in told} == {"reading annotations"}, "no picture was opened again"
 
 
 def test_whatever_changes_the_data_makes_another_layout(coco, tmp_path):
@@ -162,8 +162,8 @@ def test_pictures_turned_by_exif_agree_in_size_boxes_and_pixels(coco, tmp_path):
     example = next(e for split in SPLITS for e in layout.examples(split) if e.path.stem == "pics__000")
     assert example.size_wh == (48, 64)
     left, top, right, bottom = example.boxes_xyxy[0].astype(int)
-    with Image.open(example.path) as picture:
-        bright = np.asarray(picture)[..., 0] > 128
+    with Image.open(example.path) as image:
+        bright = np.asarray(image)[..., 0] > 128
     assert bright.shape == (64, 48)
     assert bright[top:bottom, left:right].all()
     assert bright.sum() == 300
@@ -197,7 +197,7 @@ def test_two_processes_at_once_share_one_layout(coco, tmp_path):
     script.write_text(
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from bench.data_words import DataConfig\n"
+        "from bench.data_config import DataConfig\n"
         "from bench.datasets import prepare\n"
         "go = Path(sys.argv[3])\n"
         "go.with_name(sys.argv[4]).touch()\n"
@@ -205,8 +205,10 @@ def test_two_processes_at_once_share_one_layout(coco, tmp_path):
         "layout = prepare(DataConfig(source='coco', path=Path(sys.argv[1])), Path(sys.argv[2]))\n"
         "print(layout.root, sum(len(layout.examples(s)) for s in ('train', 'val', 'test')))\n"
     )
-    words = [sys.executable, str(script), str(coco.root), str(tmp_path / "cache"), str(tmp_path / "go")]
-    running = [subprocess.Popen([*words, f"ready{n}"], stdout=subprocess.PIPE, text=True) for n in range(2)]
+    settings = [sys.executable, str(script), str(coco.root), str(tmp_path / "cache"), str(tmp_path / "go")]
+    running = [
+        subprocess.Popen([*settings, f"ready{n}"], stdout=subprocess.PIPE, text=True) for n in range(2)
+    ]
     end = time.monotonic() + 60
     while not all((tmp_path / f"ready{n}").exists() for n in range(2)) and time.monotonic() < end:
         time.sleep(0.01)

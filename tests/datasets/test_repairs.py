@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.datasets.dataset import BoxTable, Dataset, Images, Source
-from bench.datasets.pictures import Picture
+from bench.datasets.image_files import ImageFile
 from bench.datasets.repairs import settle
 from bench.errors import DataError
 
@@ -21,7 +21,7 @@ def source_of(boxes, *, sizes=((100, 50),), image=None, shares=False, known_good
 
 
 def good(*sizes, orientation=1):
-    return [Picture(size_wh=size, orientation=orientation) for size in sizes]
+    return [ImageFile(size_wh=size, orientation=orientation) for size in sizes]
 
 
 def kinds(findings):
@@ -43,7 +43,7 @@ def test_boxes_are_clipped_and_those_outside_or_flat_dropped():
     assert dataset.boxes.record.tolist() == [1, 2, 3]
     assert kinds(findings) == {"clipped": 2, "degenerate": 4}
     first = next(finding for finding in findings if finding.kind == "clipped")
-    assert (first.picture, first.record) == ("0.jpg", "annotation 2")
+    assert (first.image, first.record) == ("0.jpg", "annotation 2")
     assert first.detail == "(-5, 10, 20, 60) -> (0, 10, 20, 50)"
 
 
@@ -109,9 +109,9 @@ def test_a_missing_size_is_taken_from_the_file():
 
 def test_unusable_pictures_leave_with_their_boxes_and_nothing_else():
     source = source_of([[10, 5, 130, 25], [1, 1, 5, 5]], sizes=[(100, 50)] * 3, image=[0, 2])
-    pictures = [Picture(problem="the file is empty"), *good((100, 50), (100, 50))]
-    dataset, findings, kept = settle(source, pictures)
-    assert [(f.kind, f.picture, f.detail) for f in findings] == [
+    image_files = [ImageFile(problem="the file is empty"), *good((100, 50), (100, 50))]
+    dataset, findings, kept = settle(source, image_files)
+    assert [(f.kind, f.image, f.detail) for f in findings] == [
         ("unreadable", "0.jpg", "the file is empty; 1 boxes")
     ]
     assert kept.tolist() == [1, 2]
@@ -120,7 +120,7 @@ def test_unusable_pictures_leave_with_their_boxes_and_nothing_else():
 
 def test_nothing_left_is_an_error():
     with pytest.raises(DataError, match="no picture is left"):
-        settle(source_of([[1, 1, 5, 5]]), [Picture(problem="the file is empty")])
+        settle(source_of([[1, 1, 5, 5]]), [ImageFile(problem="the file is empty")])
     with pytest.raises(DataError, match="the dataset has no box"):
         settle(source_of([[1, 1, 1, 5]]), good((100, 50)))
     with pytest.raises(DataError, match="the dataset is empty"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.data_words import DataConfig, SplitConfig
+from bench.data_config import DataConfig, SplitConfig
 from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images
 from bench.datasets.sources import fracture
 from bench.datasets.splits import LEFT_OUT, assign
@@ -18,10 +18,10 @@ def dataset_of(names, labels, splits=None):
     return Dataset(tuple("abcdefgh"), images, boxes)
 
 
-def long_tail(pictures=200, seed=0, copies=1, **more):
+def long_tail(image_files=200, seed=0, copies=1, **more):
     dice = np.random.default_rng(seed)
     names, labels = [], []
-    for number in range(pictures // copies):
+    for number in range(image_files // copies):
         found = np.flatnonzero(dice.random(8) < 0.5 ** np.arange(1, 9)).tolist()
         for copy in range(copies):
             names.append(f"pics/{number:04d}_jpg.rf.{copy:08x}.jpg")

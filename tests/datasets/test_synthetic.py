@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data_words import DataConfig, SyntheticConfig
+from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets.dataset import Source
 from bench.datasets.sources import scenes, synthetic
 
@@ -19,7 +19,7 @@ def _read(folder: Path, **options: int) -> Source:
 
 def test_the_bytes_are_pinned(tmp_path: Path) -> None:
     """They must not depend on the machine, on numpy or on Pillow. Change DRAWING when this changes."""
-    source = _read(tmp_path, pictures=12, size=64, seed=3)
+    source = _read(tmp_path, images=12, size=64, seed=3)
     digest = hashlib.sha256()
     for path in source.dataset.images.paths:
         digest.update(Path(path).read_bytes())
@@ -32,9 +32,9 @@ def test_the_bytes_are_pinned(tmp_path: Path) -> None:
 
 def test_a_png_holds_exactly_the_pixels() -> None:
     pixels = scenes.draw(0, 0, 200).pixels  # more than one stored block
-    with Image.open(io.BytesIO(scenes.png(pixels))) as picture:
-        assert picture.mode == "RGB"
-        np.testing.assert_array_equal(np.asarray(picture), pixels)
+    with Image.open(io.BytesIO(scenes.png(pixels))) as image:
+        assert image.mode == "RGB"
+        np.testing.assert_array_equal(np.asarray(image), pixels)
 
 
 def test_seed_and_number_make_the_scene() -> None:
@@ -74,13 +74,13 @@ def test_a_box_is_tight_around_its_shape(kind: scenes.Kind) -> None:
 
 
 def test_a_second_reading_draws_nothing_anew(tmp_path: Path) -> None:
-    first = _read(tmp_path, pictures=12, size=32)
+    first = _read(tmp_path, images=12, size=32)
     path = Path(first.dataset.images.paths[0])
     before = path.stat().st_mtime_ns
-    second = _read(tmp_path, pictures=12, size=32)
+    second = _read(tmp_path, images=12, size=32)
     assert path.stat().st_mtime_ns == before
     np.testing.assert_array_equal(first.dataset.boxes.xyxy, second.dataset.boxes.xyxy)
-    other = _read(tmp_path, pictures=12, size=32, seed=1)
+    other = _read(tmp_path, images=12, size=32, seed=1)
     assert Path(other.dataset.images.paths[0]).parent != path.parent
     assert not list(tmp_path.glob(".*"))
 
@@ -97,5 +97,5 @@ def test_nothing_half_drawn_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(scenes, "png", breaking)
     with pytest.raises(KeyboardInterrupt):
-        _read(tmp_path, pictures=12, size=32)
+        _read(tmp_path, images=12, size=32)
     assert list(tmp_path.iterdir()) == []

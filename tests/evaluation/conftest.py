@@ -123,58 +123,56 @@ _SHIFT = st.tuples(*[st.sampled_from([0, 0, 0, 1, -1])] * 4)
 def _scenes(draw: st.DrawFn) -> Scene:
     """Up to 3 pictures and 3 classes: crowds, empty pictures, classes without boxes, ties, nothing at all,
     and more detections of a class in a picture than COCO's limit."""
-    pictures, categories = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    images, categories = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     boxes = draw(st.lists(st.tuples(_PLACE, _PLACE, _BOX, st.sampled_from([0, 0, 0, 1])), max_size=8))
     found = draw(st.lists(st.tuples(_PLACE, _PLACE, _BOX, _SCORES), max_size=6))
     near = draw(st.lists(st.tuples(st.integers(0, 7), _SHIFT, _SCORES), max_size=10))
     for index, shift, score in near if boxes else []:
-        picture, category, box, _ = boxes[index % len(boxes)]
-        found.append(
-            (picture, category, tuple(max(0, a + b) for a, b in zip(box, shift, strict=True)), score)
-        )
+        image, category, box, _ = boxes[index % len(boxes)]
+        found.append((image, category, tuple(max(0, a + b) for a, b in zip(box, shift, strict=True)), score))
     if draw(st.booleans()) and boxes:
         rng = np.random.default_rng(draw(st.integers(0, 9)))
-        picture, category, box, _ = boxes[0]
+        image, category, box, _ = boxes[0]
         for _ in range(110):
             moved = tuple(
                 max(0, side + int(step)) for side, step in zip(box, rng.integers(-1, 2, 4), strict=True)
             )
-            found.append((picture, category, moved, float(rng.integers(1, 50)) / 50))
-    return coco_json(boxes, pictures, categories), coco_results(found, pictures, categories)
+            found.append((image, category, moved, float(rng.integers(1, 50)) / 50))
+    return coco_json(boxes, images, categories), coco_results(found, images, categories)
 
 
-def coco_json(boxes: Sequence[Any], pictures: int, categories: int) -> dict[str, Any]:
+def coco_json(boxes: Sequence[Any], images: int, categories: int) -> dict[str, Any]:
     """From (picture, category, grid box, crowd) from 0; the ids run downwards, as they may."""
     return {
         "images": [
             {"id": 1 + n, "file_name": f"{n}.png", "width": 400, "height": 400}
-            for n in reversed(range(pictures))
+            for n in reversed(range(images))
         ],
         "categories": [{"id": 1 + n, "name": f"class {n}"} for n in range(categories)],
         "annotations": [
             {
                 "id": 1 + number,
-                "image_id": 1 + picture % pictures,
+                "image_id": 1 + image % images,
                 "category_id": 1 + category % categories,
                 "bbox": [float(GRID_PX * side) for side in box],
                 "area": float(GRID_PX * box[2] * GRID_PX * box[3]),
                 "iscrowd": crowd,
             }
-            for number, (picture, category, box, crowd) in enumerate(boxes)
+            for number, (image, category, box, crowd) in enumerate(boxes)
         ],
     }
 
 
-def coco_results(found: Sequence[Any], pictures: int, categories: int) -> list[dict[str, Any]]:
+def coco_results(found: Sequence[Any], images: int, categories: int) -> list[dict[str, Any]]:
     """From (picture, category, grid box, score) from 0."""
     return [
         {
-            "image_id": 1 + picture % pictures,
+            "image_id": 1 + image % images,
             "category_id": 1 + category % categories,
             "bbox": [float(GRID_PX * side) for side in box],
             "score": score,
         }
-        for picture, category, box, score in found
+        for image, category, box, score in found
     ]
 
 
@@ -215,8 +213,8 @@ def crowded_scene() -> Scene:
     rng = np.random.default_rng(0)
     boxes = [(n % 20, n % 3, tuple(rng.integers(5, 40, 4).tolist()), 0) for n in range(80)]
     found = [
-        (picture, category, tuple(side + float(rng.normal(0, 1)) for side in box), float(rng.random()))
-        for picture, category, box, _ in boxes * 5
+        (image, category, tuple(side + float(rng.normal(0, 1)) for side in box), float(rng.random()))
+        for image, category, box, _ in boxes * 5
     ]
     return coco_json(boxes, 20, 3), coco_results(found, 20, 3)
 
@@ -224,7 +222,7 @@ def crowded_scene() -> Scene:
 @pytest.fixture(scope="session")
 def scene_of() -> Callable[..., Scene]:
     """From boxes (picture, category, grid box, crowd) and detections (..., score), all numbered from 0."""
-    return lambda boxes, found, pictures, categories: (
-        coco_json(boxes, pictures, categories),
-        coco_results(found, pictures, categories),
+    return lambda boxes, found, images, categories: (
+        coco_json(boxes, images, categories),
+        coco_results(found, images, categories),
     )

@@ -88,7 +88,7 @@ def test_the_counts_fit_together(data: Any, scenes: Any, judged: Any) -> None:
     truth, results = judged(scene)
     figures = evaluate_split(truth, results, truth.classes, None)
     point = figures.operating_point
-    assert figures.pictures == len(scene[0]["images"])
+    assert figures.images == len(scene[0]["images"])
     assert figures.detections == len(scene[1])
     assert figures.boxes == sum(not one["iscrowd"] for one in scene[0]["annotations"])
     assert figures.boxes == sum(one.ground_truths for one in figures.classes)

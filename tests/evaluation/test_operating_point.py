@@ -119,5 +119,5 @@ def test_pictures_may_be_matched_some_at_a_time(
 ) -> None:
     truth, results = judged(crowded_scene)
     at_once = evaluate_split(truth, results, truth.classes, 0.3)
-    monkeypatch.setattr(matching, "_PICTURES_AT_ONCE", 7)
+    monkeypatch.setattr(matching, "_IMAGES_AT_ONCE", 7)
     assert evaluate_split(truth, results, truth.classes, 0.3) == at_once

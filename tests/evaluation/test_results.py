@@ -64,8 +64,8 @@ def test_reading_back_gives_the_very_numbers(numbers: list[tuple[float, ...]], r
 
 def test_a_long_file_is_written_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LINES_A_PIECE", 3)
-    for pictures in range(5):  # 0, 2, 4, 6, 8 detections: pieces that end early, and just so
-        results = results_json([example(n + 1) for n in range(pictures)], [FOUND] * pictures)
+    for images in range(5):  # 0, 2, 4, 6, 8 detections: pieces that end early, and just so
+        results = results_json([example(n + 1) for n in range(images)], [FOUND] * images)
         write_results(tmp_path / "long.json", results)
         assert same(read_results(tmp_path / "long.json"), results)
 

@@ -38,7 +38,7 @@ def records(judged: Any, crowded_scene: Any, one_box_scene: Any) -> list[CellRec
             epochs=20,
             best_epoch=17,
             optimizer_steps=500,
-            pictures_seen=8000,
+            images_seen=8000,
             duration_s=41.5,
             stopped_early=False,
             chosen_by="AP on val",
@@ -51,7 +51,7 @@ def records(judged: Any, crowded_scene: Any, one_box_scene: Any) -> list[CellRec
             latency_p95_ms=14.0,
             images_per_s=90.0,
             throughput_batch=8,
-            timed_pictures=50,
+            timed_images=50,
             peak_memory_mib=900.0,
             peak_gpu_memory_mib=None,
             device="cpu",
@@ -86,7 +86,7 @@ def test_a_row_a_cell_with_all_its_figures(records: list[CellRecord], tmp_path: 
     assert float(done["test/f1"]) == test.operating_point.f1
     assert done["test/score_threshold"] == "0.5"
     assert (done["model"], done["variant"], done["parameters"]) == ("yolo-tiny", "tiny", "3000")
-    assert (done["training/pictures_seen"], done["training/duration_s"]) == ("8000", "41.5")
+    assert (done["training/images_seen"], done["training/duration_s"]) == ("8000", "41.5")
     assert (done["latency_ms"], done["checkpoint_bytes"]) == ("12.5", "6000000")
     assert done["peak_gpu_memory_mib"] == done["reason"] == ""
     assert (broken["status"], broken["failed_stage"], broken["test/AP"]) == ("failed", "fit", "")

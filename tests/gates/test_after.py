@@ -33,14 +33,16 @@ def results(rows: list[tuple[int, int, list[float]]]) -> Results:
 SOUND = results([(n, 1 + n % 2, [5.0 * n, n, 10.0 + n, 20.0]) for n in range(1, 11)])
 
 
-def asked(found: Results = SOUND, aps: tuple[float, ...] = (0.1, 0.2, 0.3), best: int = 3, **words) -> dict:
+def asked(
+    found: Results = SOUND, aps: tuple[float, ...] = (0.1, 0.2, 0.3), best: int = 3, **settings
+) -> dict:
     history = [{"epoch": float(n), "train/box": 1.0, "metrics/AP": ap} for n, ap in enumerate(aps, start=1)]
     training = TrainingRecord(
-        epochs=len(aps), best_epoch=best, optimizer_steps=1, pictures_seen=1, duration_s=1.0,
+        epochs=len(aps), best_epoch=best, optimizer_steps=1, images_seen=1, duration_s=1.0,
         stopped_early=False, chosen_by="AP",
     )  # fmt: skip
     given = {"history": history, "training": training, "from_random": True, "results": found, "examples": VAL}
-    return {gate.name: gate for gate in after_training(Fitted(**{**given, **words}))}
+    return {gate.name: gate for gate in after_training(Fitted(**{**given, **settings}))}
 
 
 def test_a_sound_model_passes_without_a_flag():

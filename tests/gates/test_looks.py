@@ -27,8 +27,8 @@ def examples(made):
 
 
 def echo_changed(monkeypatch, fake, change):
-    original = fake.echo
-    monkeypatch.setattr(fake, "echo", lambda examples: (change(found) for found in original(examples)))
+    original = fake.round_trip
+    monkeypatch.setattr(fake, "round_trip", lambda examples: (change(found) for found in original(examples)))
 
 
 def moved(found: Detections, by: float) -> Detections:
@@ -51,7 +51,7 @@ def test_a_lost_box_and_a_lost_picture_are_told(fake, examples, monkeypatch):
         echo_changed(patch, fake, lambda f: Detections(f.boxes_xyxy[1:], f.scores[1:], f.labels[1:]))
         with pytest.raises(GateFailed, match="3 boxes went in, 2 came back"):
             boxes.round_trip(fake, examples, 640)
-    monkeypatch.setattr(fake, "echo", lambda examples: iter(()))
+    monkeypatch.setattr(fake, "round_trip", lambda examples: iter(()))
     with pytest.raises(GateFailed, match="7 pictures gave 0 results"):
         boxes.round_trip(fake, examples, 640)
 
@@ -86,34 +86,34 @@ def test_an_ap_that_depends_on_the_order_of_classes_is_told(fake, examples, made
 @pytest.mark.parametrize(
     ("end", "change", "told"),
     [
-        ("seen", lambda p: p[..., ::-1], "in prediction red and blue are swapped"),
-        ("fed", lambda p: p[..., ::-1], "in training red and blue are swapped"),
-        ("seen", lambda p: p * 255, "values run from"),
-        ("fed", lambda p: p * 0.8, "in training the colour"),
-        ("seen", lambda p: p[::2], "is squeezed to 97x31"),
-        ("fed", lambda p: p.transpose(2, 0, 1), "not \\(H, W, 3\\)"),
+        ("inference_inputs", lambda p: p[..., ::-1], "in prediction red and blue are swapped"),
+        ("training_inputs", lambda p: p[..., ::-1], "in training red and blue are swapped"),
+        ("inference_inputs", lambda p: p * 255, "values run from"),
+        ("training_inputs", lambda p: p * 0.8, "in training the colour"),
+        ("inference_inputs", lambda p: p[::2], "is squeezed to 97x31"),
+        ("training_inputs", lambda p: p.transpose(2, 0, 1), "not \\(H, W, 3\\)"),
     ],
 )
 def test_wrong_colours_are_told(fake, made, examples, monkeypatch, end, change, told):
-    (picture,) = made(3).examples("test")
-    assert colours.right_colours(fake, picture, examples).startswith("RGB in 0..1")
+    (image,) = made(3).examples("test")
+    assert colours.right_colours(fake, image, examples).startswith("RGB in 0..1")
     original = getattr(fake, end)
     monkeypatch.setattr(fake, end, lambda what: (change(one) for one in original(what)))
     with pytest.raises(GateFailed, match=told):
-        colours.right_colours(fake, picture, examples)
+        colours.right_colours(fake, image, examples)
 
 
 def test_a_training_that_dims_other_pictures_is_told(fake, made, examples, monkeypatch):
-    (picture,) = made(3).examples("test")
-    original = fake.fed
+    (image,) = made(3).examples("test")
+    original = fake.training_inputs
 
-    def fed(given):
+    def training_inputs(given):
         for example, one in zip(given, original(given), strict=True):
-            yield one if example.path == picture.path else one * 0.7
+            yield one if example.path == image.path else one * 0.7
 
-    monkeypatch.setattr(fake, "fed", fed)
+    monkeypatch.setattr(fake, "training_inputs", training_inputs)
     with pytest.raises(GateFailed, match=r"has the mean colour .*; in training it is"):
-        colours.right_colours(fake, picture, examples)
+        colours.right_colours(fake, image, examples)
 
 
 def test_a_detector_that_shows_nothing_is_gated_less_and_that_is_flagged(fake, tmp_path):
@@ -131,7 +131,7 @@ def test_a_detector_that_shows_nothing_is_gated_less_and_that_is_flagged(fake, t
             )
 
     class Family:
-        def build(self, plan, **words):
+        def build(self, plan, **settings):
             return Closed()
 
     plan = FAMILY.plan(variant=None, weights=None, options={}, recipe=Recipe(epochs=3))

@@ -29,7 +29,7 @@ class Told:
             self.heard += 1
             record = EpochRecord(
                 epoch=self.heard, epochs=recipe.epochs, train_losses={"a": loss / 2, "b": loss / 2},
-                optimizer_steps=self.heard, pictures_seen=self.heard, duration_s=0.0,
+                optimizer_steps=self.heard, images_seen=self.heard, duration_s=0.0,
             )  # fmt: skip
             if context.on_epoch(record):
                 break
@@ -74,8 +74,8 @@ def test_the_plan_is_kept_but_for_chance_and_length(tmp_path):
     used = told.recipe
     assert (used.flip, used.multi_scale, used.warmup_epochs, used.batch_size) == (0, 0, 0, 4)
     assert (used.image_size, used.lr, used.optimizer) == (RECIPE.image_size, RECIPE.lr, RECIPE.optimizer)
-    assert overfit.pictures(Recipe(image_size=800)) == 2
-    assert overfit.pictures(Recipe(batch_size=1, image_size=320)) == 1
+    assert overfit.images(Recipe(image_size=800)) == 2
+    assert overfit.images(Recipe(batch_size=1, image_size=320)) == 1
 
 
 def test_what_trains_nothing_is_not_tried(tmp_path):

@@ -43,7 +43,7 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     plan = found.plan(variant="tiny", weights="none", options={}, recipe=Recipe(batch_size=2, epochs=2))
     subject = Subject(found, plan, CLASSES, 0, "cpu")
     detector = found.build(plan, classes=CLASSES, seed=0, device="cpu")
-    detector.still()  # type: ignore[attr-defined]
+    detector.disable_augmentation()  # type: ignore[attr-defined]
     yield Bench(subject, detector, Trial.made(subject, tmp_path_factory.mktemp(request.param)))
 
 
@@ -60,7 +60,7 @@ def wrap(module: str, path: str, change: Callable[..., Any]) -> Plant:
         for part in way:
             place = getattr(place, part)
         original = getattr(place, name)
-        setattr_(place, name, lambda *args, **words: change(original, *args, **words))
+        setattr_(place, name, lambda *args, **settings: change(original, *args, **settings))
 
     return plant
 
@@ -106,12 +106,12 @@ def scaled_to_padding(original: Any, trainable: Any, batch: Any) -> Any:
     return original(trainable, replace(batch, sizes_wh=((width, height),) * len(batch)))
 
 
-def never_scaled(original: Any, pictures: Any, order: Any) -> Any:
+def never_scaled(original: Any, images: Any, order: Any) -> Any:
     """Boxes in pixels of the file, the picture in pixels of the network's input."""
     import torch
 
-    loaded = original(pictures, order)
-    boxes = torch.from_numpy(pictures._examples[order.index].boxes_xyxy).float()
+    loaded = original(images, order)
+    boxes = torch.from_numpy(images._examples[order.index].boxes_xyxy).float()
     return replace(loaded, target=replace(loaded.target, boxes_xyxy=boxes))
 
 
@@ -128,8 +128,8 @@ def bgr_batch(original: Any, trainable: Any, batch: Any) -> Any:
     return original(trainable, replace(batch, pixels=batch.pixels.flip(1)))
 
 
-def bgr_pictures(original: Any, batch: Any) -> Any:
-    return [picture.flip(0) for picture in original(batch)]
+def bgr_images(original: Any, batch: Any) -> Any:
+    return [image.flip(0) for image in original(batch)]
 
 
 def bgr_file(original: Any, path: Path) -> Any:
@@ -158,7 +158,7 @@ FAULTS: dict[str, dict[str, tuple[str, str, Plant]]] = {
     },
     "BGR for RGB": {
         "detr": ("colours", "red and blue are swapped", wrap(DETR, "Detr._inputs", bgr_batch)),
-        "frcnn": ("colours", "red and blue are swapped", wrap(BATCH, "Batch.pictures", bgr_pictures)),
+        "frcnn": ("colours", "red and blue are swapped", wrap(BATCH, "Batch.images", bgr_images)),
         "yolo": ("colours", "in prediction red and blue", wrap(YOLO_FOUND, "read_picture", bgr_file)),
     },
 }

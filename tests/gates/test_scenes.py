@@ -31,10 +31,10 @@ def test_odd_sizes_grey_and_turned_pictures_are_among_them(made):
         assert grey.mode == "L"
     turned = examples["turned"]
     assert turned.size_wh == (83, 131)
-    with Image.open(turned.path) as picture:
-        assert picture.size == (83, 131)
-        assert not picture.getexif().get(scenes.ORIENTATION_TAG)
-        pixels = np.asarray(picture, dtype=int)
+    with Image.open(turned.path) as image:
+        assert image.size == (83, 131)
+        assert not image.getexif().get(scenes.ORIENTATION_TAG)
+        pixels = np.asarray(image, dtype=int)
     for box, label in zip(turned.boxes_xyxy.round().astype(int), turned.labels, strict=True):
         colour = np.random.default_rng(int(label)).integers(0, 256, 3)
         inside = pixels[box[1] + 3 : box[3] - 3, box[0] + 3 : box[2] - 3]
@@ -43,8 +43,8 @@ def test_odd_sizes_grey_and_turned_pictures_are_among_them(made):
 
 def test_the_colour_picture_has_its_quadrants(made):
     (example,) = made(3).examples("test")
-    with Image.open(example.path) as picture:
-        assert [picture.getpixel(place) for place in ((5, 5), (90, 5), (5, 55), (90, 55))] == list(
+    with Image.open(example.path) as image:
+        assert [image.getpixel(place) for place in ((5, 5), (90, 5), (5, 55), (90, 55))] == list(
             scenes.QUADRANTS
         )
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import DataError
-from bench.predicting import find_pictures
+from bench.predicting import find_images
 
 
 @pytest.fixture
@@ -16,12 +16,12 @@ def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def found(*words: str) -> list[str]:
-    return [str(path) for path in find_pictures(words, besides=Path("out"))]
+def found(*settings: str) -> list[str]:
+    return [str(path) for path in find_images(settings, besides=Path("out"))]
 
 
 @pytest.mark.parametrize(
-    ("words", "names"),
+    ("settings", "names"),
     [
         (("a.jpg",), ["a.jpg"]),
         (("notes.txt",), ["notes.txt"]),  # it is named, so it is tried
@@ -32,16 +32,16 @@ def found(*words: str) -> list[str]:
         (("a.jpg", "./deep/../a.jpg"), ["a.jpg"]),
     ],
 )
-def test_files_folders_and_patterns(album: Path, words: tuple[str, ...], names: list[str]) -> None:
-    assert found(*words) == names
+def test_files_folders_and_patterns(album: Path, settings: tuple[str, ...], names: list[str]) -> None:
+    assert found(*settings) == names
 
 
 def test_an_absolute_pattern(album: Path) -> None:
     assert found(str(album / "deep/*")) == [str(album / "deep/b.PNG")]
 
 
-@pytest.mark.parametrize("word", ["none.jpg", "none/*.jpg", "out", "*.txt"])
-def test_a_word_that_leads_nowhere_is_a_mistake(album: Path, word: str) -> None:
+@pytest.mark.parametrize("setting", ["none.jpg", "none/*.jpg", "out", "*.txt"])
+def test_a_word_that_leads_nowhere_is_a_mistake(album: Path, setting: str) -> None:
     with pytest.raises(DataError, match="no picture there") as caught:
-        found("a.jpg", word)
-    assert word in str(caught.value)
+        found("a.jpg", setting)
+    assert setting in str(caught.value)

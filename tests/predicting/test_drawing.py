@@ -14,19 +14,19 @@ def found(*boxes: list[float], labels: list[int] | None = None) -> Detections:
 @pytest.mark.parametrize("ground", ["black", "white", "#0072b2", "#d55e00"])
 def test_a_box_stands_out_from_any_ground(ground: str) -> None:
     """Also from one of its own class's colour: along its left edge there are two tones far apart."""
-    picture = Image.new("RGB", (600, 400), ground)
-    drawn = np.asarray(draw(picture, found([100, 100, 300, 300]), ["cat"]), dtype=int)
+    image = Image.new("RGB", (600, 400), ground)
+    drawn = np.asarray(draw(image, found([100, 100, 300, 300]), ["cat"]), dtype=int)
     edge = drawn[250, 95:108].sum(axis=1)
     assert edge.max() - edge.min() > 150
-    assert (drawn[250, 200] == np.asarray(picture)[250, 200]).all()
-    assert (np.asarray(picture) == np.asarray(Image.new("RGB", (600, 400), ground))).all()
+    assert (drawn[250, 200] == np.asarray(image)[250, 200]).all()
+    assert (np.asarray(image) == np.asarray(Image.new("RGB", (600, 400), ground))).all()
 
 
 def test_classes_have_colours_of_their_own() -> None:
-    picture = Image.new("RGB", (600, 400), "white")
+    image = Image.new("RGB", (600, 400), "white")
     edges = set()
     for label in range(40):
-        drawn = draw(picture, found([100, 100, 300, 300], labels=[label]), [str(n) for n in range(40)])
+        drawn = draw(image, found([100, 100, 300, 300], labels=[label]), [str(n) for n in range(40)])
         edges.add(drawn.getpixel((100, 250)))
     assert len(edges) == 40
 
@@ -36,8 +36,8 @@ def test_classes_have_colours_of_their_own() -> None:
     [[0, 0, 600, 400], [590, 390, 600, 400], [0, 380, 30, 400], [300, 2, 301, 3], [10, 10, 10, 10]],
 )
 def test_names_stay_inside_the_picture(box: list[float]) -> None:
-    picture = Image.new("RGB", (600, 400), "white")
-    drawn = np.asarray(draw(picture, found(box), ["a rather long name of a class"]))
+    image = Image.new("RGB", (600, 400), "white")
+    drawn = np.asarray(draw(image, found(box), ["a rather long name of a class"]))
     plate = (drawn != 255).any(axis=2)
     assert drawn.shape == (400, 600, 3)
     assert plate[:, :].sum() > 3000  # the whole plate, not a slice of it
@@ -50,5 +50,5 @@ def test_a_small_picture_is_drawn_larger_and_a_large_one_is_not() -> None:
 
 
 def test_nothing_found_is_a_plain_copy() -> None:
-    picture = Image.new("RGB", (600, 400), "red")
-    assert (np.asarray(draw(picture, Detections.none(), ["cat"])) == np.asarray(picture)).all()
+    image = Image.new("RGB", (600, 400), "red")
+    assert (np.asarray(draw(image, Detections.none(), ["cat"])) == np.asarray(image)).all()

@@ -75,7 +75,7 @@ def figures(ap: float, classes: tuple[str, ...] = CLASSES) -> SplitFigures:
     """Plausible figures around one AP."""
     supports = [120, 64, 31, 12, 3, 0, *([7] * len(classes))][: len(classes)]
     return SplitFigures(
-        pictures=96,
+        images=96,
         boxes=sum(supports),
         detections=4000,
         coco=CocoFigures(
@@ -146,7 +146,9 @@ def record(
         "recipe": {"epochs": 12, "batch_size": 16, "lr": 0.001 if model == "detr" else 0.01, "amp": False},
         "options": {"queries": 6} if model == "detr" else {},
         "ledger": (
-            LedgerEntry(word="multi_scale", asked="0.2", used="0", why="mosaic has scales of its own <em>"),
+            LedgerEntry(
+                setting="multi_scale", asked="0.2", used="0", why="mosaic has scales of its own <em>"
+            ),
         )
         if model == "yolo-n"
         else (),
@@ -154,7 +156,7 @@ def record(
             epochs=12,
             best_epoch=11,
             optimizer_steps=336,
-            pictures_seen=5376,
+            images_seen=5376,
             duration_s=95.0 + seed,
             stopped_early=False,
             chosen_by="AP on val, the harness's judge",
@@ -167,7 +169,7 @@ def record(
             latency_p95_ms=1.4 * latency_ms,
             images_per_s=1500 / latency_ms,
             throughput_batch=16,
-            timed_pictures=64,
+            timed_images=64,
             peak_memory_mib=900 + parameters / 1e5,
             peak_gpu_memory_mib=None,
             device="cpu",
@@ -225,7 +227,7 @@ def make_final() -> Callable[..., CellRecord]:
         assert chosen.training is not None
         training = chosen.training.model_copy(update={"epochs": 7})
         return chosen.model_copy(
-            update={"final": FinalRecord(pictures=330, training=training, test=figures(final_ap))}
+            update={"final": FinalRecord(images=330, training=training, test=figures(final_ap))}
         )
 
     return final
@@ -289,7 +291,7 @@ def manifest(dataset: str, classes: tuple[str, ...]) -> dict[str, Any]:
     return {
         "key": dataset,
         "classes": list(classes),
-        "source": {"format": "synthetic", "licence": "CC BY 4.0 <u>", "pictures": 640},
+        "source": {"format": "synthetic", "licence": "CC BY 4.0 <u>", "images": 640},
         "split": {"kind": "random", "seed": 0, "counts": {"train": 448, "val": 96, "test": 96}},
         "table": {
             "table": "mine.yaml",
@@ -301,16 +303,16 @@ def manifest(dataset: str, classes: tuple[str, ...]) -> dict[str, Any]:
         "limit": None,
         "statistics": {
             split: {
-                "pictures": pictures,
+                "images": images,
                 "boxes": sum(counts) // part,
-                "background": pictures // 10,
+                "background": images // 10,
                 "crowds": 0,
                 "sizes": {"small": sum(counts) // part - 5, "medium": 5, "large": 0},
                 "width_px": {"min": 96, "median": 160.0, "max": 1280},
                 "height_px": {"min": 120, "median": 120.0, "max": 120},
                 "classes": {name: count // part for name, count in zip(classes, counts, strict=True)},
             }
-            for split, pictures, part in (("train", 448, 1), ("val", 96, 5), ("test", 96, 5))
+            for split, images, part in (("train", 448, 1), ("val", 96, 5), ("test", 96, 5))
         },
         "repairs": {
             "clipped": {
@@ -318,14 +320,14 @@ def manifest(dataset: str, classes: tuple[str, ...]) -> dict[str, Any]:
                 "meaning": "boxes that reached out of their picture, cut at its edge",
                 "listed": [
                     {
-                        "picture": f"train/{BREAKOUT}{index}.png",
+                        "image": f"train/{BREAKOUT}{index}.png",
                         "record": f"annotation {index}",
                         "detail": "by 3 px",
                     }
                     for index in range(250)
                 ],
             },
-            "unreadable": {"count": 1, "meaning": "set aside", "listed": [{"picture": SCRIPT}]},
+            "unreadable": {"count": 1, "meaning": "set aside", "listed": [{"image": SCRIPT}]},
         },
     }
 
@@ -351,7 +353,7 @@ def history(item: CellRecord) -> list[dict[str, float]]:
                 },
                 learning_rates={"head": 1e-3},
                 optimizer_steps=28 * epoch,
-                pictures_seen=448 * epoch,
+                images_seen=448 * epoch,
                 duration_s=7.9,
             )
         )
@@ -384,8 +386,8 @@ def _write_samples(run: RunFolder, classes: tuple[str, ...]) -> list[dict[str, A
     images, boxes, samples = [], [], []
     for image_id in (1, 2, 3, 4):
         name = f"photo {image_id}.jpg" if image_id != 2 else BREAKOUT
-        picture = Image.new("RGB", SIZE, (214, 220, 208))
-        draw = ImageDraw.Draw(picture)
+        image = Image.new("RGB", SIZE, (214, 220, 208))
+        draw = ImageDraw.Draw(image)
         for _ in range(0 if image_id == 4 else image_id + 1):
             w, h = chance.randint(24, 60), chance.randint(20, 50)
             x, y = chance.randint(0, SIZE[0] - w), chance.randint(0, SIZE[1] - h)
@@ -402,7 +404,7 @@ def _write_samples(run: RunFolder, classes: tuple[str, ...]) -> list[dict[str, A
                 }
             )
         content = io.BytesIO()
-        picture.save(content, "JPEG", quality=85)
+        image.save(content, "JPEG", quality=85)
         files.write_bytes(run.samples_dir / f"{image_id}.jpg", content.getvalue())
         images.append({"id": image_id, "file_name": name, "width": SIZE[0], "height": SIZE[1]})
         samples.append(
@@ -411,7 +413,7 @@ def _write_samples(run: RunFolder, classes: tuple[str, ...]) -> list[dict[str, A
                 "file_name": name,
                 "size_wh": SIZE,
                 "scale": 1.0,
-                "picture": f"{image_id}.jpg",
+                "image": f"{image_id}.jpg",
             }
         )
     files.write_json(run.samples_dir / "samples.json", samples)

@@ -19,7 +19,7 @@ def sheet(make_run):
 
 def test_splits_classes_and_origin(sheet):
     found = sheet()
-    assert [(row.name, row.pictures, row.background) for row in found.splits] == [
+    assert [(row.name, row.images, row.background) for row in found.splits] == [
         ("train", 448, 44),
         ("val", 96, 9),
         ("test", 96, 9),
@@ -48,7 +48,7 @@ def test_the_class_table_is_shown_where_it_changed_something(sheet):
 
 
 def test_a_limit_is_told(sheet):
-    found = sheet(limit={"pictures": 64, "of": 640, "how": "a stratified share of each split"})
+    found = sheet(limit={"images": 64, "of": 640, "how": "a stratified share of each split"})
     assert found.limit == "64 of 640 pictures, a stratified share of each split"
 
 

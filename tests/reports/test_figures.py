@@ -27,8 +27,8 @@ def test_every_figure_is_written_as_svg_and_png_and_leaves_no_trace(comparison, 
         if path.suffix == ".svg":
             assert ElementTree.parse(path).getroot().tag.endswith("svg")
         else:
-            with Image.open(path) as picture:
-                assert min(picture.size) > 150
+            with Image.open(path) as image:
+                assert min(image.size) > 150
     assert dict(matplotlib.rcParams) == before
 
 

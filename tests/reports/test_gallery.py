@@ -63,7 +63,7 @@ def test_pictures_outside_the_run_are_not_taken(make_run):
     path = run.samples_dir / "samples.json"
     samples = json.loads(path.read_text(encoding="utf-8"))
     (run.root / "secret.jpg").write_bytes((run.samples_dir / "1.jpg").read_bytes())
-    samples[0]["picture"] = "../secret.jpg"
+    samples[0]["image"] = "../secret.jpg"
     path.write_text(json.dumps(samples), encoding="utf-8")
     found = gallery(compare([run])[0])
     assert (len(found.shots), found.left_out) == (3, 1)

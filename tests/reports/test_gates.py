@@ -10,8 +10,8 @@ FLAGGED = GateResult(
 )
 
 
-def compared(make_run, records, **words):
-    (comparison,) = compare([make_run(records=records, **words)])
+def compared(make_run, records, **settings):
+    (comparison,) = compare([make_run(records=records, **settings)])
     return comparison
 
 

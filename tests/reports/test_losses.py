@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.loss import LossWords
+from bench.loss import LossConfig
 from bench.reports.comparison import compare
 from bench.reports.losses import against_standard
 from bench.reports.page import render
@@ -14,8 +14,8 @@ RECIPE = {"epochs": 12, "lr": 0.001}
 def cells(make_record):
     """cells(model, APs by seed, loss words, other changes) -> its records."""
 
-    def cells(model, aps, words=None, **changes):
-        loss = LossWords.model_validate(words or {}).model_dump(mode="json")
+    def cells(model, aps, settings=None, **changes):
+        loss = LossConfig.model_validate(settings or {}).model_dump(mode="json")
         changes = {"recipe": {**RECIPE, "loss": loss}, "options": {"queries": 6}, "ledger": (), **changes}
         made = [make_record(model, seed, ap, **changes) for seed, ap in enumerate(aps)]
         return [r.model_copy(update={"description": made[0].description}) for r in made]
@@ -48,16 +48,16 @@ def test_each_loss_is_paired_with_standard_by_seed(cells, make_run):
     ],
 )
 def test_models_that_differ_in_more_are_not(cells, make_run, other):
-    words = {"classification": "focal"}
-    run = make_run(records=[*cells("detr-a", (0.4,)), *cells("detr-b", (0.5,), words, **other)])
+    settings = {"classification": "focal"}
+    run = make_run(records=[*cells("detr-a", (0.4,)), *cells("detr-b", (0.5,), settings, **other)])
     (comparison,) = compare([run])
     assert against_standard(comparison) == []
     assert "Loss against standard" not in render([comparison])
 
 
 def test_a_word_that_families_keep_among_their_options_is_still_the_loss(cells, make_run):
-    words = {"class_coefficient": 2.0}
+    settings = {"class_coefficient": 2.0}
     options = {"queries": 6, "class_loss": 2.0}
-    run = make_run(records=[*cells("detr-a", (0.4,)), *cells("detr-b", (0.5,), words, options=options)])
+    run = make_run(records=[*cells("detr-a", (0.4,)), *cells("detr-b", (0.5,), settings, options=options)])
     (comparison,) = compare([run])
     assert [row.contestant.label for row in against_standard(comparison)] == ["detr-b"]

@@ -11,7 +11,7 @@ def comparison(make_run):
 
 
 def test_words_that_differ_are_marked(comparison):
-    rows = {row.word: row for row in training.facts(comparison)}
+    rows = {row.setting: row for row in training.facts(comparison)}
     assert rows["pretrained on"].values == ("nothing", "COCO <b>train2017</b>", "nothing")
     assert rows["pretrained on"].differs
     assert not rows["pictures seen"].differs
@@ -19,31 +19,31 @@ def test_words_that_differ_are_marked(comparison):
 
 
 def test_classes_of_weights_that_were_not_trained_are_shown(make_run, make_record, comparison):
-    assert training.CLASS_MAP not in {row.word for row in training.facts(comparison)}
+    assert training.CLASS_MAP not in {row.setting for row in training.facts(comparison)}
     found = make_record("detr", 0, 0.5)
     names = {"cup": "cup", "bone": None}
     found = found.model_copy(
         update={"description": found.description.model_copy(update={"class_map": names})}
     )
     both = compare([make_run(records=[found, make_record("yolo-n", 0, 0.6)])])[0]
-    (row,) = (row for row in training.facts(both) if row.word == training.CLASS_MAP)
+    (row,) = (row for row in training.facts(both) if row.setting == training.CLASS_MAP)
     assert sorted(row.values) == ["cup: cup, bone: none", "\N{EN DASH}"]
 
 
 def test_recipes_are_compared_word_by_word(comparison):
-    rows = {row.word: row for row in training.recipe_words(comparison)}
+    rows = {row.setting: row for row in training.recipe_words(comparison)}
     assert rows["lr"].values == ("0.01", "0.01", "0.001")
-    assert [word for word, row in rows.items() if row.differs] == ["lr"]
+    assert [setting for setting, row in rows.items() if row.differs] == ["lr"]
     assert rows["amp"].values == ("no", "no", "no")
 
 
 def test_the_ledger_names_each_entry_once(comparison):
     (row,) = training.ledger(comparison)
-    assert (row.contestant.label, row.entry.word) == ("yolo-n", "multi_scale")
+    assert (row.contestant.label, row.entry.setting) == ("yolo-n", "multi_scale")
 
 
 def test_the_ledger_has_what_only_the_training_pictures_could_tell(make_run, make_record):
-    note = LedgerEntry(word="queries", asked="6", used="6", why="5 objects in a picture")
+    note = LedgerEntry(setting="queries", asked="6", used="6", why="5 objects in a picture")
     told = make_record("detr", 0, 0.5)
     told = told.model_copy(update={"training": told.training.model_copy(update={"notes": (note,)})})
     (row,) = training.ledger(compare([make_run(records=[told])])[0])
@@ -51,7 +51,7 @@ def test_the_ledger_has_what_only_the_training_pictures_could_tell(make_run, mak
 
 
 def test_own_words_and_native_figures(comparison):
-    ((contestant, options),) = training.own_words(comparison)
+    ((contestant, options),) = training.own_options(comparison)
     assert (contestant.label, options) == ("detr", [("queries", "6")])
     ((contestant, metrics),) = training.native_metrics(comparison)
     assert (contestant.label, metrics) == ("yolo-n", [("metrics/mAP50-95(B)", "0.525")])
@@ -73,9 +73,9 @@ def test_plain(value, text):
 
 
 def test_a_final_training_is_told_beside_the_model_that_was_chosen(make_run, make_final, comparison):
-    assert training.FINAL not in {row.word for row in training.facts(comparison)}
+    assert training.FINAL not in {row.setting for row in training.facts(comparison)}
     both = compare([make_run(records=[make_final("detr", 0, 0.5, 0.625)])])[0]
-    (row,) = (row for row in training.facts(both) if row.word == training.FINAL)
+    (row,) = (row for row in training.facts(both) if row.setting == training.FINAL)
     (told,) = row.values
     assert told.startswith("7 epochs on 330 pictures (5,376 seen, 336 steps, 95 s); ")
     assert told.endswith("the model chosen on val has a test AP of 0.500")
@@ -91,7 +91,7 @@ def test_what_the_switch_came_to_is_shown_per_model(make_run, make_record, compa
     weighted = make_record("yolo-n", 0, 0.6)
     weighted = weighted.model_copy(update={"training": weighted.training.model_copy(update={"loss": loss})})
     (both,) = compare([make_run("two", records=[standard, weighted])])
-    rows = {row.word: row.values for row in training.class_loss(both)}
+    rows = {row.setting: row.values for row in training.class_loss(both)}
     dash = "\N{EN DASH}"
     assert rows["formula"] == ("s sum w b l / sum b", dash)
     assert rows["weight of few (10 boxes)"] == ("5.00", dash)
@@ -102,5 +102,5 @@ def test_what_the_switch_came_to_is_shown_per_model(make_run, make_record, compa
 def test_words_of_the_loss_stand_one_by_one(make_run, make_record):
     recipe = {"epochs": 3, "loss": {"classification": "focal", "focal_gamma": 2.0, "l1_cost": None}}
     (comparison,) = compare([make_run(records=[make_record("a", 0, 0.5, recipe=recipe)])])
-    rows = {row.word: row.values for row in training.recipe_words(comparison)}
+    rows = {row.setting: row.values for row in training.recipe_words(comparison)}
     assert rows == {"epochs": ("3",), "loss.classification": ("focal",), "loss.focal_gamma": ("2",)}

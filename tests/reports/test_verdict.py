@@ -124,16 +124,16 @@ def test_a_test_split_without_boxes_is_said_to_be_the_cause(say, make_record):
 
 
 @pytest.mark.parametrize(
-    ("shared", "words"), [(1, "1 group of pictures stands"), (148, "148 groups of pictures stand")]
+    ("shared", "settings"), [(1, "1 group of pictures stands"), (148, "148 groups of pictures stand")]
 )
-def test_a_split_that_leaks_is_the_first_caution(make_run, make_record, shared, words):
+def test_a_split_that_leaks_is_the_first_caution(make_run, make_record, shared, settings):
     run = make_run(records=[make_record("a", 0, 0.5)])
     manifest = json.loads(run.manifest_path.read_text())
     manifest["split"]["shared_groups"] = shared
     run.manifest_path.write_text(json.dumps(manifest))
     (comparison,) = compare([run])
     first = verdict(comparison).cautions[0]
-    assert first.startswith(f"{words} in more than one split: test figures come out too good")
+    assert first.startswith(f"{settings} in more than one split: test figures come out too good")
     assert "split.kind: grouped" in first
 
 

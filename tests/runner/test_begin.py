@@ -13,9 +13,9 @@ from bench.runner import begin
 from bench.runner.plan import plan_cells
 
 
-def config(runs: Path, **words: Any) -> BenchConfig:
+def config(runs: Path, **settings: Any) -> BenchConfig:
     return BenchConfig.model_validate(
-        {"data": {"source": "synthetic"}, "models": ["fake"], "runs": runs, **words}
+        {"data": {"source": "synthetic"}, "models": ["fake"], "runs": runs, **settings}
     )
 
 
@@ -37,16 +37,16 @@ def test_the_rarest_of_train_are_rare_unless_others_are_named(layout: Layout, tm
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("settings", "told"),
     [
         ({"rare_classes": ["fwe"]}, "rare_classes: is no class of the dataset: there are many, few"),
         ({"train": {"monitor": "AP_rare"}}, "the val split has no box of a rare class"),
     ],
 )
 def test_rare_classes_that_can_t_be_told_of_are_refused_before_a_folder_is_made(
-    layout: Layout, tmp_path: Path, words: dict[str, Any], told: str
+    layout: Layout, tmp_path: Path, settings: dict[str, Any], told: str
 ) -> None:
-    asked = config(tmp_path / "runs", **words)
+    asked = config(tmp_path / "runs", **settings)
     with pytest.raises(ConfigError, match=told) as caught:
         begin.begin(asked, plan_cells(asked), layout, command="bench run")
     assert caught.value.exit_code == 2

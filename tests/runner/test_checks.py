@@ -76,9 +76,9 @@ def test_a_final_training_needs_a_first_one(layout: Layout) -> None:
         checks.check_data(config(final="train+val"), [(cell.model, cell.plan)], layout)
 
 
-def config(**words: Any) -> BenchConfig:
+def config(**settings: Any) -> BenchConfig:
     return BenchConfig.model_validate(
-        {"data": {"source": "synthetic"}, "models": ["fake"], "device": "cpu", **words}
+        {"data": {"source": "synthetic"}, "models": ["fake"], "device": "cpu", **settings}
     )
 
 
@@ -104,12 +104,12 @@ def test_a_picture_with_more_objects_than_detr_has_queries_is_named(layout: Layo
     made = family.plan(
         variant="tiny", weights="none", options={"queries": 6}, recipe=Recipe(epochs=1, batch_size=8)
     )
-    pictures = layout.examples("train")
-    words: dict[str, Any] = {"classes": layout.classes, "device": "cpu"}
-    family.check(made, pictures=[*pictures, crowded(pictures[3], 6)], **words)  # type: ignore[attr-defined]
+    images = layout.examples("train")
+    settings: dict[str, Any] = {"classes": layout.classes, "device": "cpu"}
+    family.check(made, images=[*images, crowded(images[3], 6)], **settings)  # type: ignore[attr-defined]
     with pytest.raises(RecipeError, match=r"has 7 objects: each needs its own query \(found: 6\)") as caught:
-        family.check(made, pictures=[*pictures, crowded(pictures[3], 7)], **words)  # type: ignore[attr-defined]
-    assert pictures[3].path.name in str(caught.value)
+        family.check(made, images=[*images, crowded(images[3], 7)], **settings)  # type: ignore[attr-defined]
+    assert images[3].path.name in str(caught.value)
     assert "say at least 7, better 10" in str(caught.value)
 
 
@@ -119,8 +119,8 @@ def test_all_that_will_be_trained_on_is_looked_at(
 ) -> None:
     seen: list[int] = []
 
-    def check(plan: Plan, *, classes: Any, pictures: Any, device: str) -> None:
-        seen.append(len(pictures))
+    def check(plan: Plan, *, classes: Any, images: Any, device: str) -> None:
+        seen.append(len(images))
 
     monkeypatch.setattr(registry.family("fake"), "check", check, raising=False)
     cell = planned(Recipe(epochs=1))
@@ -138,7 +138,7 @@ def judged_as_it_comes(made: Plan, weights: Path, **options: Any) -> Plan:
 def test_weights_that_know_none_of_the_classes_are_not_judged_as_they_come(
     layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words: dict[str, Any] = {"pictures": layout.examples("train"), "device": "cpu"}
+    settings: dict[str, Any] = {"images": layout.examples("train"), "device": "cpu"}
     (tmp_path / "config.json").write_text('{"model_type": "detr", "id2label": {"0": "cat", "1": "disc"}}')
     monkeypatch.setattr(yolo_family, "class_names", lambda path: ("cat", "disc"))
     monkeypatch.setattr(yolo_family, "check_fit", lambda plan, classes: None)
@@ -146,17 +146,17 @@ def test_weights_that_know_none_of_the_classes_are_not_judged_as_they_come(
         family: Any = registry.family(name)
         made = planned(Recipe(epochs=1, batch_size=8), name).plan
         asked = judged_as_it_comes(made, tmp_path)
-        family.check(asked, classes=layout.classes, **words)
+        family.check(asked, classes=layout.classes, **settings)
         with pytest.raises(RecipeError, match="knows none of ring, cross"):
-            family.check(asked, classes=("ring", "cross"), **words)
+            family.check(asked, classes=("ring", "cross"), **settings)
 
 
 def test_yolo_trains_in_no_half_precision_on_a_cpu() -> None:
     family: Any = registry.family("yolo")
     made = planned(Recipe(epochs=1, amp="bf16"), "yolo").plan
     with pytest.raises(RecipeError, match=r"ultralytics does not train in this number format on cpu"):
-        family.check(made, classes=("a",), pictures=[], device="cpu")
-    family.check(made, classes=("a",), pictures=[], device="cuda:0")
+        family.check(made, classes=("a",), images=[], device="cpu")
+    family.check(made, classes=("a",), images=[], device="cuda:0")
 
 
 @pytest.mark.parametrize(
@@ -190,11 +190,11 @@ def test_a_yolo_of_another_architecture_is_refused_by_the_names_of_its_tensors(t
     made = planned(Recipe(epochs=1), "yolo").plan
     family.build(made, classes=("a", "b"), seed=0, device="cpu").save(tmp_path / "tiny")
     weights = str(tmp_path / "tiny" / "best.pt")
-    words: dict[str, Any] = {"classes": ("a", "b", "c"), "pictures": [], "device": "cpu"}
+    settings: dict[str, Any] = {"classes": ("a", "b", "c"), "images": [], "device": "cpu"}
     for variant in (None, "tiny"):
         fits = family.plan(variant=variant, weights=weights, options={}, recipe=Recipe(epochs=1))
-        family.check(fits, **words)
+        family.check(fits, **settings)
     other = family.plan(variant="n", weights=weights, options={}, recipe=Recipe(epochs=1))
     with pytest.raises(WeightsError, match=r"does not fit variant n: .*model\.0\.conv\.weight") as caught:
-        family.check(other, **words)
+        family.check(other, **settings)
     assert "leave variant out" in str(caught.value)

@@ -7,11 +7,11 @@ from bench.runner.plan import plan_cells
 
 
 def test_random_weights_are_not_judged_without_a_training() -> None:
-    words = {"data": {"source": "synthetic"}, "models": ["fake"], "train": {"epochs": 0}}
+    settings = {"data": {"source": "synthetic"}, "models": ["fake"], "train": {"epochs": 0}}
     with pytest.raises(RecipeError, match=r"model fake: .*random ones know nothing"):
-        plan_cells(BenchConfig.model_validate(words))
-    words["train"] = {"epochs": 1}
-    assert len(plan_cells(BenchConfig.model_validate(words))) == 1
+        plan_cells(BenchConfig.model_validate(settings))
+    settings["train"] = {"epochs": 1}
+    assert len(plan_cells(BenchConfig.model_validate(settings))) == 1
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,14 @@ def test_torch_is_asked_for_gpus_in_a_process_of_its_own() -> None:
 
 
 def test_several_devices_are_for_families_that_can_and_batches_that_split() -> None:
-    words = {"data": {"source": "synthetic"}, "device": "cpu:2", "models": ["fake"]}
+    settings = {"data": {"source": "synthetic"}, "device": "cpu:2", "models": ["fake"]}
     with pytest.raises(ConfigError, match="model fake: device: fake trains on one device"):
-        plan_cells(BenchConfig.model_validate(words))
-    words["models"] = [{"family": "frcnn", "variant": "tiny", "weights": "none"}]
-    words["train"] = {"batch_size": 5}
+        plan_cells(BenchConfig.model_validate(settings))
+    settings["models"] = [{"family": "frcnn", "variant": "tiny", "weights": "none"}]
+    settings["train"] = {"batch_size": 5}
     with pytest.raises(RecipeError, match=r"train\.batch_size: 2 devices can't share"):
-        plan_cells(BenchConfig.model_validate(words))
-    words["train"] = {"batch_size": 6}
-    (cell,) = plan_cells(BenchConfig.model_validate(words))
-    told = {entry.word: entry.used for entry in cell.plan.ledger}
+        plan_cells(BenchConfig.model_validate(settings))
+    settings["train"] = {"batch_size": 6}
+    (cell,) = plan_cells(BenchConfig.model_validate(settings))
+    told = {entry.setting: entry.used for entry in cell.plan.ledger}
     assert told["batch_size"] == "3 on each of 2 devices"

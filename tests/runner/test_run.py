@@ -61,7 +61,7 @@ def test_every_cell_leaves_a_record_and_the_run_its_tables(fake_config: Path, tm
     assert [event["epoch"] for event in ears.heard if event["event"] == "epoch"] == [1, 2, 3, 1, 2] * 2
     one = outcome.records[0]
     assert one.training and one.training.epochs == 3
-    assert one.test and one.test.pictures == 6
+    assert one.test and one.test.images == 6
     assert one.recipe["epochs"] == 3
     assert one.rare_classes and one.val and one.val.AP_rare is not None
     rare = [item.AP for item in one.val.classes if item.name in one.rare_classes and item.AP is not None]
@@ -173,10 +173,10 @@ def test_patience_stops_a_training(fake_config: Path, tmp_path: Path) -> None:
 
 def background(config: Path, runs: Path) -> "subprocess.Popen[bytes]":
     """`bench run` of slow epochs in a process of its own."""
-    words = ["run", "-c", str(config), "--models", "one", "--set", f"runs={runs}"]
-    words += ["--set", "models.one.options.epoch_s=0.3", "--set", "train.epochs=6"]
+    settings = ["run", "-c", str(config), "--models", "one", "--set", f"runs={runs}"]
+    settings += ["--set", "models.one.options.epoch_s=0.3", "--set", "train.epochs=6"]
     return subprocess.Popen(
-        [sys.executable, "-m", "bench", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "bench", *settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
 
 
@@ -197,10 +197,10 @@ def cell_processes(cell: CellFolder) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                words = (entry / "cmdline").read_bytes()
+                settings = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if str(cell.root).encode() in words:
+            if str(cell.root).encode() in settings:
                 found.append(int(entry.name))
     return found
 
@@ -244,10 +244,10 @@ def test_two_runners_on_one_run_are_refused_and_a_killed_cell_is_a_failed_one(
 
 @pytest.mark.slow
 def test_ctrl_c_ends_the_cell_and_says_how_to_go_on(fake_config: Path, tmp_path: Path) -> None:
-    words = ["run", "-c", str(fake_config), "--models", "one", "--set", f"runs={tmp_path}"]
-    words += ["--set", "models.one.options.epoch_s=0.3", "--set", "train.epochs=6"]
+    settings = ["run", "-c", str(fake_config), "--models", "one", "--set", f"runs={tmp_path}"]
+    settings += ["--set", "models.one.options.epoch_s=0.3", "--set", "train.epochs=6"]
     runner = subprocess.Popen(
-        [sys.executable, "-m", "bench", *words],
+        [sys.executable, "-m", "bench", *settings],
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job is deaf to it
@@ -295,11 +295,11 @@ def test_a_run_is_not_resumed_by_another_config(fake_config: Path, tmp_path: Pat
 @pytest.mark.slow
 def test_a_run_is_not_resumed_when_a_picture_behind_it_is_gone(fake_config: Path, tmp_path: Path) -> None:
     outcome, _ = start(fake_config, tmp_path / "runs", f"cache={tmp_path / 'cache'}", models=("one",))
-    picture = Layout.open(Path(outcome.run.info().layout)).examples("val")[0].path
-    picture.unlink()
-    with pytest.raises(RunError, match=f"{picture.name}: a picture of this run is gone"):
+    image = Layout.open(Path(outcome.run.info().layout)).examples("val")[0].path
+    image.unlink()
+    with pytest.raises(RunError, match=f"{image.name}: a picture of this run is gone"):
         running.resume(outcome.run, Ears())
-    picture.symlink_to(tmp_path / "moved.png")
+    image.symlink_to(tmp_path / "moved.png")
     with pytest.raises(RunError, match=r"moved\.png: a picture of this run is gone"):
         running.resume(outcome.run, Ears())
 

@@ -83,7 +83,7 @@ class Cells:
         coco = CocoFigures(**dict.fromkeys(CocoFigures.model_fields, ap) | {"AP50": 1 - ap})
         point = dict.fromkeys(OperatingPoint.model_fields, 0) | {"f1": None}
         val = SplitFigures(
-            pictures=1,
+            images=1,
             boxes=1,
             detections=1,
             coco=coco,

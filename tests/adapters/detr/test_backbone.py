@@ -105,13 +105,13 @@ def test_backbones_come_in_many_kinds_of_files(imagenet: Path, tmp_path: Path) -
     options = {"backbone": RESNET_18}
     first = _detector(**options, backbone_weights=str(imagenet))
     first.save(tmp_path / "detr")
-    words: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "hidden_sizes": [64, 128, 256, 512],
         "depths": [2, 2, 2, 2],
         "layer_type": "basic",
     }
     with quiet():
-        theirs = ResNetForImageClassification(ResNetConfig(**words))
+        theirs = ResNetForImageClassification(ResNetConfig(**settings))
     body = {
         name.removeprefix("model.backbone.model."): tensor
         for name, tensor in _network(first).state_dict().items()

@@ -13,7 +13,7 @@ from bench.adapters.detr.family import FAMILY
 from bench.adapters.detr.options import ARCHITECTURES, DetrOptions, resnet
 from bench.detector import Plan
 from bench.errors import ConfigError, RecipeError, WeightsError
-from bench.loss import LossWords
+from bench.loss import LossConfig
 from bench.recipe import Recipe
 
 # config.json of facebook/detr-resnet-50, without the words that nothing here depends on.
@@ -38,10 +38,10 @@ FACEBOOK: dict[str, Any] = {
 }
 
 
-def _checkpoint(folder: Path, **words: Any) -> Path:
+def _checkpoint(folder: Path, **settings: Any) -> Path:
     """A folder that looks like a checkpoint as long as nobody reads its tensors."""
     folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(json.dumps({**FACEBOOK, **words}), encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps({**FACEBOOK, **settings}), encoding="utf-8")
     (folder / "model.safetensors").write_bytes(b"tensors")
     return folder
 
@@ -64,7 +64,7 @@ def _plan(
 
 def test_a_plan_leaves_nothing_open() -> None:
     plan = _plan()
-    open_words = {word for word, value in plan.recipe.model_dump().items() if value is None}
+    open_words = {setting for setting, value in plan.recipe.model_dump().items() if value is None}
     assert open_words <= {"budget", "ema"}  # which say something by being open
     assert None not in plan.options.values()
     assert (plan.variant, plan.weights, plan.pretrained_on) == ("tiny", "none", "nothing")
@@ -79,11 +79,11 @@ def test_published_values_fill_what_is_open(tmp_path: Path) -> None:
     assert (recipe.optimizer, recipe.lr, recipe.backbone_lr) == ("adamw", 1e-4, pytest.approx(1e-5))
     assert (recipe.weight_decay, recipe.clip_norm, recipe.schedule) == (1e-4, 0.1, "step")
     assert plan.options["norm"] == "frozen"
-    assert [entry.word for entry in plan.ledger] == ["image_size", "backbone_lr"]
+    assert [entry.setting for entry in plan.ledger] == ["image_size", "backbone_lr"]
 
 
 def test_open_words_of_loss_take_the_papers_figures_but_the_switch_stays_off() -> None:
-    loss = _plan(recipe=Recipe(loss=LossWords(l1_cost=4.0))).recipe.loss
+    loss = _plan(recipe=Recipe(loss=LossConfig(l1_cost=4.0))).recipe.loss
     assert (loss.class_coefficient, loss.l1_coefficient, loss.iou_coefficient) == (1.0, 5.0, 2.0)
     assert (loss.class_cost, loss.l1_cost, loss.iou_cost) == (1.0, 4.0, 2.0)
     assert not loss.changes_classification
@@ -93,7 +93,9 @@ def test_asked_words_stand() -> None:
     asked = Recipe(lr=3e-4, backbone_lr=0.0, schedule="constant", clip_norm=0.0, image_size=128)
     used = _plan(recipe=asked).recipe
     told = asked.model_dump(exclude_none=True, exclude={"loss"})
-    assert {word: getattr(used, word) for word in told} == {word: getattr(asked, word) for word in told}
+    assert {setting: getattr(used, setting) for setting in told} == {
+        setting: getattr(asked, setting) for setting in told
+    }
 
 
 def test_random_backbones_train_at_the_full_rate() -> None:
@@ -126,7 +128,7 @@ def test_wrong_options_are_told(options: dict[str, Any], complaint: str) -> None
 
 
 def test_detr_from_scratch_as_its_users_tune_it() -> None:
-    words: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "encoder_layers": 3,
         "decoder_layers": 3,
         "queries": 4,
@@ -144,11 +146,11 @@ def test_detr_from_scratch_as_its_users_tune_it() -> None:
         "auxiliary_loss": False,
         "augment": "paper",
     }
-    plan = _plan("resnet-50", recipe=Recipe(image_size="800x1333"), **words)
-    assert {word: plan.options[word] for word in words} == words
+    plan = _plan("resnet-50", recipe=Recipe(image_size="800x1333"), **settings)
+    assert {setting: plan.options[setting] for setting in settings} == settings
     assert plan.recipe.image_size == "800x1333"
     (entry,) = plan.ledger
-    assert entry.word == "augmentation"
+    assert entry.setting == "augmentation"
     assert "short sides of 480 to 800 within 1333" in entry.used
     assert FAMILY.plan(variant=plan.variant, weights="none", options=plan.options, recipe=plan.recipe) == plan
 
@@ -254,7 +256,7 @@ def test_classes_come_in_the_order_of_their_index(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "settings",
     [
         {"model_type": "conditional_detr"},
         {"dilation": True},
@@ -264,11 +266,11 @@ def test_classes_come_in_the_order_of_their_index(tmp_path: Path) -> None:
         {"backbone_config": {"model_type": "timm_backbone", "backbone": "resnet50", "output_stride": 16}},
         {"backbone_config": {"model_type": "resnet", "out_features": ["stage3"]}},
     ],
-    ids=lambda words: next(iter(words)),
+    ids=lambda settings: next(iter(settings)),
 )
-def test_a_detr_of_another_kind_is_refused(words: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=next(iter(words))):
-        _plan(None, str(_checkpoint(tmp_path / "detr", **words)))
+def test_a_detr_of_another_kind_is_refused(settings: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=next(iter(settings))):
+        _plan(None, str(_checkpoint(tmp_path / "detr", **settings)))
 
 
 def test_half_a_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -301,7 +303,7 @@ def _lossy(loss: dict[str, Any], **options: Any) -> Plan:
 
 
 def test_words_of_loss_become_options() -> None:
-    words = {
+    settings = {
         "class_coefficient": 2.0,
         "l1_coefficient": 3.0,
         "iou_coefficient": 4.0,
@@ -311,9 +313,9 @@ def test_words_of_loss_become_options() -> None:
         "background_weight": 0.3,
     }
     homes = ("class_loss", "box_loss", "giou_loss", "class_cost", "box_cost", "giou_cost", "no_object_weight")
-    options = _lossy(words).options
-    assert [options[home] for home in homes] == list(words.values())
-    again = _lossy(words, box_loss=3.0)  # said twice, and the same
+    options = _lossy(settings).options
+    assert [options[home] for home in homes] == list(settings.values())
+    again = _lossy(settings, box_loss=3.0)  # said twice, and the same
     assert again.options == options
 
 

@@ -35,17 +35,17 @@ SMALL: dict[str, Any] = {
 }
 
 
-def _plan(**words: Any) -> Plan:
+def _plan(**settings: Any) -> Plan:
     return FAMILY.plan(
-        variant=words.pop("variant", "tiny"),
-        weights=words.pop("weights", "none"),
-        options=words,
+        variant=settings.pop("variant", "tiny"),
+        weights=settings.pop("weights", "none"),
+        options=settings,
         recipe=Recipe(epochs=1, image_size=64),
     )
 
 
-def _detector(classes: Sequence[str] = CLASSES, seed: int = 0, **words: Any) -> Detector:
-    return FAMILY.build(_plan(**words), classes=classes, seed=seed, device="cpu")
+def _detector(classes: Sequence[str] = CLASSES, seed: int = 0, **settings: Any) -> Detector:
+    return FAMILY.build(_plan(**settings), classes=classes, seed=seed, device="cpu")
 
 
 def _network(detector: Detector) -> "Detr":
@@ -85,8 +85,8 @@ def _plain_losses(network: Any, **costs: int) -> dict[str, float]:
         plain = DetrForObjectDetection(network.detr.config).eval()
     plain.model.backbone = network.eval().detr.model.backbone  # its norms may be trained ones
     plain.load_state_dict(network.detr.state_dict())
-    for word, cost in costs.items():
-        setattr(plain.config, word, cost)
+    for setting, cost in costs.items():
+        setattr(plain.config, setting, cost)
     with torch.no_grad():
         pixels, mask = network._inputs(_batch())
         labels = [
@@ -171,8 +171,8 @@ def _crowded(count: int, crowds: int = 0) -> Example:
 @pytest.mark.parametrize(("objects", "noted"), [(0, False), (3, False), (4, True), (5, True)])
 def test_few_spare_queries_are_noted(objects: int, noted: bool) -> None:
     network = _network(_detector(**{**SMALL, "queries": 5}))
-    met = network.meet([_crowded(1), _crowded(objects, crowds=9)], InputSize(64, 64))
-    assert [entry.word for entry in met.notes] == ["queries"] * noted
+    met = network.adapt_to_data([_crowded(1), _crowded(objects, crowds=9)], InputSize(64, 64))
+    assert [entry.setting for entry in met.notes] == ["queries"] * noted
     assert all(f"{objects} objects" in entry.why for entry in met.notes)
 
 

@@ -15,9 +15,9 @@ def plan(
     variant: str | None = "resnet50_fpn",
     weights: str | None = "none",
     options: dict | None = None,
-    **words: object,
+    **settings: object,
 ) -> Plan:
-    recipe = Recipe.model_validate(words)
+    recipe = Recipe.model_validate(settings)
     return FAMILY.plan(variant=variant, weights=weights, options=options or {}, recipe=recipe)
 
 
@@ -42,7 +42,7 @@ def test_a_plan_leaves_nothing_open(variant: str) -> None:
         "none",
         "nothing",
     )
-    open_words = {word for word, value in made.recipe.model_dump().items() if value is None}
+    open_words = {setting for setting, value in made.recipe.model_dump().items() if value is None}
     assert open_words <= {"budget", "ema"}  # which say something by being open
     assert all(value is not None for value in made.options.values())
     assert FAMILY.variants[variant]
@@ -77,7 +77,7 @@ def test_what_is_said_holds() -> None:
         "momentum": 0.8,
     }
     recipe = plan(**said).recipe
-    assert {word: getattr(recipe, word) for word in said} == said
+    assert {setting: getattr(recipe, setting) for setting in said} == said
 
 
 def test_adamw_has_a_rate_of_its_own() -> None:
@@ -87,14 +87,14 @@ def test_adamw_has_a_rate_of_its_own() -> None:
 
 def test_the_ledger_tells_of_sizes_and_frozen_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.adapters.frcnn.family.published.locate", lambda name: tmp_path / name)
-    assert [entry.word for entry in plan().ledger] == ["image_size"]
+    assert [entry.setting for entry in plan().ledger] == ["image_size"]
     assert plan(image_size=640).ledger == ()
     pretrained = plan(weights=None, image_size=640)
     assert pretrained.weights == str(tmp_path / "fasterrcnn_resnet50_fpn")
     assert pretrained.pretrained_on.startswith("COCO 2017")
     assert pretrained.options["trainable_layers"] == 3
     (entry,) = pretrained.ledger
-    assert entry.word == "backbone_lr"
+    assert entry.setting == "backbone_lr"
     assert "upper 3 of 5 stages" in entry.used
     assert plan(weights="pretrained", options={"trainable_layers": 5}, image_size=640).ledger == ()
 
@@ -184,12 +184,12 @@ def test_weights_fix_how_many_anchors_are_given_or_fitted(
 
 def test_a_higher_score_floor_stands_in_the_ledger() -> None:
     (entry,) = plan("tiny", options={"box_score": 0.05}).ledger
-    assert (entry.word, entry.asked, entry.used) == ("score floor", "0.001", "0.05")
+    assert (entry.setting, entry.asked, entry.used) == ("score floor", "0.001", "0.05")
 
 
 def test_the_papers_augmentation_stands_in_the_ledger_and_draws_sizes_alone() -> None:
     made = plan("tiny", options={"augment": "paper"}, image_size="96x160")
-    assert [entry.word for entry in made.ledger] == ["augmentation"]
+    assert [entry.setting for entry in made.ledger] == ["augmentation"]
     assert made.recipe.image_size == "96x160"
     with pytest.raises(RecipeError, match="multi_scale"):
         plan("tiny", options={"augment": "paper"}, multi_scale=0.2)
@@ -211,19 +211,19 @@ def lossy(**loss: object) -> Plan:
     return FAMILY.plan(variant="tiny", weights="none", options={}, recipe=recipe)
 
 
-@pytest.mark.parametrize("word", ["iou_coefficient", "class_cost", "l1_cost", "iou_cost"])
-def test_words_of_loss_without_a_place_are_refused(word: str) -> None:
-    with pytest.raises(RecipeError, match=rf"loss\.{word}: Faster R-CNN has no such term"):
-        lossy(**{word: 1.0})
+@pytest.mark.parametrize("setting", ["iou_coefficient", "class_cost", "l1_cost", "iou_cost"])
+def test_words_of_loss_without_a_place_are_refused(setting: str) -> None:
+    with pytest.raises(RecipeError, match=rf"loss\.{setting}: Faster R-CNN has no such term"):
+        lossy(**{setting: 1.0})
 
 
 def test_words_of_loss_with_a_place_are_planned() -> None:
-    words = {
+    settings = {
         "classification": "focal",
         "background_weight": 0.0,
         "class_coefficient": 2.0,
         "l1_coefficient": 3,
     }
-    assert {word: getattr(lossy(**words).recipe.loss, word) for word in words} == words
+    assert {setting: getattr(lossy(**settings).recipe.loss, setting) for setting in settings} == settings
     own = lossy().recipe.loss
     assert (own.class_coefficient, own.l1_coefficient) == (1.0, 1.0) and not own.changes_classification

@@ -18,8 +18,10 @@ STOCK = [name for name in VARIANTS if name != "tiny"]
 MOBILE = "mobilenet_v3_large_320_fpn"
 
 
-def planned(variant: str, weights: str = "none", options: dict[str, Any] | None = None, **words: Any) -> Plan:
-    recipe = Recipe.model_validate({"epochs": 1, "batch_size": 4, "image_size": 96, **words})
+def planned(
+    variant: str, weights: str = "none", options: dict[str, Any] | None = None, **own_settings: Any
+) -> Plan:
+    recipe = Recipe.model_validate({"epochs": 1, "batch_size": 4, "image_size": 96, **own_settings})
     return FAMILY.plan(variant=variant, weights=weights, options=options or {}, recipe=recipe)
 
 
@@ -111,12 +113,12 @@ def test_the_networks_are_torchvisions(variant: str) -> None:
     assert str(ours.rpn.head) == str(theirs.rpn.head)
     assert str(ours.backbone) == str(theirs.backbone)
     assert str(ours.roi_heads) == str(theirs.roi_heads)
-    for part, words in {
+    for part, own_settings in {
         "rpn": ("nms_thresh", "min_size"),
         "roi_heads": ("nms_thresh", "detections_per_img"),
     }.items():
-        for word in words:
-            assert getattr(getattr(ours, part), word) == getattr(getattr(theirs, part), word)
+        for setting in own_settings:
+            assert getattr(getattr(ours, part), setting) == getattr(getattr(theirs, part), setting)
     for part in ("rpn", "roi_heads"):
         for sampler in ("proposal_matcher", "fg_bg_sampler"):
             assert vars(getattr(getattr(ours, part), sampler)) == vars(
@@ -195,15 +197,15 @@ def test_a_plain_state_dict_gives_the_same_detections_and_goes_back(
 
     made = planned(MOBILE, str(mobile_file))
     detector: Any = FAMILY.build(made, classes=[f"c{i}" for i in range(90)], seed=0, device="cpu")
-    picture = batch([(96, 64)], [[]])
+    image = batch([(96, 64)], [[]])
     detector.trainable.eval()
     detector.save(tmp_path / "saved")
     # The short side that keeps the picture as it is, and no thresholds, make the plain one comparable.
     theirs = plain(MOBILE, 90, box_score_thresh=0.001, rpn_score_thresh=0.0, min_size=64, max_size=96).eval()
     theirs.load_state_dict(safetensors.torch.load_file(tmp_path / "saved" / "model.safetensors"))
     with torch.inference_mode():
-        (found,) = detector.trainable.detect(picture)
-        (expected,) = theirs(picture.pictures())
+        (found,) = detector.trainable.detect(image)
+        (expected,) = theirs(image.images())
     assert len(expected["boxes"]) == 100
     torch.testing.assert_close(found.boxes_xyxy, expected["boxes"], rtol=1e-3, atol=1e-2)
     torch.testing.assert_close(found.scores, expected["scores"], rtol=1e-3, atol=1e-4)
@@ -244,16 +246,16 @@ def test_val_losses_leave_the_network_as_it_was() -> None:
 
     detector: Any = FAMILY.build(planned("tiny"), classes=["a", "b"], seed=0, device="cpu")
     trainable = detector.trainable.eval()
-    pictures = batch([(96, 70), (64, 96)], [[[10.0, 10, 40, 50], [5, 5, 20, 20]], []])
+    images = batch([(96, 70), (64, 96)], [[[10.0, 10, 40, 50], [5, 5, 20, 20]], []])
     before = {name: tensor.clone() for name, tensor in trainable.state_dict().items()}
     with torch.no_grad():
-        losses = trainable(pictures)
+        losses = trainable(images)
     assert set(losses) == {"loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg"}
     assert all(loss.ndim == 0 and torch.isfinite(loss) and loss > 0 for loss in losses.values())
     assert all(torch.equal(before[name], tensor) for name, tensor in trainable.state_dict().items())
     assert not any(module.training for module in trainable.modules())
     trainable.train()
-    trainable(pictures)
+    trainable(images)
     assert any(not torch.equal(before[name], tensor) for name, tensor in trainable.state_dict().items())
 
 
@@ -341,7 +343,7 @@ def recall(layout: Layout, split: Any, found: list[Detections]) -> float:
 def test_every_option_reaches_torchvision() -> None:
     from bench.adapters.frcnn.model import make
 
-    words = {
+    own_settings = {
         "box_nms": 0.4,
         "box_score": 0.02,
         "rpn_nms": 0.6,
@@ -355,7 +357,7 @@ def test_every_option_reaches_torchvision() -> None:
         "rpn_samples": 24,
         "rpn_positives": 0.25,
     }
-    made = make(planned("tiny", options={**words, "augment": "paper"}), classes=2)
+    made = make(planned("tiny", options={**own_settings, "augment": "paper"}), classes=2)
     rpn, heads = made.network.rpn, made.network.roi_heads
     assert (heads.nms_thresh, heads.score_thresh, rpn.nms_thresh, rpn.score_thresh) == (0.4, 0.02, 0.6, 0.01)
     assert rpn._pre_nms_top_n == {"testing": 60, "training": 40}
@@ -407,7 +409,7 @@ def test_too_few_boxes_to_fit_anchors_to_leave_the_usual_ones(yolo_scenes: Layou
 
     made = make(planned("tiny", options={"anchors": "fit"}), classes=2)
     before = made.network.rpn.anchor_generator.cell_anchors[0].clone()
-    met = made.meet(yolo_scenes.examples("train")[:2], InputSize(96, 96))
+    met = made.adapt_to_data(yolo_scenes.examples("train")[:2], InputSize(96, 96))
     (note,) = met.notes
     assert not met.options
     assert "fewer than the 9 anchors" in note.why
@@ -432,7 +434,7 @@ def test_fitted_anchors_are_kept_with_the_detector(yolo_scenes: Layout, tmp_path
         records.append(detector.fit(yolo_scenes, made.recipe, context))
     assert records[0].notes == records[1].notes
     (note,) = records[0].notes
-    assert (note.word, note.asked) == ("anchors", "fit")
+    assert (note.setting, note.asked) == ("anchors", "fit")
     assert len(note.used.split(", ")) == 4
     before, after = (float(part.split()[-1]) for part in reversed(note.why.split(": ")[1].split(", ")))
     assert before < after <= 1
@@ -447,6 +449,6 @@ def test_fitted_anchors_are_kept_with_the_detector(yolo_scenes: Layout, tmp_path
     assert planned("tiny", str(tmp_path / "saved"), others).options["anchors"] == "sizes"
     with pytest.raises(WeightsError, match=r"rpn\.head\.cls_logits\.weight has shape \(4,"):
         planned("tiny", str(tmp_path / "saved"), {"anchor_ratios": [0.5, 1, 2]})
-    pictures = [example.path for example in yolo_scenes.examples("test")]
-    for mine, other in zip(detector.predict(pictures), again.predict(pictures), strict=True):
+    images = [example.path for example in yolo_scenes.examples("test")]
+    for mine, other in zip(detector.predict(images), again.predict(images), strict=True):
         np.testing.assert_array_equal(mine.boxes_xyxy, other.boxes_xyxy)

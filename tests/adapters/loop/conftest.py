@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench.data_words import DataConfig, SyntheticConfig
+from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.detector import Detections, FitContext
 from bench.layout import Layout
@@ -35,7 +35,7 @@ WORDS: dict[str, Any] = {
     "clip_norm": 1.0,
     "multi_scale": 0.25,
 }
-TRAIN_PICTURES = 14
+TRAIN_IMAGES = 14
 STEPS_IN_EPOCH = 4
 
 
@@ -44,7 +44,7 @@ def make_toy(seed: int = 0) -> "Trainable":
     import torch
     from torch import Tensor, nn
 
-    from bench.adapters.loop.trainable import Batch, Found, Trainable
+    from bench.adapters.loop.trainable import Batch, RawDetections, Trainable
 
     class Toy(Trainable):
         loss_weights = {"box": 2.0}  # noqa: RUF012
@@ -88,11 +88,11 @@ def make_toy(seed: int = 0) -> "Trainable":
                 "class": nn.functional.cross_entropy(out[some, 4:], labels),
             }
 
-        def detect(self, batch: Batch) -> list[Found]:
+        def detect(self, batch: Batch) -> list[RawDetections]:
             out = self._out(batch)
             scores, labels = out[:, 4:].softmax(1).max(1)
             return [
-                Found(box[None] * 32, score[None], label[None])
+                RawDetections(box[None] * 32, score[None], label[None])
                 for box, score, label in zip(out[:, :4], scores, labels, strict=True)
             ]
 
@@ -102,7 +102,7 @@ def make_toy(seed: int = 0) -> "Trainable":
 
 
 def make_layout(folder: Path) -> Layout:
-    config = DataConfig(source="synthetic", synthetic=SyntheticConfig(pictures=20, size=32, seed=1))
+    config = DataConfig(source="synthetic", synthetic=SyntheticConfig(images=20, size=32, seed=1))
     return prepare(config, folder)
 
 
@@ -114,14 +114,14 @@ def train_toy(
     scores: Sequence[float] = (0.1, 0.2, 0.3, 0.4),
     on_epoch: Callable[[EpochRecord], bool] = lambda epoch: False,
     on_step: Callable[[int, int], None] = lambda done, total: None,
-    **words: Any,
+    **settings: Any,
 ) -> "tuple[TrainingRecord, dict[str, Any]]":
     """Train a toy; the judge's verdict on epoch e is scores[e - 1]. The record, and the final weights."""
     from bench.adapters.loop import training as loop
 
     workdir.mkdir(exist_ok=True)
-    given = {**WORDS, **words}
-    recipe = Recipe.model_validate({word: value for word, value in given.items() if value is not None})
+    given = {**WORDS, **settings}
+    recipe = Recipe.model_validate({setting: value for setting, value in given.items() if value is not None})
     heard: list[int] = []
 
     def hear(epoch: EpochRecord) -> bool:
@@ -149,19 +149,19 @@ def same_weights(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-_TIMES: dict[str, Any] = {"duration_s": 0.0, "pictures_per_s": None}
+_TIMES: dict[str, Any] = {"duration_s": 0.0, "images_per_s": None}
 
 
-def told(data: Layout, workdir: Path, **words: Any) -> tuple[list[EpochRecord], dict[str, Any]]:
+def told(data: Layout, workdir: Path, **settings: Any) -> tuple[list[EpochRecord], dict[str, Any]]:
     epochs: list[EpochRecord] = []
-    _, weights = train_toy(data, workdir, on_epoch=lambda epoch: bool(epochs.append(epoch)), **words)
+    _, weights = train_toy(data, workdir, on_epoch=lambda epoch: bool(epochs.append(epoch)), **settings)
     return [epoch.model_copy(update=_TIMES) for epoch in epochs], weights
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     made = make_layout(tmp_path_factory.mktemp("data"))
-    assert len(made.examples("train")) == TRAIN_PICTURES
+    assert len(made.examples("train")) == TRAIN_IMAGES
     return made
 
 

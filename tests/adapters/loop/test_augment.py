@@ -77,5 +77,5 @@ def test_sizes_are_drawn_once() -> None:
 def test_the_ledger_says_what_is_drawn() -> None:
     assert augment.ledger("none", Recipe(image_size=640)) == ()
     (entry,) = augment.ledger("paper", Recipe(image_size="400x666", flip=0.3))
-    assert (entry.word, entry.asked) == ("augmentation", "flip 0.3")
+    assert (entry.setting, entry.asked) == ("augmentation", "flip 0.3")
     assert "short sides of 240 to 400 within 666" in entry.used

@@ -10,22 +10,22 @@ from bench.adapters.loop.budget import Length, Spent
 from bench.recipe import Recipe
 
 
-def _length(pictures: int = 14, **words: Any) -> Length:
-    return Length.of(Recipe.model_validate({"batch_size": 4, **words}), pictures)
+def _length(images: int = 14, **settings: Any) -> Length:
+    return Length.of(Recipe.model_validate({"batch_size": 4, **settings}), images)
 
 
 def _epochs(length: Length) -> list[tuple[int, int]]:
     """Steps and pictures of every epoch, as a loop would come to them."""
     spent, found = Spent(), []
     while not length.over(spent):
-        steps, pictures = length.steps_left(spent), length.pictures_left(spent)
-        found.append((steps, pictures))
-        spent = Spent(spent.epochs + 1, spent.steps + steps, spent.pictures + pictures)
+        steps, images = length.steps_left(spent), length.images_left(spent)
+        found.append((steps, images))
+        spent = Spent(spent.epochs + 1, spent.steps + steps, spent.images + images)
     return found
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("settings", "expected"),
     [
         ({"epochs": 2}, [(4, 14), (4, 14)]),
         ({"epochs": 0}, []),
@@ -33,31 +33,31 @@ def _epochs(length: Length) -> list[tuple[int, int]]:
         ({"budget": {"steps": 6}}, [(4, 14), (2, 8)]),
         ({"budget": {"steps": 8}}, [(4, 14), (4, 14)]),
         ({"budget": {"steps": 3}, "accumulate": 2}, [(2, 14), (1, 8)]),
-        ({"budget": {"pictures": 20}}, [(4, 14), (2, 6)]),
-        ({"budget": {"pictures": 3}}, [(1, 3)]),
+        ({"budget": {"images": 20}}, [(4, 14), (2, 6)]),
+        ({"budget": {"images": 3}}, [(1, 3)]),
     ],
 )
-def test_the_last_epoch_has_what_is_left(words: dict[str, Any], expected: list[tuple[int, int]]) -> None:
-    length = _length(**words)
+def test_the_last_epoch_has_what_is_left(settings: dict[str, Any], expected: list[tuple[int, int]]) -> None:
+    length = _length(**settings)
     assert _epochs(length) == expected
     assert length.planned_epochs(Spent()) == len(expected)
     assert length.all_steps == sum(steps for steps, _ in expected)
 
 
 @given(
-    measure=st.sampled_from(["steps", "pictures"]),
+    measure=st.sampled_from(["steps", "images"]),
     amount=st.integers(1, 200),
-    pictures=st.integers(1, 40),
+    images=st.integers(1, 40),
     batch_size=st.integers(1, 9),
     accumulate=st.integers(1, 4),
 )
 def test_a_budget_is_used_up_to_the_last_bit(
-    measure: str, amount: int, pictures: int, batch_size: int, accumulate: int
+    measure: str, amount: int, images: int, batch_size: int, accumulate: int
 ) -> None:
-    length = _length(pictures, budget={measure: amount}, batch_size=batch_size, accumulate=accumulate)
+    length = _length(images, budget={measure: amount}, batch_size=batch_size, accumulate=accumulate)
     found = _epochs(length)
     assert sum(steps if measure == "steps" else seen for steps, seen in found) == amount
-    assert all(seen == pictures for _, seen in found[:-1])
+    assert all(seen == images for _, seen in found[:-1])
     assert sum(steps for steps, _ in found) == length.all_steps
     assert len(found) == length.planned_epochs(Spent())
 

@@ -36,14 +36,14 @@ def _examples(folder: Path, count: int = 7) -> list[Example]:
     return examples
 
 
-def _recipe(**words: Any) -> Recipe:
-    return Recipe.model_validate({"batch_size": 3, "image_size": 80, **words})
+def _recipe(**settings: Any) -> Recipe:
+    return Recipe.model_validate({"batch_size": 3, "image_size": 80, **settings})
 
 
 def test_boxes_follow_the_pixels_and_crowds_are_left_out(tmp_path: Path) -> None:
-    from bench.adapters.loop.feed import Order, Pictures
+    from bench.adapters.loop.feed import Images, Order
 
-    shown = Pictures(_examples(tmp_path), keep_at=None)
+    shown = Images(_examples(tmp_path), keep_at=None)
     for flip, expected in ((False, [8, 10, 28, 30]), (True, [52, 10, 72, 30])):
         loaded = shown[Order(0, InputSize(80, 80), flip)]
         assert loaded.pixels.shape == (40, 80, 3)
@@ -92,7 +92,7 @@ def test_small_data_is_decoded_once_and_large_data_is_not_kept(
 ) -> None:
     from bench.adapters.loop import feed
 
-    read = feed.pictures.read
+    read = feed.images.read
     count = 0
 
     def counting(path: Path, size: InputSize | None = None) -> Any:
@@ -100,7 +100,7 @@ def test_small_data_is_decoded_once_and_large_data_is_not_kept(
         count += 1
         return read(path, size)
 
-    monkeypatch.setattr(feed.pictures, "read", counting)
+    monkeypatch.setattr(feed.images, "read", counting)
     examples = _examples(tmp_path)
     for decoded, limit in ((7, 2**20), (14, 100)):
         monkeypatch.setattr(feed, "CACHE_BYTES", limit)
@@ -112,19 +112,19 @@ def test_small_data_is_decoded_once_and_large_data_is_not_kept(
 
 
 def test_a_batch_is_padded_to_its_largest_at_the_right_and_below(tmp_path: Path) -> None:
-    from bench.adapters.loop.feed import Order, Pictures, collate
+    from bench.adapters.loop.feed import Images, Order, collate
 
     wide, *_ = _examples(tmp_path)
     Image.new("RGB", (20, 40), (255, 255, 255)).save(tmp_path / "tall.png")
     tall = dataclasses.replace(wide, path=tmp_path / "tall.png", size_wh=(20, 40))
-    shown = Pictures([wide, tall], keep_at=None)
+    shown = Images([wide, tall], keep_at=None)
     size = InputSize(40, 40)
     batch = collate([shown[Order(0, size, False)], shown[Order(1, size, False)]])
     assert batch.pixels.shape == (2, 3, 40, 40)
     assert batch.sizes_wh == ((40, 20), (20, 40))
     assert batch.pixels[1, :, :, :20].min() == 255
     assert batch.pixels[1, :, :, 20:].max() == 0
-    assert [tuple(picture.shape) for picture in batch.pictures()] == [(3, 20, 40), (3, 40, 20)]
+    assert [tuple(image.shape) for image in batch.images()] == [(3, 20, 40), (3, 40, 20)]
 
 
 def test_a_batch_larger_than_the_split_is_refused(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_paper_orders_depend_on_seed_and_epoch_alone_and_leave_the_others_as_the
 
 def test_boxes_stay_on_their_pixels_through_the_papers_augmentation(tmp_path: Path) -> None:
     """Every box covers its own colour and nothing else; what a crop leaves out is gone."""
-    from bench.adapters.loop.feed import Epochs, Pictures
+    from bench.adapters.loop.feed import Epochs, Images
 
     pixels = np.zeros((90, 140, 3), dtype=np.uint8)
     boxes = np.array([[10.0, 10, 50, 40], [70, 20, 130, 80], [20, 60, 34, 84], [0, 0, 140, 90]])
@@ -174,7 +174,7 @@ def test_boxes_stay_on_their_pixels_through_the_papers_augmentation(tmp_path: Pa
         labels=np.array([0, 1, 2, 0]),
         crowd=np.array([False, False, False, True]),
     )
-    shown = Pictures([example], keep_at=None)
+    shown = Images([example], keep_at=None)
     epochs = Epochs(1, _recipe(image_size="200x300", batch_size=1), 0, "paper")
     kept = 0
     for epoch in range(60):

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from bench.adapters.loop.budget import Length, Spent
 from bench.adapters.loop.schedule import Place, factor, place
-from bench.adapters.loop.stages import of_epoch, stretches
+from bench.adapters.loop.stages import of_epoch, resolved_stages
 from bench.recipe import Recipe
 
 SCHEDULES = ["constant", "step", "linear", "cosine", "cosine_restarts"]
 
 
-def _rates(steps: int, steps_in_epoch: int, **words: object) -> list[float]:
-    recipe = Recipe.model_validate({"epochs": steps // steps_in_epoch, **words})
+def _rates(steps: int, steps_in_epoch: int, **settings: object) -> list[float]:
+    recipe = Recipe.model_validate({"epochs": steps // steps_in_epoch, **settings})
     warmup = round((recipe.warmup_epochs or 0) * steps_in_epoch)
     return [factor(recipe, Place.by_steps(step, steps=steps, warmup=warmup)) for step in range(steps)]
 
@@ -77,8 +77,8 @@ def test_seconds_decay_with_the_share_of_the_time_that_is_over() -> None:
     recipe = Recipe.model_validate(
         {"budget": {"seconds": 10.0}, "schedule": "linear", "final_lr_share": 0.0, "warmup_epochs": 1.0}
     )
-    length = Length.of(recipe, pictures=32)  # 2 steps in an epoch
-    stage = stretches(recipe)[0]
+    length = Length.of(recipe, images=32)  # 2 steps in an epoch
+    stage = resolved_stages(recipe)[0]
     shares = [
         factor(recipe, place(stage, length, Spent(0, steps, 0, seconds)))
         for steps, seconds in ((0, 0.0), (1, 2.5), (2, 5.0), (9, 10.5))
@@ -97,8 +97,8 @@ def test_a_stage_has_a_schedule_of_its_own() -> None:
             "batch_size": 4,
         }
     )
-    length = Length.of(recipe, pictures=8)
-    row = stretches(recipe)
+    length = Length.of(recipe, images=8)
+    row = resolved_stages(recipe)
     rates = [
         factor(stage.recipe, place(stage, length, Spent(step // 2, step, 4 * step, 0.0)))
         for step in range(10)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bench import registry
-from bench.adapters.loop.stages import of_epoch, stretches
+from bench.adapters.loop.stages import of_epoch, resolved_stages
 from bench.errors import RecipeError
 from bench.recipe import Recipe
 
@@ -17,20 +17,20 @@ THREE = [
 ]
 
 
-def _recipe(**words: object) -> Recipe:
+def _recipe(**settings: object) -> Recipe:
     usual = {"lr": 2e-4, "backbone_lr": 2e-5, "schedule": "step", "warmup_epochs": 2.0}
-    return Recipe.model_validate({**usual, **words})
+    return Recipe.model_validate({**usual, **settings})
 
 
 def test_without_stages_there_is_one_stretch_with_the_recipe_itself() -> None:
     recipe = _recipe(epochs=3)
-    (only,) = stretches(recipe)
+    (only,) = resolved_stages(recipe)
     assert (only.recipe, only.first_epoch, only.epochs, only.freeze) == (recipe, 1, None, frozenset())
-    assert stretches(_recipe(backbone_lr=0))[0].freeze == {"backbone"}
+    assert resolved_stages(_recipe(backbone_lr=0))[0].freeze == {"backbone"}
 
 
 def test_stages_follow_each_other_and_fill_what_is_open() -> None:
-    row = stretches(_recipe(stages=THREE))
+    row = resolved_stages(_recipe(stages=THREE))
     assert [(one.first_epoch, one.epochs) for one in row] == [(1, 20), (21, 10), (31, 5)]
     assert [one.recipe.lr for one in row] == [1e-4, 5e-5, 1e-5]
     assert [one.recipe.backbone_lr for one in row] == pytest.approx([1e-5, 5e-6, 0])
@@ -70,7 +70,7 @@ def test_a_rate_alone_moves_the_backbone_s_with_it_in_every_family(
     )
     assert plan.recipe.lr and plan.recipe.backbone_lr
     ratio = plan.recipe.backbone_lr / plan.recipe.lr
-    told = [(one.recipe.lr, one.recipe.backbone_lr) for one in stretches(plan.recipe)]
+    told = [(one.recipe.lr, one.recipe.backbone_lr) for one in resolved_stages(plan.recipe)]
     assert told == [
         (plan.recipe.lr, pytest.approx(plan.recipe.backbone_lr)),
         (3e-4, pytest.approx(3e-4 * ratio)),

@@ -14,7 +14,7 @@ from bench.records import EpochRecord
 
 pytestmark = pytest.mark.slow
 
-TRAIN_PICTURES = 14
+TRAIN_IMAGES = 14
 STEPS_IN_EPOCH = 4
 
 
@@ -31,7 +31,7 @@ def test_it_learns_and_tells_every_epoch(data: Layout, tmp_path: Path, train: An
     assert steps == [(n, STEPS_IN_EPOCH) for n in (1, 2, 3, 4)] * 4
     assert epochs[-1].train_losses["class"] < epochs[0].train_losses["class"]
     assert set(epochs[0].val_losses) == {"box", "class"}
-    assert epochs[-1].pictures_seen == record.pictures_seen == 4 * TRAIN_PICTURES
+    assert epochs[-1].images_seen == record.images_seen == 4 * TRAIN_IMAGES
     assert epochs[-1].optimizer_steps == record.optimizer_steps == 16
     rates = epochs[-1].learning_rates
     assert rates["rest"] == pytest.approx(0.01 * 0.01)
@@ -159,7 +159,7 @@ def test_clipping_bounds_the_step(data: Layout, tmp_path: Path, train: Any, toy:
     import torch
 
     before = toy().state_dict()
-    words = {
+    settings = {
         "optimizer": "sgd",
         "momentum": 0.0,
         "weight_decay": 0.0,
@@ -167,11 +167,11 @@ def test_clipping_bounds_the_step(data: Layout, tmp_path: Path, train: Any, toy:
         "schedule": "constant",
         "lr": 1.0,
         "backbone_lr": 1.0,
-        "batch_size": TRAIN_PICTURES,
+        "batch_size": TRAIN_IMAGES,
         "epochs": 1,
     }
     for norm, below in ((1e-3, True), (0.0, False)):
-        _, after = train(data, tmp_path / str(norm), **words, clip_norm=norm)
+        _, after = train(data, tmp_path / str(norm), **settings, clip_norm=norm)
         moved = torch.cat(
             [
                 (after[name] - before[name]).flatten()

@@ -23,7 +23,7 @@ def test_they_come_where_the_steps_say_and_change_nothing(
     ]  # fmt: skip
     whole = [record for record in often if record.share == 1]
     assert [record.train_losses for record in whole] == [record.train_losses for record in seldom]
-    assert [record.pictures_seen for record in often][:3] == [12, 14, 22]
+    assert [record.images_seen for record in often][:3] == [12, 14, 22]
     assert same(weights, others)
 
 
@@ -69,6 +69,6 @@ def test_one_in_the_middle_may_end_the_training(data: Layout, tmp_path: Path, tr
 
     record, _ = train(data, tmp_path / "a", on_epoch=stop, **EVERY)
     assert (record.epochs, record.optimizer_steps, record.stopped_early) == (2, 6, True)
-    assert (record.pictures_seen, record.best_step) == (22, 6)
+    assert (record.images_seen, record.best_step) == (22, 6)
     again, _ = train(data, tmp_path / "a", **EVERY)
     assert again == record

@@ -28,10 +28,10 @@ WORDS: dict[str, dict[str, Any]] = {
 }
 HEADS = [("detr", {}), ("detr", {"focal": "sigmoid"}), ("frcnn", {})]
 SWITCHED = [
-    pytest.param(family, options, words, id="-".join([family, *options.values(), name]))
+    pytest.param(family, options, settings, id="-".join([family, *options.values(), name]))
     for family, options in HEADS
-    for name, words in WORDS.items()
-    if not options or "focal" in words.get("classification", "")
+    for name, settings in WORDS.items()
+    if not options or "focal" in settings.get("classification", "")
 ]
 
 
@@ -51,8 +51,8 @@ def skewed(yolo_scenes: Layout, tmp_path_factory: pytest.TempPathFactory) -> Lay
     return Layout.open(root)
 
 
-def planned(family: str, options: dict[str, Any], loss: dict[str, Any], **words: Any) -> Plan:
-    given = {"epochs": 1, "batch_size": 8, "image_size": SIDE, "flip": 0.0, **words}
+def planned(family: str, options: dict[str, Any], loss: dict[str, Any], **settings: Any) -> Plan:
+    given = {"epochs": 1, "batch_size": 8, "image_size": SIDE, "flip": 0.0, **settings}
     recipe = Recipe.model_validate({**given, "loss": loss})
     return registry.family(family).plan(variant="tiny", weights="none", options=options, recipe=recipe)
 
@@ -64,9 +64,9 @@ def built(plan: Plan, layout: Layout) -> Any:
 def weighed(plan: Plan, layout: Layout) -> Any:
     """The network as its training finds it."""
     network = built(plan, layout).trainable
-    words = plan.recipe.loss
-    if words.changes_classification:
-        network.weigh(words, layout.class_counts("train"), len(layout.examples("train")))
+    settings = plan.recipe.loss
+    if settings.changes_classification:
+        network.set_class_loss(settings, layout.class_counts("train"), len(layout.examples("train")))
     return network
 
 
@@ -88,14 +88,14 @@ def class_loss(plan: Plan, layout: Layout) -> float:
     return sum(found) / len(found)
 
 
-@pytest.mark.parametrize(("family", "options", "words"), SWITCHED)
+@pytest.mark.parametrize(("family", "options", "settings"), SWITCHED)
 def test_training_begins_with_as_large_a_class_loss_as_without(
-    family: str, options: dict[str, Any], words: dict[str, Any], skewed: Layout
+    family: str, options: dict[str, Any], settings: dict[str, Any], skewed: Layout
 ) -> None:
     counts = skewed.class_counts("train")
     assert counts["leaf"] == RARE and counts["brick"] > 4 * RARE
     standard = class_loss(planned(family, {}, {}), skewed)
-    switched = class_loss(planned(family, options, words), skewed)
+    switched = class_loss(planned(family, options, settings), skewed)
     # A drawn head is not quite even, and where it is sure of the wrong class the focus stays on it.
     assert switched == pytest.approx(standard, rel=0.3)
 
@@ -106,8 +106,8 @@ def test_a_focus_of_nothing_is_the_frameworks_own_loss(family: str, skewed: Layo
     import torch
 
     losses, gradients = [], []
-    for words in ({}, {"classification": "focal", "focal_gamma": 0, "focal_alpha": 0.5}):
-        plan = planned(family, {}, words)
+    for settings in ({}, {"classification": "focal", "focal_gamma": 0, "focal_alpha": 0.5}):
+        plan = planned(family, {}, settings)
         network = weighed(plan, skewed)
         torch.manual_seed(0)
         found = network.train()(next(batches(plan, skewed)))
@@ -160,12 +160,12 @@ def test_faster_rcnns_background_is_its_first_class(skewed: Layout) -> None:
 def test_detrs_background_weight_alone_stays_transformers_own(skewed: Layout) -> None:
     plan = planned("detr", {}, {"background_weight": 0.3})
     network = built(plan, skewed).trainable
-    assert network.weigh(plan.recipe.loss, skewed.class_counts("train"), 24) is None
+    assert network.set_class_loss(plan.recipe.loss, skewed.class_counts("train"), 24) is None
     assert network._criterion.switched is None and network._criterion.no_object_weight == 0.3
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "settings"),
     [
         ({}, {}),
         ({}, WORDS["weighted_focal"]),
@@ -174,14 +174,14 @@ def test_detrs_background_weight_alone_stays_transformers_own(skewed: Layout) ->
     ],
 )
 def test_small_batches_of_detr_add_up_to_a_large_one(
-    options: dict[str, Any], words: dict[str, Any], skewed: Layout
+    options: dict[str, Any], settings: dict[str, Any], skewed: Layout
 ) -> None:
     import torch
 
     from bench.adapters.loop.accumulation import Shares
     from bench.adapters.loop.trainable import Batch, Target
 
-    network = weighed(planned("detr", options, words), skewed).eval()
+    network = weighed(planned("detr", options, settings), skewed).eval()
     random = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (5, 3, 64, 64), dtype=torch.uint8, generator=random)
     corner = 30 * torch.rand(5, 3, 2, generator=random)
@@ -213,14 +213,14 @@ def test_the_gates_echo_passes(family: str, options: dict[str, Any], tmp_path: P
     classes = ("brick", "leaf", "sky")
     detector = registry.family(family).build(plan, classes=classes, seed=0, device="cpu")
     counts = {"brick": 9, "leaf": 3, "sky": 1}
-    assert detector.trainable.weigh(plan.recipe.loss, counts, 5) is not None  # type: ignore[attr-defined]
+    assert detector.trainable.set_class_loss(plan.recipe.loss, counts, 5) is not None  # type: ignore[attr-defined]
     subject = Subject(registry.family(family), plan, classes, 0, "cpu")
     trial = Trial.made(subject, tmp_path)
     asked = questions(subject, detector, trial)
     for name in ("boxes", "classes"):
         result = ask(name, asked[name])
         assert result.passed and not result.flagged, result.detail
-    echoes = detector.echo(trial.examples)  # type: ignore[attr-defined]
+    echoes = detector.round_trip(trial.examples)  # type: ignore[attr-defined]
     scores = np.concatenate([found.scores for found in echoes])
     assert ((scores > 0.999) | (scores < 1e-3)).all() and (scores > 0.999).any()
 
@@ -286,7 +286,9 @@ def test_plain_torchvision_loads_a_switched_faster_rcnn(skewed: Layout, tmp_path
     name = "mobilenet_v3_large_320_fpn"
     plan = registry.family("frcnn").plan(variant=name, weights="none", options={}, recipe=recipe)
     detector = built(plan, skewed)
-    detector.trainable.weigh(recipe.loss, skewed.class_counts("train"), len(skewed.examples("train")))
+    detector.trainable.set_class_loss(
+        recipe.loss, skewed.class_counts("train"), len(skewed.examples("train"))
+    )
     assert type(detector.trainable.network.roi_heads).__name__ == "SwitchedHeads"
     detector.save(tmp_path / "best")
     plain = get_model(

@@ -9,16 +9,18 @@ from transformers.loss.loss_for_object_detection import sigmoid_focal_loss
 
 from bench.adapters.losses.sigmoid import PRIOR_LOGIT, SigmoidLoss
 from bench.adapters.losses.weighing import Weighing
-from bench.loss import LossWords
+from bench.loss import LossConfig
 
 pytestmark = pytest.mark.slow
 
 COUNTS = {"often": 80, "rare": 20}
 
 
-def loss_of(*, background: float = 1.0, queries: int = 10, boxes: float = 2.0, **words: Any) -> SigmoidLoss:
-    weighing = Weighing.of(LossWords(**words), COUNTS, background=background)
-    return SigmoidLoss(weighing, queries=queries, boxes_a_picture=boxes).double()
+def loss_of(
+    *, background: float = 1.0, queries: int = 10, boxes: float = 2.0, **settings: Any
+) -> SigmoidLoss:
+    weighing = Weighing.of(LossConfig(**settings), COUNTS, background=background)
+    return SigmoidLoss(weighing, queries=queries, boxes_an_image=boxes).double()
 
 
 def drawn(queries: int = 9) -> tuple[torch.Tensor, torch.Tensor]:
@@ -31,8 +33,8 @@ def drawn(queries: int = 9) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("normalise", [True, False])
 def test_it_is_the_formula(gamma: float, alpha: float | None, normalise: bool) -> None:
     logits, targets = drawn()
-    words = {"focal_gamma": gamma, "focal_alpha": alpha, "normalise": normalise}
-    loss = loss_of(classification="weighted_focal", background=0.3, **words)
+    settings = {"focal_gamma": gamma, "focal_alpha": alpha, "normalise": normalise}
+    loss = loss_of(classification="weighted_focal", background=0.3, **settings)
     weights = [100 / (2 * 80), 100 / (2 * 20), 0.3]
     double = 2 if normalise else 1
     there, none = (1.0, 1.0) if alpha is None else (double * alpha, double * (1 - alpha))
@@ -57,13 +59,13 @@ def test_unweighted_it_is_deformable_detrs() -> None:
     torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize("words", [{}, {"focal_alpha": 0.25}, {"focal_gamma": 0.5}, {"focal_gamma": 0.0}])
+@pytest.mark.parametrize("settings", [{}, {"focal_alpha": 0.25}, {"focal_gamma": 0.5}, {"focal_gamma": 0.0}])
 @pytest.mark.parametrize("background", [1.0, 0.2])
-def test_it_begins_as_large_as_the_softmax_loss(words: dict[str, float], background: float) -> None:
+def test_it_begins_as_large_as_the_softmax_loss(settings: dict[str, float], background: float) -> None:
     """All scores at the prior; 50 pictures of 10 queries, with the boxes of train."""
     targets = torch.tensor([0] * 80 + [1] * 20 + [2] * 400)
     logits = torch.full((500, 3), PRIOR_LOGIT, dtype=torch.float64)
-    loss = loss_of(classification="weighted_focal", background=background, **words)
+    loss = loss_of(classification="weighted_focal", background=background, **settings)
     assert float(loss(logits, targets)) == pytest.approx(math.log(3), rel=1e-6)
 
 

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from bench.adapters.losses.softmax import SoftmaxLoss
 from bench.adapters.losses.weighing import Weighing
-from bench.loss import LossWords
+from bench.loss import LossConfig
 
 pytestmark = pytest.mark.slow
 
@@ -22,9 +22,9 @@ COUNTS = {"often": 80, "some": 15, "rare": 5}
 
 
 def loss_of(
-    counts: dict[str, int] = COUNTS, *, background: float = 1.0, at: End = "last", **words: Any
+    counts: dict[str, int] = COUNTS, *, background: float = 1.0, at: End = "last", **options: Any
 ) -> SoftmaxLoss:
-    made = SoftmaxLoss(Weighing.of(LossWords(**words), counts, background=background), background=at)
+    made = SoftmaxLoss(Weighing.of(LossConfig(**options), counts, background=background), background=at)
     return made.double()
 
 
@@ -80,15 +80,15 @@ def test_it_is_the_formula(
     b: float,
     at: End,
 ) -> None:
-    words: dict[str, Any] = {"normalise": normalise, "label_smoothing": eps}
-    words["classification"] = {
+    options: dict[str, Any] = {"normalise": normalise, "label_smoothing": eps}
+    options["classification"] = {
         (False, False): "standard",
         (True, False): "weighted",
         (False, True): "focal",
         (True, True): "weighted_focal",
     }[weighted, gamma is not None]
     if gamma is not None:
-        words |= {"focal_gamma": gamma, "focal_alpha": alpha}
+        options |= {"focal_gamma": gamma, "focal_alpha": alpha}
     total = sum(COUNTS.values())
     weights = [total / (3 * count) if weighted else 1.0 for count in COUNTS.values()]  # mean over boxes: 1
     random = torch.Generator().manual_seed(seed)
@@ -105,7 +105,7 @@ def test_it_is_the_formula(
         eps=eps,
         normalise=normalise,
     )
-    found = loss_of(background=b, at=at, **words)(logits, targets)
+    found = loss_of(background=b, at=at, **options)(logits, targets)
     assert float(found) == pytest.approx(expected, rel=1e-6)
 
 
@@ -155,13 +155,13 @@ def test_permuted_classes_permute_the_gradient() -> None:
     logits, targets = drawn()
     order = [2, 0, 1]
     moved = {list(COUNTS)[new]: list(COUNTS.values())[new] for new in order}
-    words = {"classification": "weighted_focal", "focal_alpha": 0.25, "background": 0.1}
+    options = {"classification": "weighted_focal", "focal_alpha": 0.25, "background": 0.1}
     outputs = torch.tensor([*order, 3])
-    expected = gradient(loss_of(**words), logits, targets)[:, outputs]
-    found = gradient(loss_of(moved, **words), logits[:, outputs], outputs.argsort()[targets])
+    expected = gradient(loss_of(**options), logits, targets)[:, outputs]
+    found = gradient(loss_of(moved, **options), logits[:, outputs], outputs.argsort()[targets])
     torch.testing.assert_close(found, expected)
     assert not torch.allclose(
-        found, gradient(loss_of(**words), logits[:, outputs], outputs.argsort()[targets])
+        found, gradient(loss_of(**options), logits[:, outputs], outputs.argsort()[targets])
     )
 
 
@@ -189,8 +189,8 @@ def test_it_begins_as_large_as_the_standard_loss(scheme: str, gamma: float) -> N
     objects = [label for label, count in enumerate(COUNTS.values()) for _ in range(count)]
     targets = torch.tensor(objects + [3] * 900)
     logits = torch.zeros(len(targets), 4, dtype=torch.float64)
-    words = {"focal_gamma": gamma, "focal_alpha": 0.3}
-    loss = loss_of(classification="weighted_focal", class_weights=scheme, background=0.1, **words)
+    options = {"focal_gamma": gamma, "focal_alpha": 0.3}
+    loss = loss_of(classification="weighted_focal", class_weights=scheme, background=0.1, **options)
     assert float(loss(logits, targets)) == pytest.approx(math.log(4), rel=1e-5)
 
 

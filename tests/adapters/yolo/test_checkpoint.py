@@ -20,8 +20,8 @@ from bench.recipe import Recipe
 EVIL = "__import__('pathlib').Path('mark').touch()"
 
 
-def network(**words: Any) -> dict[str, Any]:
-    return {**deepcopy(dict(TINY)), **words}
+def network(**settings: Any) -> dict[str, Any]:
+    return {**deepcopy(dict(TINY)), **settings}
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_others_are_refused(activation: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "place"),
+    ("settings", "place"),
     [
         ({"backbone": None}, "backbone"),
         ({"backbone": []}, "backbone"),
@@ -106,9 +106,9 @@ def test_others_are_refused(activation: object) -> None:
         ({"head": [[-1, 1, "_SafeLoad", []]]}, "head, layer 1"),
     ],
 )
-def test_what_is_no_layer_is_named(words: dict[str, Any], place: str) -> None:
+def test_what_is_no_layer_is_named(settings: dict[str, Any], place: str) -> None:
     with pytest.raises(ConfigError, match=rf"mine\.yaml, {place}: "):
-        check_yaml(network(**words), Path("mine.yaml"))
+        check_yaml(network(**settings), Path("mine.yaml"))
 
 
 @pytest.mark.parametrize("text", ["just words", "- 1\n- 2\n", "a: [", "\x00", f"activation: {EVIL}"])
@@ -121,12 +121,12 @@ def test_a_yaml_that_is_no_model_is_refused_while_planning(tmp_path: Path, text:
     assert planned(variant=str(path)).variant == str(path)
 
 
-@pytest.mark.parametrize("word", ["weights", "variant"])
+@pytest.mark.parametrize("setting", ["weights", "variant"])
 def test_a_checkpoint_is_looked_through_while_planning(
-    tmp_path: Path, models: dict[str, type], word: str
+    tmp_path: Path, models: dict[str, type], setting: str
 ) -> None:
     good = written(tmp_path / "good.pt", {"model": None, "ema": detector(models, network())})
-    assert planned(**{word: str(good)}).weights == str(good)
+    assert planned(**{setting: str(good)}).weights == str(good)
     for told, complaint in (
         (network(activation=EVIL), "activation"),
         (network(head=3), "head"),
@@ -134,7 +134,7 @@ def test_a_checkpoint_is_looked_through_while_planning(
     ):
         bad = written(tmp_path / "bad.pt", {"model": detector(models, told), "ema": None})
         with pytest.raises(WeightsError, match=rf"bad\.pt.*{complaint}"):
-            planned(**{word: str(bad)})
+            planned(**{setting: str(bad)})
 
 
 def test_what_holds_no_detector_is_refused(tmp_path: Path, models: dict[str, type]) -> None:

@@ -91,9 +91,9 @@ def test_boxes_are_pixels_of_the_original_picture(yolo_scenes: Layout, trained: 
 def test_a_picture_s_detections_do_not_depend_on_its_batch(
     yolo_scenes: Layout, trained: tuple[Detector, Any]
 ) -> None:
-    pictures = [e.path for e in yolo_scenes.examples("train")]
-    alone = list(trained[0].predict(pictures, batch_size=1))
-    together = list(trained[0].predict(pictures, batch_size=9))
+    images = [e.path for e in yolo_scenes.examples("train")]
+    alone = list(trained[0].predict(images, batch_size=1))
+    together = list(trained[0].predict(images, batch_size=9))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
         np.testing.assert_allclose(one.boxes_xyxy[:3], other.boxes_xyxy[:3], atol=0.01)
@@ -126,8 +126,8 @@ def test_what_is_saved_is_what_is_loaded(
 ) -> None:
     loaded = FAMILY.load(saved, device="cpu")
     assert loaded.describe() == trained[0].describe()
-    pictures = [e.path for e in yolo_scenes.examples("test")]
-    for one, other in zip(trained[0].predict(pictures), loaded.predict(pictures), strict=True):
+    images = [e.path for e in yolo_scenes.examples("test")]
+    for one, other in zip(trained[0].predict(images), loaded.predict(images), strict=True):
         np.testing.assert_array_equal(one.boxes_xyxy, other.boxes_xyxy)
         np.testing.assert_array_equal(one.scores, other.scores)
 
@@ -153,10 +153,10 @@ def test_plain_ultralytics_loads_it_and_finds_the_same(
     checkpoint: str,
 ) -> None:
     file = saved / "best.pt" if checkpoint == "best" else workdir / "last.pt"
-    picture = coloured(yolo_scenes)[0].path
-    ours = next(trained[0].predict([picture]))
+    image = coloured(yolo_scenes)[0].path
+    ours = next(trained[0].predict([image]))
     told = subprocess.run(
-        [sys.executable, "-c", PLAIN_ULTRALYTICS, str(file), str(picture)],
+        [sys.executable, "-c", PLAIN_ULTRALYTICS, str(file), str(image)],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -169,7 +169,7 @@ def test_plain_ultralytics_loads_it_and_finds_the_same(
         timeout=120,
     )
     assert told.returncode == 0, told.stderr
-    numbers = [float(word) for word in told.stdout.split("BOX ")[1].split()]
+    numbers = [float(setting) for setting in told.stdout.split("BOX ")[1].split()]
     np.testing.assert_allclose(numbers, [*ours.boxes_xyxy[0], ours.scores[0]], rtol=1e-4, atol=1e-3)
 
 
@@ -228,7 +228,7 @@ def test_no_epoch_leaves_the_starting_weights(yolo_scenes: Layout, saved: Path, 
     )
     record = detector.fit(yolo_scenes, plan.recipe, context)
     assert (record.epochs, record.best_epoch) == (0, 0)
-    pictures = [e.path for e in yolo_scenes.examples("test")]
+    images = [e.path for e in yolo_scenes.examples("test")]
     loaded = FAMILY.load(saved, device="cpu")
-    for one, other in zip(detector.predict(pictures), loaded.predict(pictures), strict=True):
+    for one, other in zip(detector.predict(images), loaded.predict(images), strict=True):
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)

@@ -7,7 +7,7 @@ import pytest
 
 from bench.adapters.yolo.family import FAMILY
 from bench.adapters.yolo.options import AUGMENTATIONS, YoloOptions
-from bench.adapters.yolo.words import device_word, training_args
+from bench.adapters.yolo.settings import device_word, training_args
 from bench.detector import Plan
 from bench.errors import BenchError, ConfigError, RecipeError, WeightsError
 from bench.recipe import Recipe
@@ -18,13 +18,13 @@ def planned(
     variant: str | None = "tiny",
     weights: str | None = "none",
     options: dict[str, Any] | None = None,
-    **words: Any,
+    **settings: Any,
 ) -> Plan:
-    return FAMILY.plan(variant=variant, weights=weights, options=options or {}, recipe=Recipe(**words))
+    return FAMILY.plan(variant=variant, weights=weights, options=options or {}, recipe=Recipe(**settings))
 
 
-def entry(plan: Plan, word: str) -> tuple[str, str]:
-    (found,) = [item for item in plan.ledger if item.word == word]
+def entry(plan: Plan, setting: str) -> tuple[str, str]:
+    (found,) = [item for item in plan.ledger if item.setting == setting]
     return found.asked, found.used
 
 
@@ -54,7 +54,7 @@ def test_the_default_is_n_with_its_published_recipe() -> None:
 @pytest.mark.parametrize("variant", ["n", "tiny"])
 def test_nothing_of_a_plan_is_left_open(variant: str) -> None:
     recipe = planned(variant=variant).recipe
-    assert [word for word in Recipe.model_fields if getattr(recipe, word) is None] == ["budget"]
+    assert [setting for setting in Recipe.model_fields if getattr(recipe, setting) is None] == ["budget"]
 
 
 def test_a_step_of_many_batches_is_a_large_batch() -> None:
@@ -104,7 +104,7 @@ def test_mixed_precision_on_a_cpu_is_told() -> None:
 
 
 def test_what_is_asked_for_is_kept() -> None:
-    words = {
+    settings = {
         "optimizer": "sgd",
         "lr": 0.02,
         "backbone_lr": 0.0,
@@ -115,15 +115,15 @@ def test_what_is_asked_for_is_kept() -> None:
         "clip_norm": 0.0,
         "image_size": 320,
     }
-    recipe = planned(**words).recipe
-    assert {word: getattr(recipe, word) for word in words} == words
+    recipe = planned(**settings).recipe
+    assert {setting: getattr(recipe, setting) for setting in settings} == settings
 
 
 def test_a_size_is_rounded_up_to_the_stride_and_told() -> None:
     plan = planned(image_size=100)
     assert plan.recipe.image_size == 128
     assert entry(plan, "image_size") == ("100", "128")
-    assert "image_size" not in {item.word for item in planned(image_size=96).ledger}
+    assert "image_size" not in {item.setting for item in planned(image_size=96).ledger}
 
 
 def test_the_last_epoch_is_not_warm_up() -> None:
@@ -166,17 +166,17 @@ def test_the_options_are_ultralytics_defaults() -> None:
     theirs = yaml.safe_load(text)
     ours = YoloOptions().model_dump()
     own = {"augment", "albumentations", "erasing", "multi_label", "auto_optimizer", "warmup_bias_lr"}
-    assert {word: value for word, value in ours.items() if word not in own} == {
-        word: theirs[word] for word in ours if word not in own
+    assert {setting: value for setting, value in ours.items() if setting not in own} == {
+        setting: theirs[setting] for setting in ours if setting not in own
     }
 
 
 def test_augment_none_leaves_the_recipe_s_flip_alone() -> None:
     plan = planned(options={"augment": "none"}, flip=0.3)
-    assert not [word for word in AUGMENTATIONS if plan.options[word]]
+    assert not [setting for setting in AUGMENTATIONS if plan.options[setting]]
     assert plan.options["close_mosaic"] == 0
     assert training_args(plan.recipe, plan.options, epochs=9, seed=0, device="cpu")["fliplr"] == 0.3
-    assert "augmentation" not in {item.word for item in plan.ledger}
+    assert "augmentation" not in {item.setting for item in plan.ledger}
     again = planned(options=dict(plan.options))
     assert again.options == plan.options
 
@@ -254,9 +254,9 @@ def test_the_words_that_ultralytics_gets() -> None:
     assert training_args(constant.recipe, constant.options, epochs=9, seed=0, device="cpu")["lrf"] == 1.0
 
 
-@pytest.mark.parametrize(("device", "word"), [("cpu", "cpu"), ("cuda", "0"), ("cuda:2", "2")])
-def test_devices(device: str, word: str) -> None:
-    assert device_word(device) == word
+@pytest.mark.parametrize(("device", "setting"), [("cpu", "cpu"), ("cuda", "0"), ("cuda:2", "2")])
+def test_devices(device: str, setting: str) -> None:
+    assert device_word(device) == setting
 
 
 def test_the_weights_of_the_losses_are_the_options() -> None:

@@ -14,7 +14,7 @@ import torch
 
 from bench.adapters.losses.weighing import Weighing
 from bench.adapters.yolo.loss import ClassLoss, put_into
-from bench.loss import LossWords
+from bench.loss import LossConfig
 
 COUNTS = {"often": 80, "seldom": 15, "rare": 5}
 
@@ -35,8 +35,8 @@ WORDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def made(counts: dict[str, int] = COUNTS, scale: float | None = None, **words: Any) -> ClassLoss:
-    loss = LossWords(**words)
+def made(counts: dict[str, int] = COUNTS, scale: float | None = None, **settings: Any) -> ClassLoss:
+    loss = LossConfig(**settings)
     background = 1.0 if loss.background_weight is None else loss.background_weight
     return ClassLoss(Weighing.of(loss, counts, background=background), scale)
 
@@ -51,9 +51,9 @@ def drawn(classes: int = 3, seed: int = 0, labels: Sequence[int] = (0, 1, 2, 0))
     return torch.from_numpy(logits), torch.from_numpy(targets)
 
 
-def slow(logits: Any, targets: Any, words: dict[str, Any]) -> np.ndarray:
+def slow(logits: Any, targets: Any, settings: dict[str, Any]) -> np.ndarray:
     """scale * row * phi * l, an anchor and a class at a time, from the words alone."""
-    loss = LossWords(**words)
+    loss = LossConfig(**settings)
     counts = list(COUNTS.values())
     raw = [sum(counts) / (len(counts) * n) for n in counts]
     if loss.class_weights == "inverse_sqrt":
@@ -121,8 +121,8 @@ def test_other_places_of_the_classes_are_other_places_of_the_gradient(name: str)
 def test_the_rarer_the_class_the_larger_its_gradient() -> None:
     logits = torch.full((1, 3, 3), -2.0, dtype=torch.float64)
     targets = torch.eye(3, dtype=torch.float64)[None]
-    for words in (WORDS["weighted"], WORDS["weighted focal"]):
-        sizes = gradient(made(**words), logits, targets).abs().sum(-1)[0]
+    for settings in (WORDS["weighted"], WORDS["weighted focal"]):
+        sizes = gradient(made(**settings), logits, targets).abs().sum(-1)[0]
         assert sizes[0] < sizes[1] < sizes[2]
     equal = gradient(made(**WORDS["focal"]), logits, targets).abs().sum(-1)[0]
     assert equal.max() == pytest.approx(equal.min())

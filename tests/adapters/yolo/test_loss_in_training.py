@@ -46,8 +46,8 @@ class Training:
         self.records: list[EpochRecord] = []
         self.detector: Any = None
 
-    def fit(self, loss: dict[str, Any], *, variant: str = "tiny", **words: Any) -> TrainingRecord:
-        plan = planned(loss, variant=variant, **words)
+    def fit(self, loss: dict[str, Any], *, variant: str = "tiny", **settings: Any) -> TrainingRecord:
+        plan = planned(loss, variant=variant, **settings)
         self.detector = FAMILY.build(plan, classes=self.layout.classes, seed=3, device="cpu")
         self.workdir.mkdir(exist_ok=True)
         context = FitContext(self.workdir, 3, "cpu", score_val=score, on_epoch=self.hear, on_step=self.step)
@@ -64,15 +64,15 @@ class Training:
             raise Killed
 
     def history(self) -> list[dict[str, Any]]:
-        return [record.model_dump(exclude={"duration_s", "pictures_per_s"}) for record in self.records]
+        return [record.model_dump(exclude={"duration_s", "images_per_s"}) for record in self.records]
 
 
 def score(found: Sequence[Detections]) -> dict[str, float]:
     return {"AP": float(sum(d.scores.sum() for d in found)), "AP50": 0.0}
 
 
-def planned(loss: dict[str, Any], *, variant: str = "tiny", **words: Any) -> Plan:
-    recipe = Recipe.model_validate({"epochs": 2, "batch_size": 8, "image_size": 64, "loss": loss, **words})
+def planned(loss: dict[str, Any], *, variant: str = "tiny", **settings: Any) -> Plan:
+    recipe = Recipe.model_validate({"epochs": 2, "batch_size": 8, "image_size": 64, "loss": loss, **settings})
     return FAMILY.plan(variant=variant, weights="none", options={"close_mosaic": 1}, recipe=recipe)
 
 
@@ -161,11 +161,11 @@ def test_plain_ultralytics_loads_what_it_leaves(begin: Callable[..., Training], 
     done.fit(SWITCHED["weighted focal"])
     done.detector.save(tmp_path / "saved")
     left += [tmp_path / "saved" / "best.pt", done.workdir / "last.pt"]
-    picture = done.layout.examples("test")[0].path
+    image = done.layout.examples("test")[0].path
     safe = {name: value for name, value in os.environ.items() if name != "ULTRALYTICS_SAFE_LOAD"}
     for file in left:
         told = subprocess.run(
-            [sys.executable, "-c", PLAIN_ULTRALYTICS, str(file), str(picture)],
+            [sys.executable, "-c", PLAIN_ULTRALYTICS, str(file), str(image)],
             capture_output=True,
             text=True,
             cwd=tmp_path,

@@ -6,10 +6,10 @@ from bench.adapters.yolo.pace import FOREVER, Pace, is_paced
 from bench.recipe import Budget, Recipe, Stage
 
 
-def paced(pictures: int = 24, **words: object) -> Pace:
-    recipe = Recipe.model_validate({"batch_size": 8, "lr": 0.1, "warmup_epochs": 0, **words})
+def paced(images: int = 24, **settings: object) -> Pace:
+    recipe = Recipe.model_validate({"batch_size": 8, "lr": 0.1, "warmup_epochs": 0, **settings})
     plan = FAMILY.plan(variant="tiny", weights="none", options={}, recipe=recipe)
-    return Pace(plan.recipe, pictures)
+    return Pace(plan.recipe, images)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "step", "linear", "cosine"])
@@ -18,24 +18,24 @@ def test_ultralytics_sets_the_pace_of_whole_epochs(schedule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "settings",
     [{"schedule": "cosine_restarts"}, {"budget": Budget(steps=3)}, {"stages": (Stage(epochs=2),)}],
 )
-def test_we_set_the_pace_of_everything_else(words: dict[str, object]) -> None:
-    assert is_paced(Recipe.model_validate(words))
+def test_we_set_the_pace_of_everything_else(settings: dict[str, object]) -> None:
+    assert is_paced(Recipe.model_validate(settings))
 
 
 def test_a_part_of_an_epoch_counts_as_one() -> None:
     assert paced(budget={"steps": 7}).epochs(Spent()) == 3
     assert paced(budget={"steps": 6}).epochs(Spent()) == 2
-    assert paced(budget={"pictures": 25}).epochs(Spent()) == 2
+    assert paced(budget={"images": 25}).epochs(Spent()) == 2
     assert paced(budget={"steps": 7}, accumulate=2).epochs(Spent()) == 4
 
 
 def test_a_clock_s_end_is_guessed_from_what_is_over() -> None:
     pace = paced(budget={"seconds": 10})
     assert pace.epochs(Spent()) == FOREVER
-    assert pace.epochs(Spent(epochs=2, steps=6, pictures=48, seconds=4)) == 5
+    assert pace.epochs(Spent(epochs=2, steps=6, images=48, seconds=4)) == 5
 
 
 def test_rates_of_a_budget_run_over_all_of_it() -> None:

@@ -25,8 +25,8 @@ EPOCHS = 5
 OPTIONS = {"close_mosaic": 2}
 
 
-def planned(options: dict[str, Any] = OPTIONS, **words: Any) -> Plan:
-    recipe = Recipe(**{"epochs": EPOCHS, "batch_size": 8, "image_size": 64, **words})
+def planned(options: dict[str, Any] = OPTIONS, **settings: Any) -> Plan:
+    recipe = Recipe(**{"epochs": EPOCHS, "batch_size": 8, "image_size": 64, **settings})
     return FAMILY.plan(variant="tiny", weights="none", options=options, recipe=recipe)
 
 
@@ -145,13 +145,13 @@ def own_copy(layout: Layout, folder: Path) -> Path:
 def test_tells_every_epoch_once_with_losses_by_component(whole: Harness) -> None:
     assert [record.epoch for record in whole.epochs] == [1, 2, 3, 4, 5]
     assert [record.optimizer_steps for record in whole.epochs] == [3, 6, 9, 12, 15]
-    assert [record.pictures_seen for record in whole.epochs] == [24, 48, 72, 96, 120]
+    assert [record.images_seen for record in whole.epochs] == [24, 48, 72, 96, 120]
     for record in whole.epochs:
         assert record.train_losses.keys() == record.val_losses.keys() == {"box", "cls", "dfl"}
         assert 0 < record.train_losses["box"] < 2  # 1 - IoU and not 7.5 times that
         assert {"AP", "AP50", "native/mAP50-95"} <= record.val_metrics.keys()
         assert record.learning_rates.keys() == {"weight", "bn", "bias"}
-        assert record.duration_s > 24 / (record.pictures_per_s or 0) > 0
+        assert record.duration_s > 24 / (record.images_per_s or 0) > 0
     assert whole.steps == [(1, 3), (2, 3), (3, 3)] * 5
     assert whole.judged == [8] * 5
 
@@ -246,9 +246,9 @@ def test_the_harness_stops_it_and_not_every_epoch_is_judged(yolo_scenes: Layout,
 
 
 def test_rates_clipping_and_freezing_are_the_recipe_s(yolo_scenes: Layout, tmp_path: Path) -> None:
-    words = {"epochs": 4, "lr": 0.01, "warmup_epochs": 0, "schedule": "step", "step_at": (0.5, 0.75)}
+    settings = {"epochs": 4, "lr": 0.01, "warmup_epochs": 0, "schedule": "step", "step_at": (0.5, 0.75)}
     stepped = Harness(tmp_path / "stepped")
-    fit(yolo_scenes, planned(**words, backbone_lr=0.001, optimizer="sgd", momentum=0.5), stepped)
+    fit(yolo_scenes, planned(**settings, backbone_lr=0.001, optimizer="sgd", momentum=0.5), stepped)
     rates = [record.learning_rates for record in stepped.epochs]
     assert [rate["weight"] for rate in rates] == pytest.approx([0.01, 0.01, 0.001, 0.0001])
     assert [rate["backbone bias"] for rate in rates] == pytest.approx([0.001, 0.001, 0.0001, 0.00001])

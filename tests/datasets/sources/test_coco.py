@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.data_words import DataConfig
+from bench.data_config import DataConfig
 from bench.datasets import sniff
 from bench.datasets.dataset import NO_SPLIT
 from bench.datasets.sources.coco import read
@@ -83,7 +83,7 @@ def test_orphans_and_missing_files_are_dropped_and_listed(coco, tmp_path):
     source = read(coco.config(), tmp_path)
     assert kinds(source) == {"no_file": 1, "orphan_annotation": 1}
     lost = next(finding for finding in source.findings if finding.kind == "no_file")
-    assert (lost.picture, lost.detail) == ("pics/004.png", "with 2 boxes")
+    assert (lost.image, lost.detail) == ("pics/004.png", "with 2 boxes")
     orphan = next(finding for finding in source.findings if finding.kind == "orphan_annotation")
     assert orphan.record == "annotation 41"
     assert len(source.dataset.images) == 19
@@ -259,7 +259,7 @@ def test_an_empty_json_is_told(coco, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def taco_pictures(real_data, tmp_path_factory):
+def taco_images(real_data, tmp_path_factory):
     """1500 pictures are listed, 100 of them are in the real data: empty files stand in for all."""
     folder = tmp_path_factory.mktemp("taco")
     for image in json.loads((real_data / "taco/annotations.json").read_bytes())["images"]:
@@ -269,12 +269,12 @@ def taco_pictures(real_data, tmp_path_factory):
 
 
 @pytest.mark.data
-def test_taco_as_it_is_published(real_data, taco_pictures, tmp_path):
+def test_taco_as_it_is_published(real_data, taco_images, tmp_path):
     config = DataConfig(
         source="coco",
         path=real_data / "taco",
         annotations=Path("annotations.json"),
-        images=taco_pictures,
+        images=taco_images,
     )
     source = read(config, tmp_path)
     assert (len(source.dataset.images), len(source.dataset.boxes)) == (1500, 4784)
@@ -286,8 +286,8 @@ def test_taco_as_it_is_published(real_data, taco_pictures, tmp_path):
 
 
 @pytest.mark.data
-def test_detect_waste_without_its_orphans(real_data, taco_pictures, tmp_path):
-    config = DataConfig(source="coco", path=real_data / "detect_waste", images=taco_pictures)
+def test_detect_waste_without_its_orphans(real_data, taco_images, tmp_path):
+    config = DataConfig(source="coco", path=real_data / "detect_waste", images=taco_images)
     source = read(config, tmp_path)
     dataset = source.dataset
     assert np.bincount(dataset.images.splits, minlength=3).tolist() == [1183, 0, 317]

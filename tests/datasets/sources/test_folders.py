@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.datasets.sources.folders import existing, found, pictures, reading
+from bench.datasets.sources.folders import existing, found, images, reading
 from bench.errors import DataError
 
 
@@ -15,7 +15,7 @@ def test_pictures_are_found_below_sorted_and_hidden_ones_left_out(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "a/up").symlink_to(tmp_path)
-    assert pictures(tmp_path) == ["a.tiff", "a/c.png", "b.JPG"]
+    assert images(tmp_path) == ["a.tiff", "a/c.png", "b.JPG"]
 
 
 def test_what_is_there(tmp_path):
@@ -42,7 +42,7 @@ def test_a_closed_folder_is_told(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "scandir", closed)
-    for look in (lambda: pictures(tmp_path), lambda: found(tmp_path, ["a"]), lambda: existing(tmp_path)):
+    for look in (lambda: images(tmp_path), lambda: found(tmp_path, ["a"]), lambda: existing(tmp_path)):
         expected = r"(?s)can't be read: Permission denied.*chmod"
         with pytest.raises(DataError, match=expected) as caught, reading(tmp_path):
             look()
@@ -52,4 +52,4 @@ def test_a_closed_folder_is_told(tmp_path, monkeypatch):
 def test_a_name_that_is_no_text_is_told(tmp_path):
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9.png")).touch()
     with pytest.raises(DataError, match=r"no UTF-8 text \(found: '\\udce9\.png'\)"):
-        pictures(tmp_path)
+        images(tmp_path)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.data_words import DataConfig
+from bench.data_config import DataConfig
 from bench.datasets import prepare
 from bench.datasets.problems import Problems
 from bench.datasets.sources import fracture, yolo_rows
@@ -56,7 +56,7 @@ def test_a_polygon_becomes_its_box(yolo, tmp_path):
     assert source.dataset.boxes.xyxy[mine].tolist() == [[0.1, 0.1, 0.5, 0.9], [0.375, 0.25, 0.625, 0.75]]
     assert source.dataset.boxes.record[mine].tolist() == [1, 3]
     found = [finding for finding in source.findings if finding.kind == "polygon"]
-    assert [(f.picture, f.record) for f in found] == [("train/images/poly.png", "line 1")]
+    assert [(f.image, f.record) for f in found] == [("train/images/poly.png", "line 1")]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_list_of_which_no_picture_is_there_is_named(yolo, tmp_path):
 
 
 def test_a_closed_label_file_is_told(yolo, tmp_path, monkeypatch):
-    def closed(path, picture):
+    def closed(path, image_file):
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
     monkeypatch.setattr(yolo_rows, "content_of", closed)
@@ -225,7 +225,7 @@ def test_no_pictures_and_no_labels(make_yolo, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("picture", "expected"),
+    ("image_file", "expected"),
     [
         ("/a/train/images/x.jpg", "/a/train/labels/x.txt"),
         ("/a/images/train/x.tar.jpg", "/a/labels/train/x.tar.txt"),
@@ -234,8 +234,8 @@ def test_no_pictures_and_no_labels(make_yolo, tmp_path):
         ("/a/x.jpg", "/a/x.txt"),
     ],
 )
-def test_where_labels_belong(picture, expected):
-    assert yolo_rows.label_path(picture) == expected
+def test_where_labels_belong(image_file, expected):
+    assert yolo_rows.label_path(image_file) == expected
 
 
 share = st.floats(0, 1)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from bench.adapters.loop.echo import StandIn, in_place_of
-from bench.adapters.loop.trainable import Batch, Found
+from bench.adapters.loop.round_trip import StandIn, in_place_of
+from bench.adapters.loop.trainable import Batch, RawDetections
 
 if TYPE_CHECKING:
     from bench.adapters.frcnn.model import FasterRcnn
@@ -23,14 +23,14 @@ NUDGE = (0.08, -0.06, 0.02, 0.05)
 _LOSSES = ("loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg")
 
 
-class FrcnnMirror:
-    """See bench.adapters.loop.echo."""
+class FrcnnProbe:
+    """See bench.adapters.loop.round_trip."""
 
     def __init__(self, trainable: "FasterRcnn") -> None:
         self._trainable = trainable
         self._perfect = _Perfect(trainable.network)
 
-    def shown(self, batch: Batch, *, training: bool) -> list[Tensor]:
+    def network_inputs(self, batch: Batch, *, training: bool) -> list[Tensor]:
         with in_place_of(self._trainable, "network", self._perfect):
             self._trainable.train(training)
             if training:
@@ -38,9 +38,9 @@ class FrcnnMirror:
             else:
                 self._perfect.learn_nothing()
                 self._trainable.detect(batch)
-        return self._perfect.pictures
+        return self._perfect.inputs
 
-    def echo(self, batch: Batch) -> list[Found]:
+    def round_trip(self, batch: Batch) -> list[RawDetections]:
         with in_place_of(self._trainable, "network", self._perfect):
             self._trainable.train()
             self._trainable(batch)
@@ -53,7 +53,7 @@ class _Perfect(StandIn):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__(network)
-        self.pictures: list[Tensor] = []
+        self.inputs: list[Tensor] = []
         self.learn_nothing()
 
     def learn_nothing(self) -> None:
@@ -63,9 +63,9 @@ class _Perfect(StandIn):
     def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None) -> Any:
         originals = [tuple(image.shape[-2:]) for image in images]
         batch, there = self.network.transform(images, targets)
-        self.pictures = [
-            picture[:, :height, :width]
-            for picture, (height, width) in zip(batch.tensors, batch.image_sizes, strict=True)
+        self.inputs = [
+            tensor[:, :height, :width]
+            for tensor, (height, width) in zip(batch.tensors, batch.image_sizes, strict=True)
         ]
         if there is not None:
             self._learnt = [self._encode(target) for target in there]
@@ -86,7 +86,7 @@ class _Perfect(StandIn):
     def _decode(self, sizes: list[tuple[int, int]]) -> list[dict[str, Tensor]]:
         heads = self.network.roi_heads
         classes = heads.box_predictor.cls_score.out_features
-        device = self.pictures[0].device
+        device = self.inputs[0].device
         empty = torch.zeros(0, 4, device=device)
         learnt = self._learnt or [(empty, empty[:, 0].long(), empty)] * len(sizes)
         labels = torch.cat([part[1] for part in learnt])

@@ -1,7 +1,7 @@
-"""`python -m bench.cell.trial ROOM DEVICE BATCH...`: what a few training steps take, at rising batch sizes.
+"""What training steps take at rising batch sizes: `python -m bench.cell.batch_trial WORKDIR DEVICE BATCH...`
 
-ROOM/cell.json is the cell, ROOM/tries.jsonl gets a line for each size, up to the first that does not fit.
-See bench.cell.batch.
+WORKDIR/cell.json is the cell. WORKDIR/tries.jsonl gets a line for each size, up to the first that does not
+fit. See bench.cell.batch.
 """
 
 import gc

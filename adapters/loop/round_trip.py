@@ -1,8 +1,8 @@
 """What the loop's detectors show to the gates: their networks replaced by one that is never wrong.
 
-A family gives a `Mirror` of its Trainable. It swaps the network for a stand-in that takes the targets as the
-network's loss does and answers as the network's heads would after learning them by heart; all else is the
-family's own code.
+A family gives a `NetworkProbe` of its Trainable. It swaps the network for a stand-in that takes the targets
+as the network's loss does and answers as the network's heads would after learning them by heart; all else is
+the family's own code.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from bench.adapters.loop import feed
 from bench.adapters.loop.inference import in_originals, load
-from bench.adapters.loop.trainable import Batch, Found, Trainable
+from bench.adapters.loop.trainable import Batch, RawDetections, Trainable
 from bench.detector import Detections
 from bench.layout import Example
 from bench.recipe import Recipe
@@ -30,14 +30,14 @@ _STD = (0.229, 0.224, 0.225)
 """ImageNet's, RGB in 0..1. Written down once more, so that a family can't say itself what is right."""
 
 
-class Mirror(Protocol):
+class NetworkProbe(Protocol):
     """A Trainable seen from both ends."""
 
-    def shown(self, batch: Batch, *, training: bool) -> list[Tensor]:
+    def network_inputs(self, batch: Batch, *, training: bool) -> list[Tensor]:
         """What the network is given for each picture, (3, h, w): normalised, without the padding."""
         ...
 
-    def echo(self, batch: Batch) -> list[Found]:
+    def round_trip(self, batch: Batch) -> list[RawDetections]:
         """What `detect` makes of the outputs of a network that has learnt the batch's targets by heart."""
         ...
 
@@ -69,30 +69,32 @@ def in_place_of(owner: nn.Module, name: str, stand_in: nn.Module) -> Iterator[No
         owner.train(training)
 
 
-def seen(
-    mirror: Mirror, pictures: Sequence[Path], recipe: Recipe, device: str
+def inference_inputs(
+    probe: NetworkProbe, images: Sequence[Path], recipe: Recipe, device: str
 ) -> Iterator[NDArray[np.float64]]:
     """(H, W, 3) RGB in 0..1, as `predict` has it; a picture at a time."""
-    for path in pictures:
+    for path in images:
         batch = load([path], recipe.input_size).to(device)
-        yield _plain(mirror.shown(batch, training=False)[0])
+        yield _plain(probe.network_inputs(batch, training=False)[0])
 
 
-def fed(
-    mirror: Mirror, trainable: Trainable, examples: Sequence[Example], recipe: Recipe, device: str
+def training_inputs(
+    probe: NetworkProbe, trainable: Trainable, examples: Sequence[Example], recipe: Recipe, device: str
 ) -> Iterator[NDArray[np.float64]]:
     """The same as `fit` has it."""
     one = _still(recipe, batch_size=1)
     for example in examples:
         loader, _ = feed.training([example], one, 0, device, trainable.augment)
         for batch in loader:
-            yield _plain(mirror.shown(batch.to(device), training=True)[0])
+            yield _plain(probe.network_inputs(batch.to(device), training=True)[0])
 
 
-def echo(mirror: Mirror, examples: Sequence[Example], recipe: Recipe, device: str) -> Iterator[Detections]:
+def round_trip(
+    probe: NetworkProbe, examples: Sequence[Example], recipe: Recipe, device: str
+) -> Iterator[Detections]:
     """Detections in pixels of the pictures."""
     for batch in feed.validation(examples, _still(recipe, batch_size=BATCH), device):
-        yield from in_originals(mirror.echo(batch.to(device)), batch)
+        yield from in_originals(probe.round_trip(batch.to(device)), batch)
 
 
 def _still(recipe: Recipe, *, batch_size: int) -> Recipe:

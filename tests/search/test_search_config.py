@@ -11,7 +11,7 @@ from bench.errors import ConfigError
 from bench.search.plan import check_space, plan_search
 from bench.search.setting import Batch, final_config, with_setting
 from bench.search.space import Space, space_of
-from bench.search_words import DEFAULT_SPACE, Choice, Range, SearchWords, parameter
+from bench.search_config import DEFAULT_SPACE, Choice, Range, SearchConfig, parameter
 
 
 def tree(**words: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def tree(**words: Any) -> dict[str, Any]:
 
 
 def space(words: dict[str, Any]) -> Space:
-    return space_of("one", SearchWords(space=words).parameters, ["one", "two"])
+    return space_of("one", SearchConfig(space=words).parameters, ["one", "two"])
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_the_first_trial_takes_of_the_config_what_could_be_drawn() -> None:
 
 
 def test_nested_words_are_the_dotted_ones() -> None:
-    nested = SearchWords(
+    nested = SearchConfig(
         space={"train": {"lr": {"low": 1, "high": 2}}, "loss": {"classification": ["focal"]}}
     )
-    dotted = SearchWords(
+    dotted = SearchConfig(
         space={"train.lr": {"low": 1, "high": 2}, "loss.classification": {"choices": ["focal"]}}
     )
     assert nested.parameters == dotted.parameters

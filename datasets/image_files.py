@@ -44,7 +44,7 @@ _DRAFT = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageFile:
     """What a file turned out to hold."""
 
     size_wh: tuple[int, int] = (0, 0)
@@ -59,12 +59,12 @@ class Picture:
     """Why it can't be used; empty: it can."""
 
 
-def inspect_all(paths: Sequence[str], progress: Progress = nothing) -> list[Picture]:
+def inspect_all(paths: Sequence[str], progress: Progress = nothing) -> list[ImageFile]:
     """`inspect` in threads (PIL and hashlib let go of the interpreter), in the order of `paths`."""
-    found: list[Picture] = []
+    found: list[ImageFile] = []
     with quiet(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for picture in pool.map(inspect, paths):
-            found.append(picture)
+        for image_file in pool.map(inspect, paths):
+            found.append(image_file)
             progress("checking pictures", len(found), len(paths))
     return found
 
@@ -77,14 +77,14 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def inspect(path: str) -> Picture:
+def inspect(path: str) -> ImageFile:
     """Decode a file to its end. Never raises for a bad picture: `problem` says what is wrong with it."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        return Picture(problem=f"can't be read: {error.strerror}")
+        return ImageFile(problem=f"can't be read: {error.strerror}")
     if not content:
-        return Picture(problem="the file is empty")
+        return ImageFile(problem="the file is empty")
     try:
         with Image.open(io.BytesIO(content)) as image:
             deep = ";16" in str(getattr(image, "tile", ""))  # to be asked first: PNG's EXIF is had by loading
@@ -100,12 +100,14 @@ def inspect(path: str) -> Picture:
     except MemoryError:
         raise
     except (UnidentifiedImageError, ImportError):  # a plug-in that lacks its package
-        return Picture(problem="is no picture that can be read")
+        return ImageFile(problem="is no picture that can be read")
     except Exception as error:  # PIL answers a broken file with whatever its parsers stumble over
-        return Picture(problem=str(error).replace(repr(path), "the file") or type(error).__name__)
+        return ImageFile(problem=str(error).replace(repr(path), "the file") or type(error).__name__)
     if min(size) < LEAST_SIDE:
-        return Picture(problem=f"is only {size[0]}x{size[1]} pixels large, less than {LEAST_SIDE} on a side")
-    return Picture(size, orientation, reason, suffix, hashlib.sha256(content).hexdigest())
+        return ImageFile(
+            problem=f"is only {size[0]}x{size[1]} pixels large, less than {LEAST_SIDE} on a side"
+        )
+    return ImageFile(size, orientation, reason, suffix, hashlib.sha256(content).hexdigest())
 
 
 def upright_rgb(path: str) -> Image.Image:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from bench.adapters.loop.echo import StandIn, in_place_of
-from bench.adapters.loop.trainable import Batch, Found
+from bench.adapters.loop.round_trip import StandIn, in_place_of
+from bench.adapters.loop.trainable import Batch, RawDetections
 
 if TYPE_CHECKING:
     from bench.adapters.detr.model import Detr
@@ -18,14 +18,14 @@ SURE = 20.0
 _LOSSES = ("loss_ce", "loss_bbox", "loss_giou")
 
 
-class DetrMirror:
-    """See bench.adapters.loop.echo."""
+class DetrProbe:
+    """See bench.adapters.loop.round_trip."""
 
     def __init__(self, trainable: "Detr") -> None:
         self._trainable = trainable
         self._perfect = _Perfect(trainable.detr)
 
-    def shown(self, batch: Batch, *, training: bool) -> list[Tensor]:
+    def network_inputs(self, batch: Batch, *, training: bool) -> list[Tensor]:
         with in_place_of(self._trainable, "detr", self._perfect):
             self._trainable.train(training)
             if training:
@@ -34,11 +34,11 @@ class DetrMirror:
                 self._trainable.detect(batch)
         rows, columns = (self._perfect.mask.any(dim).sum(1).tolist() for dim in (2, 1))
         return [
-            picture[:, :height, :width]
-            for picture, height, width in zip(self._perfect.pixels, rows, columns, strict=True)
+            image[:, :height, :width]
+            for image, height, width in zip(self._perfect.pixels, rows, columns, strict=True)
         ]
 
-    def echo(self, batch: Batch) -> list[Found]:
+    def round_trip(self, batch: Batch) -> list[RawDetections]:
         with in_place_of(self._trainable, "detr", self._perfect):
             self._trainable.train()
             self._trainable(batch)
@@ -61,7 +61,7 @@ class _Perfect(StandIn):
         pixel_values: Tensor,
         pixel_mask: Tensor,
         labels: list[dict[str, Tensor]] | None = None,
-        **words: Any,
+        **settings: Any,
     ) -> SimpleNamespace:
         self.pixels, self.mask = pixel_values, pixel_mask.bool()
         if labels is not None:
@@ -72,12 +72,12 @@ class _Perfect(StandIn):
             logits=logits, pred_boxes=boxes, loss=zero, loss_dict=dict.fromkeys(_LOSSES, zero)
         )
 
-    def _outputs(self, pictures: int) -> tuple[Tensor, Tensor]:
+    def _outputs(self, images: int) -> tuple[Tensor, Tensor]:
         """(B, Q, C + 1) and (B, Q, 4); more queries than the network has where the boxes need them."""
         classes = self.network.class_labels_classifier.out_features
         most = max([self.network.config.num_queries, *(len(label["boxes"]) for label in self.labels)])
-        logits = torch.full((pictures, most, classes), -SURE, device=self.pixels.device)
-        boxes = torch.full((pictures, most, 4), 0.5, device=self.pixels.device)
+        logits = torch.full((images, most, classes), -SURE, device=self.pixels.device)
+        boxes = torch.full((images, most, 4), 0.5, device=self.pixels.device)
         logits[..., -1] = SURE
         for row, label in enumerate(self.labels):
             count = len(label["boxes"])

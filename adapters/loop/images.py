@@ -19,15 +19,15 @@ def read(
 
     Whatever the picture's mode, it comes as 8-bit RGB. It is not turned: layouts hold upright pictures.
     """
-    with Image.open(path) as picture:
-        size_wh = picture.size
+    with Image.open(path) as image:
+        size_wh = image.size
         x1, y1, x2, y2 = window or (0, 0, *size_wh)
         shown = (x2 - x1, y2 - y1)
         target = size.fit(shown) if size else (max(1, round(shown[0])), max(1, round(shown[1])))
         # JPEG alone follows this: it decodes at a half, a quarter or an eighth where that is still enough.
         whole_wh = (round(size_wh[0] * target[0] / shown[0]), round(size_wh[1] * target[1] / shown[1]))
-        picture.draft("RGB", whole_wh)
-        whole = picture.convert("RGB")
+        image.draft("RGB", whole_wh)
+        whole = image.convert("RGB")
     if window is not None:
         across, down = whole.width / size_wh[0], whole.height / size_wh[1]
         box = (x1 * across, y1 * down, min(x2 * across, whole.width), min(y2 * down, whole.height))

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from bench.datasets.pictures import ORIENTATION_TAG, inspect, inspect_all, turn_boxes, upright_rgb
+from bench.datasets.image_files import ORIENTATION_TAG, inspect, inspect_all, turn_boxes, upright_rgb
 
 SIZE_WH = (40, 24)
 
 
-def save(image, path, **words):
-    image.save(path, **words)
+def save(image, path, **settings):
+    image.save(path, **settings)
     return str(path)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.JPG", "a.bmp", "a.webp", "a.tif"])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_eight_bit_upright_pictures_are_linked(tmp_path, picture, name, mode):
-    found = inspect(save(picture(SIZE_WH, 1).convert(mode), tmp_path / name))
+def test_eight_bit_upright_pictures_are_linked(tmp_path, image, name, mode):
+    found = inspect(save(image(SIZE_WH, 1).convert(mode), tmp_path / name))
     assert (found.problem, found.copy_because) == ("", "")
     assert found.size_wh == SIZE_WH
     assert found.suffix == name[1:]
@@ -38,8 +38,8 @@ def test_eight_bit_upright_pictures_are_linked(tmp_path, picture, name, mode):
         ("RGB", "a.ppm", "format PPM"),
     ],
 )
-def test_other_modes_are_copied_as_rgb(tmp_path, picture, mode, name, reason):
-    original = picture(SIZE_WH, 2).convert(mode)
+def test_other_modes_are_copied_as_rgb(tmp_path, image, mode, name, reason):
+    original = image(SIZE_WH, 2).convert(mode)
     path = save(original, tmp_path / name)
     found = inspect(path)
     assert (found.problem, found.copy_because, found.suffix) == ("", reason, ".png")
@@ -102,10 +102,10 @@ def test_orientation_turns_size_pixels_and_boxes_alike(tmp_path, orientation, na
     assert bright.sum() == (bottom - top) * (right - left)
 
 
-def test_a_copy_carries_no_orientation_and_no_profile(tmp_path, picture):
+def test_a_copy_carries_no_orientation_and_no_profile(tmp_path, image):
     exif = Image.Exif()
     exif[ORIENTATION_TAG] = 6
-    path = save(picture(SIZE_WH, 3).convert("CMYK"), tmp_path / "a.jpg", exif=exif, icc_profile=b"not one")
+    path = save(image(SIZE_WH, 3).convert("CMYK"), tmp_path / "a.jpg", exif=exif, icc_profile=b"not one")
     upright_rgb(path).save(tmp_path / "copy.png")
     with Image.open(tmp_path / "copy.png") as copy:
         assert copy.getexif().get(ORIENTATION_TAG) is None
@@ -115,9 +115,9 @@ def test_a_copy_carries_no_orientation_and_no_profile(tmp_path, picture):
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.bmp", "a.webp", "a.tif"])
 @pytest.mark.parametrize("kept", [0.0, 0.02, 0.5, 0.9])
-def test_broken_files_are_told(tmp_path, picture, name, kept):
+def test_broken_files_are_told(tmp_path, image, name, kept):
     content = io.BytesIO()
-    picture((200, 150), 4).save(content, format={"jpg": "JPEG", "tif": "TIFF"}.get(name[2:], name[2:]))
+    image((200, 150), 4).save(content, format={"jpg": "JPEG", "tif": "TIFF"}.get(name[2:], name[2:]))
     whole = content.getvalue()
     (tmp_path / name).write_bytes(whole[: int(len(whole) * kept)])
     found = inspect(str(tmp_path / name))
@@ -135,34 +135,34 @@ def test_what_is_no_picture_and_what_is_not_there(tmp_path):
     assert inspect(str(tmp_path)).problem == "can't be read: Is a directory"
 
 
-def test_tiny_pictures_are_set_aside(tmp_path, picture):
+def test_tiny_pictures_are_set_aside(tmp_path, image):
     """As ultralytics would do, for one of the frameworks only."""
-    assert "9x40" in inspect(save(picture((9, 40), 0), tmp_path / "a.png")).problem
-    assert not inspect(save(picture((10, 40), 0), tmp_path / "b.png")).problem
+    assert "9x40" in inspect(save(image((9, 40), 0), tmp_path / "a.png")).problem
+    assert not inspect(save(image((10, 40), 0), tmp_path / "b.png")).problem
 
 
-def test_a_jpeg_with_bytes_after_its_end_is_copied(tmp_path, picture):
+def test_a_jpeg_with_bytes_after_its_end_is_copied(tmp_path, image):
     path = tmp_path / "a.jpg"
-    picture(SIZE_WH, 5).save(path)
+    image(SIZE_WH, 5).save(path)
     with path.open("ab") as file:
         file.write(b"\0\0")
     assert inspect(str(path)).copy_because == "bytes after the JPEG's end"
 
 
-def test_broken_exif_harms_no_picture(tmp_path, picture):
-    path = save(picture(SIZE_WH, 6), tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+def test_broken_exif_harms_no_picture(tmp_path, image):
+    path = save(image(SIZE_WH, 6), tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
     (found,) = inspect_all([path])
     assert (found.problem, found.orientation) == ("", 1)
 
 
-def test_a_wrong_suffix_is_mended(tmp_path, picture):
+def test_a_wrong_suffix_is_mended(tmp_path, image):
     path = tmp_path / "a.jfif"
-    picture(SIZE_WH, 7).save(path, format="JPEG")
+    image(SIZE_WH, 7).save(path, format="JPEG")
     assert inspect(str(path)).suffix == ".jpeg"
 
 
-def test_order_and_progress(tmp_path, picture):
-    paths = [save(picture((20 + n, 30), n), tmp_path / f"{n}.png") for n in range(6)]
+def test_order_and_progress(tmp_path, image):
+    paths = [save(image((20 + n, 30), n), tmp_path / f"{n}.png") for n in range(6)]
     told = []
     found = inspect_all(paths, lambda what, done, total: told.append((done, total)))
     assert [one.size_wh[0] for one in found] == [20, 21, 22, 23, 24, 25]

@@ -12,7 +12,7 @@ from bench.records import EpochRecord
 
 pytestmark = pytest.mark.slow
 
-PICTURES = 14
+IMAGES = 14
 PLAIN = {
     "optimizer": "sgd",
     "momentum": 0.0,
@@ -63,14 +63,14 @@ def test_small_batches_add_up_to_a_large_one(
     import torch
 
     weights = []
-    for words in ({"batch_size": PICTURES}, {"batch_size": batch_size, "accumulate": accumulate}):
+    for settings in ({"batch_size": IMAGES}, {"batch_size": batch_size, "accumulate": accumulate}):
         record, after = train(
             data,
-            tmp_path / str(words["batch_size"]),
+            tmp_path / str(settings["batch_size"]),
             model=_without_batch_statistics(toy()),
-            **{**PLAIN, **words, "epochs": 2},
+            **{**PLAIN, **settings, "epochs": 2},
         )
-        assert (record.optimizer_steps, record.pictures_seen) == (2, 2 * PICTURES)
+        assert (record.optimizer_steps, record.images_seen) == (2, 2 * IMAGES)
         weights.append(after)
     before = _copy(_without_batch_statistics(toy()))
     assert _moved(before, weights[0]) == set(before)
@@ -114,8 +114,8 @@ def test_decay_shrinks_only_what_decays(data: Layout, tmp_path: Path, train: Any
         model = toy()
         model.loss_weights = {"box": 0.0, "class": 0.0}
         before = _copy(model)
-        words = {**PLAIN, "weight_decay": 0.1, "decay_norms": decay_norms, "epochs": 1}
-        _, after = train(data, tmp_path / str(decay_norms), model=model, **words)
+        settings = {**PLAIN, "weight_decay": 0.1, "decay_norms": decay_norms, "epochs": 1}
+        _, after = train(data, tmp_path / str(decay_norms), model=model, **settings)
         statistics = {"body.1.running_mean", "body.1.running_var", "body.1.num_batches_tracked"}
         assert _moved(before, after) - statistics == moved
 
@@ -162,12 +162,12 @@ STAGES = [
 
 
 @pytest.mark.parametrize(
-    ("words", "killed_after"),
+    ("settings", "killed_after"),
     [
         ({"ema": 0.9}, 2),
         ({"accumulate": 3, "decay_norms": False}, 2),
         ({"epochs": None, "budget": {"steps": 10}}, 2),
-        ({"epochs": None, "budget": {"pictures": 31}}, 1),
+        ({"epochs": None, "budget": {"images": 31}}, 1),
         ({"epochs": None, "stages": STAGES}, 1),
         ({"epochs": None, "stages": STAGES}, 2),
         ({"epochs": None, "stages": STAGES, "ema": 0.5}, 3),
@@ -182,20 +182,20 @@ def test_every_word_survives_a_kill_to_the_bit(
     train: Any,
     history: Any,
     same: Any,
-    words: dict[str, Any],
+    settings: dict[str, Any],
     killed_after: int,
 ) -> None:
-    whole_history, whole = history(data, tmp_path / "whole", **words)
+    whole_history, whole = history(data, tmp_path / "whole", **settings)
     with pytest.raises(Killed):
-        train(data, tmp_path / "killed", on_epoch=_killed_after(killed_after), **words)
-    told, resumed = history(data, tmp_path / "killed", **words)
+        train(data, tmp_path / "killed", on_epoch=_killed_after(killed_after), **settings)
+    told, resumed = history(data, tmp_path / "killed", **settings)
     assert same(whole, resumed)
     assert told == whole_history[killed_after - 1 :]
 
 
 @pytest.mark.parametrize(
-    ("budget", "steps", "pictures"),
-    [({"steps": 6}, [4, 6], [14, 22]), ({"pictures": 20}, [4, 6], [14, 20])],
+    ("budget", "steps", "images"),
+    [({"steps": 6}, [4, 6], [14, 22]), ({"images": 20}, [4, 6], [14, 20])],
 )
 def test_a_budget_ends_within_an_epoch(
     data: Layout,
@@ -204,16 +204,16 @@ def test_a_budget_ends_within_an_epoch(
     train: Any,
     budget: dict[str, int],
     steps: list[int],
-    pictures: list[int],
+    images: list[int],
 ) -> None:
-    words = {"epochs": None, "budget": budget, "schedule": "linear", "val_every": 5}
-    epochs, _ = history(data, tmp_path / "a", **words)
+    settings = {"epochs": None, "budget": budget, "schedule": "linear", "val_every": 5}
+    epochs, _ = history(data, tmp_path / "a", **settings)
     assert [epoch.optimizer_steps for epoch in epochs] == steps
-    assert [epoch.pictures_seen for epoch in epochs] == pictures
+    assert [epoch.images_seen for epoch in epochs] == images
     assert [epoch.epochs for epoch in epochs] == [2, 2]
     assert [bool(epoch.val_metrics) for epoch in epochs] == [False, True]
     assert epochs[-1].learning_rates["rest"] == pytest.approx(0.01 * 0.01)
-    record, _ = train(data, tmp_path / "a", **words)
+    record, _ = train(data, tmp_path / "a", **settings)
     assert not record.stopped_early
 
 
@@ -249,7 +249,7 @@ def test_seconds_leave_validation_out(data: Layout, tmp_path: Path, train: Any, 
     rates = [epoch.learning_rates["rest"] for epoch in epochs]
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] < 0.5 * 0.01
-    assert epochs[0].pictures_per_s == pytest.approx(record.pictures_seen / record.training_s, rel=0.9)
+    assert epochs[0].images_per_s == pytest.approx(record.images_seen / record.training_s, rel=0.9)
 
 
 def test_what_is_frozen_rests_and_thaws_without_momentum(
@@ -312,12 +312,12 @@ def test_half_precision_on_a_cpu_is_bfloat16_or_refused(
         train(data, tmp_path / "fp16", amp="fp16")
 
 
-@pytest.mark.parametrize("word", ["channels_last", "compile"])
+@pytest.mark.parametrize("setting", ["channels_last", "compile"])
 def test_what_changes_speed_alone_changes_no_name_and_no_sense(
-    data: Layout, tmp_path: Path, history: Any, word: str
+    data: Layout, tmp_path: Path, history: Any, setting: str
 ) -> None:
     plain, weights = history(data, tmp_path / "plain", epochs=1, multi_scale=0.0)
-    quick, same_names = history(data, tmp_path / word, epochs=1, multi_scale=0.0, **{word: True})
+    quick, same_names = history(data, tmp_path / setting, epochs=1, multi_scale=0.0, **{setting: True})
     assert list(same_names) == list(weights)
     assert quick[0].train_losses == pytest.approx(plain[0].train_losses, rel=1e-3)
 

@@ -18,17 +18,17 @@ URL = "BENCH_SEARCH_STORAGE"
 FAILED = "failed"
 
 
-def work_together(folder: SearchFolder, url: str, workers: int, hear: Hear) -> None:
+def run_workers(folder: SearchFolder, url: str, workers: int, hear: Hear) -> None:
     """Start them, pass on what they tell, until all have ended. A lost one does not stop the others.
 
     Raises RunError where none was left to finish the trials.
     """
     heard: queue.Queue[Event | None] = queue.Queue()
-    crew = [_start(folder, url) for _ in range(workers)]
+    processes = [_start(folder, url) for _ in range(workers)]
     try:
-        for process in crew:
+        for process in processes:
             threading.Thread(target=_listen, args=(process, heard), daemon=True).start()
-        left, told = len(crew), ""
+        left, told = len(processes), ""
         while left:
             event = heard.get()
             if event is None:
@@ -37,7 +37,7 @@ def work_together(folder: SearchFolder, url: str, workers: int, hear: Hear) -> N
                 told = event["reason"]
             else:
                 hear(event)
-        codes = [process.wait() for process in crew]
+        codes = [process.wait() for process in processes]
         if all(codes):
             raise RunError(
                 f"all {workers} workers have ended early: {told or f'exit codes {codes}'}",
@@ -45,7 +45,7 @@ def work_together(folder: SearchFolder, url: str, workers: int, hear: Hear) -> N
                 hint=f"go on with: bench search --resume {folder.root}",
             )
     finally:
-        for process in crew:
+        for process in processes:
             assert process.stdin is not None
             process.stdin.close()  # the lifeline: a worker ends, with its cell, when it closes
             process.wait()

@@ -20,7 +20,7 @@ from torch import Tensor
 from ultralytics.utils.loss import v8DetectionLoss
 from ultralytics.utils.tal import bbox2dist, make_anchors
 
-from bench.adapters.yolo.detections import Predictor, read_picture
+from bench.adapters.yolo.detections import Predictor, read_image
 from bench.adapters.yolo.options import AUGMENTATIONS
 from bench.adapters.yolo.recipe import RecipeTrainer
 from bench.detector import Detections, FitContext, Plan
@@ -52,7 +52,7 @@ class Shown:
     frame: Frame
 
 
-def still(plan: Plan) -> Plan:
+def without_augmentation(plan: Plan) -> Plan:
     """Without ultralytics' augmentations."""
     off = dict.fromkeys((*AUGMENTATIONS, "close_mosaic"), 0)
     return replace(plan, options={**plan.options, **off, "augment": "none", "albumentations": False})
@@ -65,7 +65,7 @@ def training_steps(
     recipe = plan.recipe.model_copy(
         update={"flip": 0.0, "multi_scale": 0.0, "batch_size": 1, "workers": 0, "accumulate": 1}
     )
-    with tempfile.TemporaryDirectory(prefix="bench-echo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-round-trip-") as folder:
         context = FitContext(
             workdir=Path(folder),
             seed=0,
@@ -74,17 +74,17 @@ def training_steps(
             on_epoch=lambda epoch: True,
         )
         layout = Given(Path(folder), tuple(classes), tuple(examples))
-        trainer = RecipeTrainer(replace(still(plan), recipe=recipe), model, layout, context)
+        trainer = RecipeTrainer(replace(without_augmentation(plan), recipe=recipe), model, layout, context)
         dataset = trainer.build_dataset("train", mode="train", batch=1)
         order = {str(example.path): index for index, example in enumerate(dataset.examples)}
-        loss = v8DetectionLoss(_with_words(trainer))
+        loss = v8DetectionLoss(_with_settings(trainer))
         for example in examples:
             index = order[str(example.path)]
             batch = trainer.preprocess_batch(dataset.collate_fn([dataset[index]]))
             yield _read(batch, loss, dataset.load_image(index)[2])
 
 
-def _with_words(trainer: RecipeTrainer) -> Any:
+def _with_settings(trainer: RecipeTrainer) -> Any:
     """The model with the trainer's words, as the training has it before the first step."""
     trainer.set_model_attributes()
     return trainer.model.to(trainer.device)
@@ -113,24 +113,24 @@ def inside(pixels: Tensor, frame: Frame) -> NDArray[np.float64]:
     return np.asarray(pixels[:, top:bottom, left:right].double().cpu().permute(1, 2, 0).numpy())
 
 
-class Mirror:
+class NetworkProbe:
     """A predictor whose network is replaced."""
 
     def __init__(self, predictor: Predictor, model: Any) -> None:
         self._predictor = predictor
         self._head = model.model[-1]
 
-    def shown(self, path: Path) -> NDArray[np.float64]:
+    def network_inputs(self, path: Path) -> NDArray[np.float64]:
         """(H, W, 3), what `predict` gives to the network."""
         perfect, _ = self._ask(path, None)
         return inside(perfect.pixels[0], perfect.frame)
 
-    def echo(self, path: Path, learnt: Shown) -> Detections:
+    def round_trip(self, path: Path, learnt: Shown) -> Detections:
         return self._ask(path, learnt)[1]
 
     def _ask(self, path: Path, learnt: Shown | None) -> tuple["Perfect", Detections]:
-        picture = read_picture(path)
-        perfect = Perfect(self._predictor.model, self._head, picture.shape[:2], learnt)
+        image = read_image(path)
+        perfect = Perfect(self._predictor.model, self._head, image.shape[:2], learnt)
         with _in_place_of_network(self._predictor, perfect):
             (found,) = self._predictor.detect([path], batch_size=1)
         return perfect, found

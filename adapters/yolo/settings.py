@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.adapters.loop import stages
-from bench.adapters.losses.words import refuse
+from bench.adapters.losses.planning import refuse
 from bench.adapters.yolo.options import YoloOptions
 from bench.adapters.yolo.pace import is_paced
-from bench.adapters.yolo.variants import Habits
+from bench.adapters.yolo.variants import Defaults
 from bench.errors import ConfigError, RecipeError
-from bench.loss import LossWords
+from bench.loss import LossConfig
 from bench.recipe import Recipe
 
 STRIDE = 32
@@ -39,21 +39,21 @@ OURS = ("augment", "albumentations", "multi_label", "auto_optimizer")
 """Options that ultralytics has no such word for."""
 
 
-def resolve(recipe: Recipe, habits: Habits, options: YoloOptions) -> Recipe:
+def resolve(recipe: Recipe, defaults: Defaults, options: YoloOptions) -> Recipe:
     """The recipe with nothing left open but what auto_optimizer decides."""
-    size = recipe.long_side or habits.image_size
+    size = recipe.long_side or defaults.image_size
     known: dict[str, Any] = {
         "image_size": -(-size // STRIDE) * STRIDE,
         "weight_decay": 0.0005 if recipe.weight_decay is None else recipe.weight_decay,
         "decay_norms": bool(recipe.decay_norms),
-        "schedule": recipe.schedule or habits.schedule,
-        "warmup_epochs": warmup(recipe, habits),
+        "schedule": recipe.schedule or defaults.schedule,
+        "warmup_epochs": warmup(recipe, defaults),
         "clip_norm": CLIP_NORM if recipe.clip_norm is None else recipe.clip_norm,
         "ema": recipe.ema or EMA_DECAY,
     }
     if not options.auto_optimizer:
-        optimizer = recipe.optimizer or habits.optimizer
-        lr = recipe.lr or habits.lr(optimizer) or usual_lr(optimizer)
+        optimizer = recipe.optimizer or defaults.optimizer
+        lr = recipe.lr or defaults.lr(optimizer) or usual_lr(optimizer)
         known |= {
             "optimizer": optimizer,
             "lr": lr,
@@ -69,36 +69,42 @@ def check(recipe: Recipe, options: YoloOptions, model: str) -> None:
     stages.check(recipe, PARTS, model)
     if not options.auto_optimizer:
         return
-    said = {f"train.{word}": getattr(recipe, word) for word in ("optimizer", "lr", "backbone_lr", "momentum")}
+    said = {
+        f"train.{setting}": getattr(recipe, setting)
+        for setting in ("optimizer", "lr", "backbone_lr", "momentum")
+    }
     for number, stage in enumerate(recipe.stages, start=1):
         said |= {
-            f"train.stages, stage {number}, {word}": getattr(stage, word) for word in ("lr", "backbone_lr")
+            f"train.stages, stage {number}, {setting}": getattr(stage, setting)
+            for setting in ("lr", "backbone_lr")
         }
     for record, value in said.items():
         if value is not None:
-            word = record.rpartition(".")[2].rpartition(" ")[2]
+            setting = record.rpartition(".")[2].rpartition(" ")[2]
             raise RecipeError(
-                f"auto_optimizer leaves `{word}` to ultralytics",
+                f"auto_optimizer leaves `{setting}` to ultralytics",
                 record=record,
                 value=value,
-                hint=f"leave `{word}` out, or auto_optimizer",
+                hint=f"leave `{setting}` out, or auto_optimizer",
             )
 
 
-def check_loss(words: LossWords, options: YoloOptions) -> None:
+def check_loss(settings: LossConfig, options: YoloOptions) -> None:
     """Raises RecipeError for what YOLO's losses have no place for, ConfigError for weights said twice."""
-    refuse(words, ("l1_coefficient",), "YOLO has no L1 loss of the boxes: beside their IoU it has `dfl`")
-    refuse(words, ("class_cost", "l1_cost", "iou_cost"), "YOLO matches by its own rule, which has no costs")
-    if words.label_smoothing:
+    refuse(settings, ("l1_coefficient",), "YOLO has no L1 loss of the boxes: beside their IoU it has `dfl`")
+    refuse(
+        settings, ("class_cost", "l1_cost", "iou_cost"), "YOLO matches by its own rule, which has no costs"
+    )
+    if settings.label_smoothing:
         raise RecipeError(
             "YOLO's targets are soft already: its assigner says how well each box is met",
             record="loss.label_smoothing",
-            value=words.label_smoothing,
+            value=settings.label_smoothing,
             hint="leave it out for this model",
         )
-    if words.weighted and options.cls_pw:
+    if settings.weighted and options.cls_pw:
         raise ConfigError(
-            f"loss.classification: {words.classification} weighs the classes, too",
+            f"loss.classification: {settings.classification} weighs the classes, too",
             record="options.cls_pw",
             value=options.cls_pw,
             hint="leave one of the two out",
@@ -110,9 +116,9 @@ def usual_lr(optimizer: str) -> float:
     return SGD_LR if optimizer == "sgd" else ADAMW_LR
 
 
-def warmup(recipe: Recipe, habits: Habits) -> float:
+def warmup(recipe: Recipe, defaults: Defaults) -> float:
     """ultralytics leaves at least the last epoch to the full rate, where it sets the pace."""
-    asked = habits.warmup_epochs if recipe.warmup_epochs is None else recipe.warmup_epochs
+    asked = defaults.warmup_epochs if recipe.warmup_epochs is None else recipe.warmup_epochs
     if recipe.budget is not None or recipe.stages:
         return asked
     return float(min(asked, max(recipe.epochs - 1, 0)))
@@ -128,11 +134,11 @@ def training_args(
     smaller steps, carry half a step over to the next epoch, and lose the last one.
     `patience` 0 leaves early stopping to the harness. Nothing is plotted, nothing cached.
     """
-    own = {word: value for word, value in options.items() if word not in OURS}
+    own = {setting: value for setting, value in options.items() if setting not in OURS}
     own["warmup_bias_lr"] = _bias_lr(recipe, own["warmup_bias_lr"])
     if not options["albumentations"]:
         own["augmentations"] = []  # None: what ultralytics likes to add where the package is installed
-    words: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "task": "detect",
         "mode": "train",
         "epochs": max(epochs, 1),  # a trainer is also asked, without training, what it would show
@@ -159,12 +165,12 @@ def training_args(
         "optimizer": "auto",
     }
     if recipe.optimizer is not None:
-        words |= {
+        settings |= {
             "optimizer": OPTIMIZERS[recipe.optimizer],
             "lr0": recipe.lr,
             "momentum": recipe.momentum,
         }
-    return {**own, **words}
+    return {**own, **settings}
 
 
 def no_such_format(amp: bool | str, device: str) -> RecipeError:

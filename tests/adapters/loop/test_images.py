@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from bench.adapters.loop import pictures
+from bench.adapters.loop import images
 from bench.recipe import InputSize, Recipe
 
 
 @pytest.mark.parametrize(
-    ("size_wh", "word", "expected"),
+    ("size_wh", "setting", "expected"),
     [
         ((100, 50), 64, (64, 32)),
         ((50, 100), 64, (32, 64)),
@@ -27,13 +27,13 @@ from bench.recipe import InputSize, Recipe
     ],
 )
 def test_both_limits_are_kept_and_one_is_met(
-    size_wh: tuple[int, int], word: int | str, expected: tuple[int, int]
+    size_wh: tuple[int, int], setting: int | str, expected: tuple[int, int]
 ) -> None:
-    assert InputSize.of(word).fit(size_wh) == expected
+    assert InputSize.of(setting).fit(size_wh) == expected
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("setting", "told"),
     [
         (16, "under 32"),
         ("20x640", "under 32"),
@@ -44,9 +44,9 @@ def test_both_limits_are_kept_and_one_is_met(
         (-5, "800x1333"),
     ],
 )
-def test_a_size_that_is_none_is_told(word: int | str, told: str) -> None:
+def test_a_size_that_is_none_is_told(setting: int | str, told: str) -> None:
     with pytest.raises(ValidationError, match=told):
-        Recipe(image_size=word)
+        Recipe(image_size=setting)
 
 
 def test_a_size_is_a_number_or_two() -> None:
@@ -69,12 +69,12 @@ def test_a_window_is_cut_out_before_it_is_fitted(tmp_path: Path) -> None:
     pixels[100:200, 400:600] = 255
     for name in ("picture.png", "picture.jpg"):
         Image.fromarray(pixels).save(tmp_path / name, quality=95)
-        cut, size_wh = pictures.read(tmp_path / name, InputSize(40, 40), (400.0, 100.0, 600.0, 200.0))
+        cut, size_wh = images.read(tmp_path / name, InputSize(40, 40), (400.0, 100.0, 600.0, 200.0))
         assert cut.shape == (20, 40, 3)
         assert size_wh == (800, 400)
         assert cut[1:-1, 1:-1].min() > 240
         assert cut.min() > 128  # the filter looks a little over the edge
-        around, _ = pictures.read(tmp_path / name, InputSize(40, 40), (200.0, 0.0, 800.0, 300.0))
+        around, _ = images.read(tmp_path / name, InputSize(40, 40), (200.0, 0.0, 800.0, 300.0))
         assert around.shape == (20, 40, 3)
         assert around[8:13, 15:26].min() > 240
         assert max(around[:5].max(), around[:, :12].max(), around[:, 29:].max()) < 15
@@ -84,7 +84,7 @@ def test_a_window_is_cut_out_before_it_is_fitted(tmp_path: Path) -> None:
 def test_every_mode_comes_as_rgb(mode: str, tmp_path: Path) -> None:
     path = tmp_path / ("picture.tif" if mode == "CMYK" else "picture.png")
     Image.new("RGB", (40, 20), (200, 200, 200)).convert(mode).save(path)
-    pixels, size_wh = pictures.read(path, InputSize(10, 10))
+    pixels, size_wh = images.read(path, InputSize(10, 10))
     assert pixels.shape == (5, 10, 3)
     assert pixels.dtype == np.uint8
     assert size_wh == (40, 20)
@@ -93,10 +93,10 @@ def test_every_mode_comes_as_rgb(mode: str, tmp_path: Path) -> None:
 def test_a_large_jpeg_tells_its_own_size_and_looks_the_same(tmp_path: Path) -> None:
     """JPEG is decoded at a fraction of its size where that is enough."""
     ramp = np.tile(np.linspace(0, 255, 1200).astype(np.uint8), (800, 1))
-    picture = Image.fromarray(ramp).convert("RGB")
-    picture.save(tmp_path / "ramp.jpg", quality=95)
-    picture.save(tmp_path / "ramp.png")
-    quick, size_wh = pictures.read(tmp_path / "ramp.jpg", InputSize(120, 120))
-    exact, _ = pictures.read(tmp_path / "ramp.png", InputSize(120, 120))
+    image = Image.fromarray(ramp).convert("RGB")
+    image.save(tmp_path / "ramp.jpg", quality=95)
+    image.save(tmp_path / "ramp.png")
+    quick, size_wh = images.read(tmp_path / "ramp.jpg", InputSize(120, 120))
+    exact, _ = images.read(tmp_path / "ramp.png", InputSize(120, 120))
     assert size_wh == (1200, 800)
     assert np.abs(quick.astype(int) - exact.astype(int)).max() <= 4

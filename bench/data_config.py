@@ -7,10 +7,10 @@ from pydantic import Field, field_validator, model_validator
 
 from bench import registry
 from bench.config_problems import guess
-from bench.recipe import Words
+from bench.recipe import Settings
 
 
-class SplitConfig(Words):
+class SplitConfig(Settings):
     """How pictures are shared out."""
 
     kind: Literal["published", "random", "grouped"] | None = Field(
@@ -26,15 +26,15 @@ class SplitConfig(Words):
     )
 
 
-class SyntheticConfig(Words):
+class SyntheticConfig(Settings):
     """Scenes that are drawn here; the embedded default."""
 
-    pictures: int = Field(900, ge=12, description="In all splits together.")
+    images: int = Field(900, ge=12, description="In all splits together.")
     size: int = Field(96, ge=32, description="Width and height in pixels.")
     seed: int = Field(0, ge=0)
 
 
-class DataConfig(Words):
+class DataConfig(Settings):
     """Which data, and what is made of it."""
 
     source: str = Field(description="The format: synthetic, coco, yolo, taco or fracture.")

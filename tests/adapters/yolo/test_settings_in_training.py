@@ -40,8 +40,8 @@ class Trained:
     training: TrainingRecord | None = None
     detector: Any = None
 
-    def fit(self, **words: Any) -> "Trained":
-        recipe = Recipe.model_validate({"batch_size": 8, "image_size": 64, **words})
+    def fit(self, **settings: Any) -> "Trained":
+        recipe = Recipe.model_validate({"batch_size": 8, "image_size": 64, **settings})
         plan = FAMILY.plan(variant="tiny", weights="none", options=self.options, recipe=recipe)
         self.workdir.mkdir(exist_ok=True)
         context = FitContext(
@@ -68,7 +68,7 @@ class Trained:
             raise Killed
 
     def history(self) -> list[dict[str, Any]]:
-        return [record.model_dump(exclude={"duration_s", "pictures_per_s"}) for record in self.records]
+        return [record.model_dump(exclude={"duration_s", "images_per_s"}) for record in self.records]
 
     def weights(self) -> dict[str, Any]:
         found: dict[str, Any] = self.detector.model.state_dict()
@@ -93,28 +93,28 @@ def moved(before: dict[str, Any], after: dict[str, Any]) -> set[int]:
 
 
 @pytest.mark.parametrize(
-    ("words", "steps", "pictures", "last"),
+    ("settings", "steps", "images", "last"),
     [
         ({"budget": {"steps": 4}}, 4, 32, (1, 1)),
         ({"budget": {"steps": 2}, "accumulate": 2}, 2, 24, (2, 2)),
         ({"budget": {"steps": 1}, "accumulate": 2}, 1, 16, (1, 1)),
-        ({"budget": {"pictures": 29}}, 4, 29, (1, 1)),
-        ({"budget": {"pictures": 45}, "accumulate": 2}, 4, 45, (2, 2)),
+        ({"budget": {"images": 29}}, 4, 29, (1, 1)),
+        ({"budget": {"images": 45}, "accumulate": 2}, 4, 45, (2, 2)),
         ({"epochs": 1, "accumulate": 3}, 1, 24, (1, 1)),
     ],
 )
 def test_the_end_is_where_the_budget_says(
-    begin: Callable[..., Trained], words: dict[str, Any], steps: int, pictures: int, last: tuple[int, int]
+    begin: Callable[..., Trained], settings: dict[str, Any], steps: int, images: int, last: tuple[int, int]
 ) -> None:
-    run = begin().fit(**words, val_every=100)
+    run = begin().fit(**settings, val_every=100)
     assert run.training is not None
-    assert (run.training.optimizer_steps, run.training.pictures_seen) == (steps, pictures)
+    assert (run.training.optimizer_steps, run.training.images_seen) == (steps, images)
     assert run.steps[-1] == last
     assert run.records[-1].val_metrics
     assert run.records[-1].epoch == run.records[-1].epochs == run.training.epochs == run.training.best_epoch
     assert not run.training.stopped_early
 
-    again = Trained(run.layout, run.workdir).fit(**words, val_every=100)
+    again = Trained(run.layout, run.workdir).fit(**settings, val_every=100)
     assert again.training == run.training
     assert not again.steps
 
@@ -122,7 +122,7 @@ def test_the_end_is_where_the_budget_says(
 def test_a_budget_s_last_batch_keeps_the_boxes_of_its_pictures() -> None:
     import torch
 
-    from bench.adapters.yolo.steps import first_pictures
+    from bench.adapters.yolo.steps import first_images
 
     batch = {
         "img": torch.arange(3),
@@ -130,7 +130,7 @@ def test_a_budget_s_last_batch_keeps_the_boxes_of_its_pictures() -> None:
         "batch_idx": torch.tensor([0.0, 1, 1, 2]),
         "cls": torch.tensor([5, 6, 7, 8]),
     }
-    cut = first_pictures(batch, 2)
+    cut = first_images(batch, 2)
     assert (cut["img"].tolist(), cut["im_file"], cut["cls"].tolist()) == ([0, 1], ("a", "b"), [5, 6, 7])
 
 
@@ -140,21 +140,21 @@ def test_a_clock_ends_a_training_and_bends_its_rates(
     now = count()
     monkeypatch.setattr("bench.adapters.yolo.steps.time", SimpleNamespace(perf_counter=lambda: next(now)))
     own = {"options": {"close_mosaic": 1}}
-    words = {"budget": {"seconds": 17}, "schedule": "linear", "final_lr_share": 0, "lr": 0.01}
-    words |= {"warmup_epochs": 0}
-    run = begin(**own).fit(**words)
+    settings = {"budget": {"seconds": 17}, "schedule": "linear", "final_lr_share": 0, "lr": 0.01}
+    settings |= {"warmup_epochs": 0}
+    run = begin(**own).fit(**settings)
     assert run.training is not None
     # The clock is asked when an epoch begins and ends, and twice a step: 7 s an epoch, 5 in the last.
     assert (run.training.epochs, run.training.optimizer_steps) == (3, 8)
-    assert run.training.pictures_seen == 64
+    assert run.training.images_seen == 64
     assert [record.epochs for record in run.records] == [1, 3, 3]
     rates = [record.learning_rates["weight"] for record in run.records]
     assert rates == pytest.approx([0.01 * (1 - used / 17) for used in (5, 12, 17)])
 
     killed = begin(**own, kill_at_step=7)  # in its last epoch
     with pytest.raises(Killed):
-        killed.fit(**words)
-    resumed = Trained(killed.layout, killed.workdir, **own).fit(**words)
+        killed.fit(**settings)
+    resumed = Trained(killed.layout, killed.workdir, **own).fit(**settings)
     assert resumed.records[-1].learning_rates == run.records[-1].learning_rates
     assert resumed.records[-1].optimizer_steps == 8
 
@@ -163,9 +163,9 @@ def test_batches_of_a_step_add_up(begin: Callable[..., Trained]) -> None:
     """So slow a training hardly moves: three steps go where one of three batches goes."""
     import torch
 
-    words = {"epochs": 1, "optimizer": "sgd", "lr": 1e-5, "momentum": 0, "weight_decay": 0, "clip_norm": 0}
-    words |= {"schedule": "constant", "warmup_epochs": 0}
-    one, three = begin().fit(**words, accumulate=3), begin().fit(**words)
+    settings = {"epochs": 1, "optimizer": "sgd", "lr": 1e-5, "momentum": 0, "weight_decay": 0, "clip_norm": 0}
+    settings |= {"schedule": "constant", "warmup_epochs": 0}
+    one, three = begin().fit(**settings, accumulate=3), begin().fit(**settings)
     assert one.training is not None
     assert one.training.optimizer_steps == 1
     plan = FAMILY.plan(variant="tiny", weights="none", options={}, recipe=Recipe())
@@ -196,14 +196,14 @@ def test_stages_freeze_and_thaw(begin: Callable[..., Trained]) -> None:
 
 
 def test_decay_of_norms_and_the_average_s_decay(begin: Callable[..., Trained]) -> None:
-    words = {"epochs": 1, "weight_decay": 0.1}
-    usual, other = begin().fit(**words), begin().fit(**words, decay_norms=True, ema=0.5)
+    settings = {"epochs": 1, "weight_decay": 0.1}
+    usual, other = begin().fit(**settings), begin().fit(**settings, decay_norms=True, ema=0.5)
     decays = [
         {group["param_group"]: group["weight_decay"] for group in run.states[0]["optimizer"]["param_groups"]}
         for run in (usual, other)
     ]
     assert decays == [{"weight": 0.1, "bn": 0, "bias": 0}, {"weight": 0.1, "bn": 0.1, "bias": 0.1}]
-    average = begin().fit(**words, ema=0.5)
+    average = begin().fit(**settings, ema=0.5)
     assert same(average.states[0]["model"], usual.states[0]["model"])
     assert not same(average.states[0]["ema"], usual.states[0]["ema"])
 
@@ -218,7 +218,7 @@ LONG: dict[str, dict[str, Any]] = {
         "multi_scale": 0.5,
     },
     "steps": {"budget": {"steps": 11}, "schedule": "cosine_restarts", "restarts": 2, "decay_norms": True},
-    "pictures": {"budget": {"pictures": 90}, "batch_size": 5, "schedule": "linear", "backbone_lr": 0.0005},
+    "pictures": {"budget": {"images": 90}, "batch_size": 5, "schedule": "linear", "backbone_lr": 0.0005},
 }
 
 
@@ -255,22 +255,22 @@ def test_same_seed_same_history(begin: Callable[..., Trained]) -> None:
     assert same(one.weights(), other.weights())
 
 
-@pytest.mark.parametrize("words", LONG.values(), ids=LONG.keys())
-def test_a_killed_training_goes_on_exactly(begin: Callable[..., Trained], words: dict[str, Any]) -> None:
+@pytest.mark.parametrize("settings", LONG.values(), ids=LONG.keys())
+def test_a_killed_training_goes_on_exactly(begin: Callable[..., Trained], settings: dict[str, Any]) -> None:
     own = {"options": {"close_mosaic": 1, "mixup": 0.3}}
-    whole = begin(**own).fit(**words)
+    whole = begin(**own).fit(**settings)
     per_epoch = whole.steps[0][1]
     killed = begin(**own, kill_at_step=3 * per_epoch + 1)
     with pytest.raises(Killed):
-        killed.fit(**words)
-    resumed = Trained(killed.layout, killed.workdir, **own).fit(**words)
+        killed.fit(**settings)
+    resumed = Trained(killed.layout, killed.workdir, **own).fit(**settings)
     assert [record.epoch for record in resumed.records] == [3, 4]  # 3 is told again
     assert killed.history()[:2] + resumed.history() == whole.history()
     assert same(resumed.weights(), whole.weights())
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("settings", "message"),
     [
         ({"amp": "bf16"}, r"train\.amp.*cpu"),
         ({"amp": "fp16"}, r"train\.amp.*cpu"),
@@ -279,11 +279,11 @@ def test_a_killed_training_goes_on_exactly(begin: Callable[..., Trained], words:
     ],
 )
 def test_what_can_t_be_done_here_is_refused(
-    begin: Callable[..., Trained], words: dict[str, Any], message: str
+    begin: Callable[..., Trained], settings: dict[str, Any], message: str
 ) -> None:
     run = begin()
     with pytest.raises(RecipeError, match=message):
-        run.fit(epochs=1, **words)
+        run.fit(epochs=1, **settings)
     assert not run.steps
 
 
@@ -292,6 +292,6 @@ def test_a_network_that_can_t_be_compiled_is_refused(
 ) -> None:
     from ultralytics.engine import trainer
 
-    monkeypatch.setattr(trainer, "attempt_compile", lambda model, **words: model)  # as without a compiler
+    monkeypatch.setattr(trainer, "attempt_compile", lambda model, **settings: model)  # as without a compiler
     with pytest.raises(RecipeError, match=r"train\.compile"):
         begin().fit(epochs=1, compile=True)

@@ -78,7 +78,7 @@ class Range:
 Parameter = Choice | Range
 
 
-class SearchWords(BaseModel):
+class SearchConfig(BaseModel):
     """`search:`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -118,18 +118,18 @@ class SearchWords(BaseModel):
     def _parsed(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
-        words = flat(value)
-        if not words:
+        settings = flat(value)
+        if not settings:
             raise ValueError("names no word to search over")
         found: list[str] = []
-        for word, raw in words.items():
+        for setting, raw in settings.items():
             try:
                 parameter(raw)
             except ValueError as error:
-                found.append(f"{word}: {error}")
+                found.append(f"{setting}: {error}")
         if found:
             raise ValueError("; ".join(found))
-        return words
+        return settings
 
     @field_validator("objectives")
     @classmethod
@@ -149,7 +149,7 @@ class SearchWords(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _prunable(self) -> "SearchWords":
+    def _prunable(self) -> "SearchConfig":
         if self.pruner in ("median", "hyperband"):
             if len(self.objectives) > 1:
                 raise ValueError("pruner: with two objectives no trial can be called poor early; say none")
@@ -169,7 +169,7 @@ class SearchWords(BaseModel):
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        return {word: parameter(raw) for word, raw in self.space.items()}
+        return {setting: parameter(raw) for setting, raw in self.space.items()}
 
 
 _RANGE = ("low", "high", "step", "log", "when")
@@ -178,14 +178,14 @@ _CHOICE = ("choices", "when")
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """{train: {lr: {low: 1, high: 2}}} -> {train.lr: {low: 1, high: 2}}; dotted words stay."""
-    words: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for key, value in tree.items():
-        word = f"{prefix}{key}"
+        setting = f"{prefix}{key}"
         if isinstance(value, Mapping) and not set(value) & {*_RANGE, *_CHOICE}:
-            words |= flat(value, f"{word}.")
+            settings |= flat(value, f"{setting}.")
         else:
-            words[word] = value
-    return words
+            settings[setting] = value
+    return settings
 
 
 def parameter(raw: Any) -> Parameter:
@@ -241,8 +241,8 @@ def _conditions(raw: Any) -> dict[str, tuple[Any, ...]]:
     if not isinstance(raw, Mapping):
         raise ValueError(f"`when` holds words and their values; found {raw!r}")
     return {
-        word: tuple(values) if isinstance(values, (list, tuple)) else (values,)
-        for word, values in flat(raw).items()
+        setting: tuple(values) if isinstance(values, (list, tuple)) else (values,)
+        for setting, values in flat(raw).items()
     }
 
 
