@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import earlier
 from bench.boxes import xywh_to_xyxy
 from bench.layout import CATEGORY_OFFSET
 from bench.reports.comparison import Comparison, Contestant, Run
@@ -101,7 +102,7 @@ def gallery(comparison: Comparison, *, budget: int = MOST_BYTES) -> Gallery:
     truth = comparison.ground_truth("test")
     if source is None or truth is None:
         return Gallery((), 0)
-    samples = [Sample.model_validate(item) for item in read_json(_samples_path(source))]
+    samples = [Sample.model_validate(item) for item in earlier.upgrade(read_json(_samples_path(source)))]
     annotations = _by_image(truth.get("annotations", []))
     found = {c.label: _predictions(c) for c in comparison.finished}
     shots: list[Shot] = []

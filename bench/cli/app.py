@@ -106,7 +106,7 @@ def search(
     asked, no trial with a value, or a storage that can't be reached.
     """
     from bench.cli import search as command
-    from bench.search.search import Asked
+    from bench.searching.search import Asked
 
     asked = Asked(command=command.command(storage), storage=storage, workers=workers, final=final)
     command.search(config, models, overrides or [], trials, seeds, asked, resume)

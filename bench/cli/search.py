@@ -14,10 +14,10 @@ from bench.cli.run import INTERRUPTED, names, numbers
 from bench.cli.search_view import SearchView, best_settings, search_watcher
 from bench.config import read_config
 from bench.errors import ConfigError
-from bench.search import search as searching
-from bench.search.folder import SearchFolder
-from bench.search.search import Asked, SearchOutcome
-from bench.search.storage import shown
+from bench.searching import search as searching
+from bench.searching.folder import SearchFolder
+from bench.searching.search import Asked, SearchOutcome
+from bench.searching.storage import shown
 
 STORAGE = "search.storage="
 """How --set would name it."""

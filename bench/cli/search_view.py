@@ -12,9 +12,9 @@ from rich.text import Text
 from bench.cli.progress import RunView, watcher
 from bench.reports.wording import NOTHING
 from bench.runner.launch import Event
-from bench.search.folder import SearchFolder
-from bench.search.plan import Planned
 from bench.search_records import SearchRecord, StudyRecord, TrialRecord
+from bench.searching.folder import SearchFolder
+from bench.searching.plan import Planned
 
 STYLES = {"complete": "green", "failed": "red", "pruned": "dim"}
 

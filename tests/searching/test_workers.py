@@ -87,7 +87,7 @@ def test_two_workers_on_postgresql_of_which_one_is_killed(
     """The other takes up its trial; a second search then joins the study, and one of other data may not."""
     search = bench_search(fake_config, tmp_path, "--workers", "2", "--trials", "6", "--storage", postgres)
     cells = wait_for(lambda: [*tmp_path.glob("*-search-*/trials/one/*/history.csv")][1:])
-    workers = processes("bench.search", str(cells[0].parents[3]))
+    workers = processes("bench.searching", str(cells[0].parents[3]))
     assert len(workers) == 2
     os.kill(workers[0], signal.SIGKILL)
     out, told = search.communicate(timeout=240)

@@ -15,11 +15,11 @@ from bench.detector import Plan
 from bench.errors import BenchError
 from bench.records import CellRecord, Failure
 from bench.runner.launch import Event, launch
-from bench.search.folder import SearchFolder, SearchInfo
-from bench.search.setting import Batch, plan_setting
-from bench.search.space import Setting, Space
-from bench.search.study import CURVE, RAN, REASON, SURPLUS, is_surplus
 from bench.search_config import COSTS, SearchConfig
+from bench.searching.folder import SearchFolder, SearchInfo
+from bench.searching.setting import Batch, plan_setting
+from bench.searching.space import Setting, Space
+from bench.searching.study import CURVE, RAN, REASON, SURPLUS, is_surplus
 from bench.store import CellFolder
 
 Hear = Callable[[Event], None]

@@ -18,8 +18,8 @@ from bench.cell.spec import CellSpec
 from bench.cell.work import failed_record
 from bench.config import BenchConfig, read_config
 from bench.records import CellRecord, CocoFigures, OperatingPoint, SplitFigures
-from bench.search import search as searching
-from bench.search.search import Asked, SearchOutcome
+from bench.searching import search as searching
+from bench.searching.search import Asked, SearchOutcome
 from bench.store import CellFolder
 
 
@@ -107,7 +107,7 @@ class Silent:
 def cells(monkeypatch: pytest.MonkeyPatch) -> Cells:
     """In the place of the trials' processes."""
     stand_in = Cells()
-    monkeypatch.setattr("bench.search.trial.launch", stand_in.launch)
+    monkeypatch.setattr("bench.searching.trial.launch", stand_in.launch)
     return stand_in
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from bench.config import check
 from bench.errors import ConfigError
-from bench.search.plan import check_space, plan_search
-from bench.search.setting import Batch, final_config, with_setting
-from bench.search.space import Space, space_of
 from bench.search_config import DEFAULT_SPACE, Choice, Range, SearchConfig, parameter
+from bench.searching.plan import check_space, plan_search
+from bench.searching.setting import Batch, final_config, with_setting
+from bench.searching.space import Space, space_of
 
 
 def tree(**words: Any) -> dict[str, Any]:

@@ -14,15 +14,15 @@ from bench.provenance import provenance
 from bench.runner import run as running
 from bench.runner.begin import data_key, new_folder, resolved_yaml
 from bench.runner.launch import Event
-from bench.search.final import train_again, write_best
-from bench.search.folder import SearchFolder, SearchInfo
-from bench.search.plan import Planned, check_data, check_space, check_studies, open_studies, plan_search
-from bench.search.storage import open_storage, reachable, shown
-from bench.search.study import counted, recover
-from bench.search.summary import search_record
-from bench.search.worker import work
-from bench.search.workers import run_workers
 from bench.search_records import SearchRecord
+from bench.searching.final import train_again, write_best
+from bench.searching.folder import SearchFolder, SearchInfo
+from bench.searching.plan import Planned, check_data, check_space, check_studies, open_studies, plan_search
+from bench.searching.storage import open_storage, reachable, shown
+from bench.searching.study import counted, recover
+from bench.searching.summary import search_record
+from bench.searching.worker import work
+from bench.searching.workers import run_workers
 
 HEAD = "# The resolved config of this search. `bench search -c` on this file repeats it.\n"
 

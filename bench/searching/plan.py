@@ -14,10 +14,10 @@ from bench.layout import Layout
 from bench.runner import checks
 from bench.runner.begin import rare_of
 from bench.runner.plan import plan_cells, plan_model
-from bench.search.setting import Batch, checked, final_config, model_of, own_setting
-from bench.search.space import Setting, Space, space_of
-from bench.search.study import check_identity, open_study
 from bench.search_config import SearchConfig
+from bench.searching.setting import Batch, checked, final_config, model_of, own_setting
+from bench.searching.space import Setting, Space, space_of
+from bench.searching.study import check_identity, open_study
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Several workers on this machine, each a process of its own: `python -m bench.search SEARCH`."""
+"""Several workers on this machine, each a process of its own: `python -m bench.searching SEARCH`."""
 
 import json
 import os
@@ -9,8 +9,8 @@ import threading
 
 from bench.errors import RunError
 from bench.runner.launch import Event
-from bench.search.folder import SearchFolder
-from bench.search.trial import Hear
+from bench.searching.folder import SearchFolder
+from bench.searching.trial import Hear
 
 URL = "BENCH_SEARCH_STORAGE"
 """Environment variable that tells a worker the storage: a password does not belong in a list of processes."""
@@ -53,7 +53,7 @@ def run_workers(folder: SearchFolder, url: str, workers: int, hear: Hear) -> Non
 
 def _start(folder: SearchFolder, url: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-m", "bench.search", str(folder.root)],
+        [sys.executable, "-m", "bench.searching", str(folder.root)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, URL: url},

@@ -1,4 +1,4 @@
-"""`python -m bench.search SEARCH`: one of several workers. Exit code 0 when the trials are all done.
+"""`python -m bench.searching SEARCH`: one of several workers. Exit code 0 when the trials are all done.
 
 It ends, its cell with it, when its standard input does.
 """
@@ -14,10 +14,10 @@ sys.path[:] = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))
 
 from bench.config import read_config  # noqa: E402
 from bench.errors import BenchError  # noqa: E402
-from bench.search.folder import SearchFolder  # noqa: E402
-from bench.search.plan import plan_search  # noqa: E402
-from bench.search.worker import work  # noqa: E402
-from bench.search.workers import FAILED, URL, tell  # noqa: E402
+from bench.searching.folder import SearchFolder  # noqa: E402
+from bench.searching.plan import plan_search  # noqa: E402
+from bench.searching.worker import work  # noqa: E402
+from bench.searching.workers import FAILED, URL, tell  # noqa: E402
 
 
 def main() -> int:

@@ -13,12 +13,12 @@ from bench.cell.spec import CellSpec
 from bench.errors import BenchError, ConfigError, RunError
 from bench.runner.begin import resolved_yaml
 from bench.runner.launch import launch as real_launch
-from bench.search import final
-from bench.search import search as searching
-from bench.search.folder import SearchFolder
-from bench.search.search import Asked, SearchOutcome
-from bench.search.storage import reachable
 from bench.search_records import SearchRecord, StudyRecord
+from bench.searching import final
+from bench.searching import search as searching
+from bench.searching.folder import SearchFolder
+from bench.searching.search import Asked, SearchOutcome
+from bench.searching.storage import reachable
 
 Search = Callable[..., SearchOutcome]
 ASKED = Asked(command="bench search", final=False)
@@ -280,8 +280,8 @@ def test_a_final_run_of_what_was_the_best_is_put_aside(
         (into / "bench.yaml").write_text(resolved_yaml(config))
         begun.append("start")
 
-    monkeypatch.setattr("bench.search.final.running.start", start)
-    monkeypatch.setattr("bench.search.final.running.resume", lambda run, watcher: begun.append("resume"))
+    monkeypatch.setattr("bench.searching.final.running.start", start)
+    monkeypatch.setattr("bench.searching.final.running.resume", lambda run, watcher: begun.append("resume"))
     outcome = search("search.space.loss.focal_gamma={low: 0.0, high: 2.0}", "loss.classification=focal")
     best = outcome.folder.best_path
     for _ in range(2):
@@ -313,7 +313,7 @@ def test_the_test_split_is_not_read(
     cells: Any, configure: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Real cells, on a layout whose test split is first whole, then a ruin."""
-    monkeypatch.setattr("bench.search.trial.launch", real_launch)
+    monkeypatch.setattr("bench.searching.trial.launch", real_launch)
     found = []
     for name in ("whole", "ruin"):
         config = configure(

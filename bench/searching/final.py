@@ -9,12 +9,12 @@ from bench import files
 from bench.config import BenchConfig, read_config
 from bench.runner import run as running
 from bench.runner.begin import resolved_yaml
-from bench.search.folder import SearchFolder
-from bench.search.plan import Planned
-from bench.search.setting import Batch, final_config
-from bench.search.space import Setting
-from bench.search.study import RAN
-from bench.search.summary import best_trial
+from bench.searching.folder import SearchFolder
+from bench.searching.plan import Planned
+from bench.searching.setting import Batch, final_config
+from bench.searching.space import Setting
+from bench.searching.study import RAN
+from bench.searching.summary import best_trial
 from bench.store import RunFolder
 
 HEAD = (

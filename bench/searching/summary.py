@@ -7,12 +7,12 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from bench.search.folder import SearchInfo
-from bench.search.plan import Planned
-from bench.search.storage import RETRY_OF, shown
-from bench.search.study import CURVE, RAN, REASON, SURPLUS, is_lost
 from bench.search_records import SearchRecord, StudyRecord, TrialRecord
 from bench.search_records import TrialState as State
+from bench.searching.folder import SearchInfo
+from bench.searching.plan import Planned
+from bench.searching.storage import RETRY_OF, shown
+from bench.searching.study import CURVE, RAN, REASON, SURPLUS, is_lost
 
 STATES: Mapping[TrialState, State] = {
     TrialState.RUNNING: "running",

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import optuna
 from optuna.storages import fail_stale_trials
 
-from bench.search.folder import SearchFolder
-from bench.search.plan import Planned, open_studies
-from bench.search.storage import open_storage, quiet, reachable
-from bench.search.study import SURPLUS, counted
-from bench.search.summary import trial_record
-from bench.search.trial import Hear, TrialFailed, TrialRun
+from bench.searching.folder import SearchFolder
+from bench.searching.plan import Planned, open_studies
+from bench.searching.storage import open_storage, quiet, reachable
+from bench.searching.study import SURPLUS, counted
+from bench.searching.summary import trial_record
+from bench.searching.trial import Hear, TrialFailed, TrialRun
 
 WAIT_S = 1.0
 """Between two looks at trials that others have under way."""

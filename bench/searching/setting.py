@@ -10,7 +10,7 @@ from bench.detector import Plan
 from bench.errors import BenchError, ConfigError
 from bench.loss import CLASSIFICATION_SETTINGS
 from bench.runner.plan import plan_model
-from bench.search.space import Setting, Space
+from bench.searching.space import Setting, Space
 
 SECTIONS = ("train", "loss", "options")
 """Of a model's words: those that hold words of their own."""

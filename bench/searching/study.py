@@ -14,8 +14,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from bench.errors import ConfigError
-from bench.search.storage import RETRY_OF, give_out_again, quiet
 from bench.search_config import LEAST, SearchConfig
+from bench.searching.storage import RETRY_OF, give_out_again, quiet
 
 IDENTITY = "bench"
 """User attribute of a study: what it searches over, on what; equal for all that work on it."""
