@@ -5,12 +5,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # The folders `datasets`, `adapters` and `reports` at the top must not be importable under those names:
 # transformers takes any package called `datasets` for Hugging Face's.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
+
+# A busy machine must not fail a property test: no check here goes by the clock.
+settings.register_profile("bench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("bench")
 
 
 @pytest.fixture(scope="session")
