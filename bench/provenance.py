@@ -22,8 +22,8 @@ DISTRIBUTIONS = (
     "timm",
     "torchmetrics",
     "pycocotools",
-    "hotcoco",
     "numpy",
+    "scipy",
     "pillow",
     "optuna",
 )

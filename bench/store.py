@@ -127,6 +127,10 @@ class CellFolder:
         """COCO results json: image_id, category_id, bbox (xywh), score."""
         return self.root / f"predictions_{split}.json"
 
+    def matches_path(self, split: SplitName) -> Path:
+        """Which prediction found which object: see bench.evaluation.matches."""
+        return self.root / f"matches_{split}.npz"
+
     def record(self) -> CellRecord | None:
         """The record, or None while there is none. Raises RunError for a file that is none."""
         if not self.record_path.is_file():

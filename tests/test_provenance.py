@@ -19,7 +19,7 @@ def test_versions_machine_and_command_are_told() -> None:
     assert told.python == platform.python_version()
     assert told.bench == version("bench-detectors")
     assert told.versions["numpy"] == version("numpy")
-    assert {"torch", "hotcoco", "pycocotools"} <= set(told.versions)
+    assert {"torch", "scipy", "pycocotools"} <= set(told.versions)
     assert told.cpu and told.cpu_count >= 1 and told.memory_gib > 0.1
     started = datetime.fromisoformat(told.started)
     assert started.tzinfo == UTC
@@ -34,7 +34,7 @@ def test_what_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> N
 def test_no_framework_is_imported_for_it() -> None:
     program = (
         "import sys; from bench.provenance import provenance; provenance('');"
-        "print({'torch', 'ultralytics', 'transformers', 'hotcoco', 'numpy'} & {*sys.modules})"
+        "print({'torch', 'ultralytics', 'transformers', 'scipy', 'numpy'} & {*sys.modules})"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"

@@ -2,7 +2,7 @@
 
 FINAL is `CellFolder.final`, a folder with the files of a training like the first:
   data/                   a layout whose train split is train and val
-  training/, best/, fitted.json, history.csv, predictions_test.json
+  training/, best/, fitted.json, history.csv, predictions_test.json, matches_test.npz
 """
 
 import json

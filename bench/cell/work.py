@@ -1,11 +1,11 @@
 """The stages of a cell: gates, fit, predict, time, judge. Each leaves its result: a killed cell repeats none.
 
-cell.json -> gates.json -> fit -> best/ + fitted.json -> predictions_{val,test}.json -> record.json
+cell.json -> gates.json -> fit -> best/ + fitted.json -> predictions_{val,test}.json -> matches_{val,test}.npz
+  -> record.json
 Before the last, where it is asked for: final/, a training on train and val together (bench.cell.final).
 """
 
 import traceback
-from functools import partial
 
 from bench import evaluation, files, gates, memory, registry
 from bench.cell import batch, gating, timing
@@ -16,6 +16,7 @@ from bench.cell.spec import CellSpec
 from bench.cell.watch import Watch
 from bench.detector import Detections, Detector, FitContext
 from bench.errors import BenchError
+from bench.evaluation import Judge, MatchTable
 from bench.layout import Layout, SplitName
 from bench.records import (
     CellRecord,
@@ -72,7 +73,8 @@ class Cell:
         self.gates = gating.before(self.folder, self.spec, layout, device, self._enter_gate)
         if gates.reason(self.gates):
             return self._sealed(self._record(None))
-        fitted = self._fit(layout)
+        judge = Judge.of_layout(layout, self.spec.rare_classes)
+        fitted = self._fit(layout, judge)
         self._enter("load")
         # The stored checkpoint is judged, not what is left in memory: others can repeat the figures from it.
         detector = family.load(self.folder.checkpoint, device=device)
@@ -83,13 +85,13 @@ class Cell:
             self._enter("time")
             efficiency = self._time(detector, layout, device)
         self._enter("judge")
-        figures = self._judge(layout)
+        figures = self._judge(judge)
         self.gates += gating.after(self.folder, self.spec, layout, fitted.training)
         record = self._record(fitted).model_copy(update={**figures, "efficiency": efficiency})
         if self.spec.final == "train+val" and not gates.reason(self.gates):
             del detector  # its memory is the final training's
             threshold = figures["val"].operating_point.score_threshold
-            record = record.model_copy(update={"final": self._final(layout, fitted, threshold)})
+            record = record.model_copy(update={"final": self._final(layout, judge, fitted, threshold)})
         return self._sealed(record)
 
     def _sealed(self, record: CellRecord) -> CellRecord:
@@ -127,13 +129,12 @@ class Cell:
     def _enter_final(self, stage: str) -> None:
         self._enter(f"final {stage}")
 
-    def _fit(self, layout: Layout) -> Fitted:
-        val = evaluation.load_ground_truth(layout.coco_path("val"))
+    def _fit(self, layout: Layout, judge: Judge) -> Fitted:
         context = FitContext(
             workdir=self.folder.workdir,
             seed=self.spec.seed,
             device=self.device,
-            score_val=partial(evaluation.score, val, rare_classes=self.spec.rare_classes),
+            score_val=judge.score,
             on_epoch=self.watch.epoch,
             on_step=self.watch.step,
         )
@@ -150,7 +151,7 @@ class Cell:
     def _give_up(self, error: Exception) -> None:
         write_record(self.folder, self.broken(error))
 
-    def _final(self, layout: Layout, first: Fitted, threshold: float) -> FinalRecord:
+    def _final(self, layout: Layout, judge: Judge, first: Fitted, threshold: float) -> FinalRecord:
         """Train on train and val together, and judge the last weights on test at val's threshold."""
         folder = self.folder.final
         self._enter("final data")
@@ -177,13 +178,7 @@ class Cell:
         detector = registry.family(self.spec.plan.family).load(folder.checkpoint, device=self.device)
         self._predict(detector, layout, "test", folder)
         self._enter_final("judge")
-        test = evaluation.evaluate_split(
-            evaluation.load_ground_truth(layout.coco_path("test")),
-            evaluation.read_results(folder.predictions_path("test")),
-            classes=layout.classes,
-            score_threshold=threshold,
-            rare_classes=self.spec.rare_classes,
-        )
+        test = judge.figures(_matched(judge, folder, "test"), threshold)
         return FinalRecord(images=len(together.examples("train")), training=fitted.training, test=test)
 
     def _predict(self, detector: Detector, layout: Layout, split: SplitName, folder: CellFolder) -> None:
@@ -215,22 +210,11 @@ class Cell:
             device=device,
         )
 
-    def _judge(self, layout: Layout) -> dict[str, SplitFigures]:
+    def _judge(self, judge: Judge) -> dict[str, SplitFigures]:
         """Figures of every split; the score threshold is chosen on val and used on all."""
-        splits = self.spec.splits
-        truth = {split: evaluation.load_ground_truth(layout.coco_path(split)) for split in splits}
-        results = {split: evaluation.read_results(self.folder.predictions_path(split)) for split in splits}
-        threshold = evaluation.best_threshold(truth["val"], results["val"])
-        return {
-            split: evaluation.evaluate_split(
-                truth[split],
-                results[split],
-                classes=layout.classes,
-                score_threshold=threshold,
-                rare_classes=self.spec.rare_classes,
-            )
-            for split in splits
-        }
+        tables = {split: _matched(judge, self.folder, split) for split in self.spec.splits}
+        threshold = evaluation.best_threshold(tables["val"])
+        return {split: judge.figures(table, threshold) for split, table in tables.items()}
 
     def _record(self, fitted: Fitted | None) -> CellRecord:
         spec = self.spec
@@ -249,6 +233,13 @@ class Cell:
             native_metrics=fitted.native_metrics if fitted else {},
             provenance=spec.provenance,
         )
+
+
+def _matched(judge: Judge, folder: CellFolder, split: SplitName) -> MatchTable:
+    """The match table of the split's predictions, written beside them."""
+    table = judge.match(split, evaluation.read_results(folder.predictions_path(split)))
+    evaluation.write_matches(folder.matches_path(split), table)
+    return table
 
 
 def failed_record(

@@ -13,11 +13,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bench import evaluation
 from bench.conformance import trial
 from bench.conformance.detections import equal, faults
 from bench.detector import Detector, Family, FitContext, Plan
 from bench.errors import BenchError, ConfigError
+from bench.evaluation import Judge
 from bench.recipe import Recipe
 from bench.records import EpochRecord, TrainingRecord
 
@@ -284,12 +284,11 @@ class _Check:
         on_epoch: Callable[[EpochRecord], bool],
         on_step: Callable[[int, int], Any],
     ) -> FitContext:
-        truth = evaluation.load_ground_truth(self.layout.coco_path("val"))
         return FitContext(
             workdir=workdir,
             seed=_SEED,
             device=self.device,
-            score_val=lambda found: evaluation.score(truth, found),
+            score_val=Judge.of_layout(self.layout).score,
             on_epoch=on_epoch,
             on_step=on_step,
         )

@@ -6,20 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import hotcoco
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import DataError
 from bench.evaluation.gc_pause import gc_paused
 from bench.layout import CATEGORY_OFFSET
-
-_JUDGED = (
-    ("images", ("id",)),
-    ("categories", ("id", "name")),
-    ("annotations", ("id", "image_id", "category_id", "bbox", "area", "iscrowd")),
-)
-"""What the evaluator is given: it refuses files for oddities in fields that no figure depends on."""
 
 _HINT = "write the layout anew with: bench data convert"
 
@@ -30,9 +22,14 @@ class GroundTruth:
 
     path: Path
     classes: tuple[str, ...]  # by class index
-    image_ids: NDArray[np.int64]  # (pictures,) in the order of the json
-    support: NDArray[np.int64]  # (classes,) boxes, crowds left out
-    coco: hotcoco.COCO
+    file_image_ids: NDArray[np.int64]  # (I,) in the order of the json, which is that of a layout's examples
+    image_ids: NDArray[np.int64]  # (I,) ascending
+    object_image: NDArray[np.int32]  # (O,) place in image_ids; objects are in the order of the json
+    object_label: NDArray[np.int32]  # (O,) class index
+    object_xywh: NDArray[np.float64]  # (O, 4)
+    object_area: NDArray[np.float64]  # (O,) square pixels
+    object_crowd: NDArray[np.bool_]  # (O,)
+    object_id: NDArray[np.int64]  # (O,)
 
 
 def load_ground_truth(coco_json: Path) -> GroundTruth:
@@ -45,22 +42,23 @@ def load_ground_truth(coco_json: Path) -> GroundTruth:
     coco = _read(coco_json)
     _check(coco_json, coco)
     names = {category["id"]: category["name"] for category in coco["categories"]}
-    labels = [
-        annotation["category_id"] - CATEGORY_OFFSET
-        for annotation in coco["annotations"]
-        if not annotation["iscrowd"]
-    ]
+    file_image_ids = np.array([image["id"] for image in coco["images"]], dtype=np.int64)
+    image_ids = np.sort(file_image_ids)
+
+    def column(key: str, dtype: type) -> NDArray[Any]:
+        return np.array([annotation[key] for annotation in coco["annotations"]], dtype=dtype)
+
     return GroundTruth(
         path=coco_json,
         classes=tuple(names[index] for index in sorted(names)),
-        image_ids=np.array([image["id"] for image in coco["images"]], dtype=np.int64),
-        support=np.bincount(np.array(labels, dtype=np.int64), minlength=len(names)),
-        coco=hotcoco.COCO(
-            {
-                key: [{field: record[field] for field in fields} for record in coco[key]]
-                for key, fields in _JUDGED
-            }
-        ),
+        file_image_ids=file_image_ids,
+        image_ids=image_ids,
+        object_image=np.searchsorted(image_ids, column("image_id", np.int64)).astype(np.int32),
+        object_label=(column("category_id", np.int64) - CATEGORY_OFFSET).astype(np.int32),
+        object_xywh=column("bbox", np.float64).reshape(-1, 4),
+        object_area=column("area", np.float64),
+        object_crowd=column("iscrowd", np.bool_),
+        object_id=column("id", np.int64),
     )
 
 

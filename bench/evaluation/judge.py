@@ -1,127 +1,90 @@
-"""The judge's two answers: a few quick figures while a model trains, and the whole verdict on a split."""
+"""One judge for a dataset: it holds the classes, the rare ones, and the ground truth of val and test.
 
-from collections.abc import Sequence
+judge = Judge.of_layout(layout, rare_classes=("lynx",))
+judge.score(detections)["AP"]                        # while a model trains, on val
+tables = {split: judge.match(split, read_results(path)) for ...}
+threshold = best_threshold(tables["val"])
+figures = judge.figures(tables["test"], threshold)   # the verdict
+"""
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from bench.detector import Detections
 from bench.errors import RunError
-from bench.evaluation.evaluator import arrays, compare, load_detections, mean
-from bench.evaluation.ground_truth import GroundTruth
+from bench.evaluation.figures import quick_figures, split_figures
+from bench.evaluation.ground_truth import GroundTruth, load_ground_truth
+from bench.evaluation.matches import MatchTable
 from bench.evaluation.matching import match
-from bench.evaluation.operating_point import best_score, detections_by_class, operating_point
 from bench.evaluation.results import Results, by_image
-from bench.records import ClassFigures, CocoFigures, SplitFigures
+from bench.layout import Layout, SplitName
+from bench.records import SplitFigures
+from bench.store import RunFolder
 
-COCO_IOUS = tuple(float(iou) for iou in np.linspace(0.5, 0.95, 10))
-"""pycocotools' thresholds, made as it makes them."""
-
-LENIENT_IOUS = (0.25, 0.5, 0.75)
-"""Of AP_25_50_75, for data whose boxes were drawn loosely."""
-
-_AT_50, _AT_75 = 0, 5  # places in COCO_IOUS
-_ALL, _SMALL, _MEDIUM, _LARGE = range(4)  # places in COCO's area ranges
-_BEST_1, _BEST_10, _BEST_100 = range(3)  # places in COCO's limits
+JUDGED: tuple[SplitName, ...] = ("val", "test")
 
 
-def score(
-    ground_truth: GroundTruth, detections: Sequence[Detections], rare_classes: Sequence[str] = ()
-) -> dict[str, float]:
-    """AP, AP50, AP75, AR_100 and AP_rare, the words of `Recipe.monitor`, equal to those of the verdict.
-
-    `detections` are in the order of the json's pictures.
-
-    0.0 where they are undefined, because there is no object to find; AP_rare is then left out. Raises
-    RunError as `results_json` does.
-    """
-    results = by_image(ground_truth.image_ids, detections)
-    # (10, 101, classes, 1, 1) and (10, classes, 1, 1)
-    precision, recall = arrays(compare(ground_truth, load_detections(ground_truth, results), ious=COCO_IOUS))
-    rare = _rare_ap(ground_truth, precision, rare_classes)
-    return {
-        "AP": mean(precision) or 0.0,
-        "AP50": mean(precision[_AT_50]) or 0.0,
-        "AP75": mean(precision[_AT_75]) or 0.0,
-        "AR_100": mean(recall) or 0.0,
-        **({} if rare is None else {"AP_rare": rare}),
-    }
-
-
-def evaluate_split(
-    ground_truth: GroundTruth,
-    results: Results,
-    classes: Sequence[str],
-    score_threshold: float | None,
-    rare_classes: Sequence[str] = (),
-) -> SplitFigures:
-    """The verdict on one split.
+class Judge:
+    """Make one for a layout or a run and ask it about every model.
 
     Args:
-        classes: names by class index, as the detector knows them.
-        score_threshold: val's best, for val and for test; None takes the best of `results` themselves.
-        rare_classes: those of `classes` that AP_rare is the mean of.
-
-    Raises RunError where `classes` are not the ground truth's, or a detection's picture or category is not.
+        classes: names by class index, as detectors know them.
+        ground_truths: the COCO json of each split; read when it is first needed, and once.
+        rare_classes: the classes that AP_rare is the mean of.
     """
-    if tuple(classes) != ground_truth.classes:
-        raise RunError(
-            "the classes of the model are not those of the ground truth",
-            file=ground_truth.path,
-            record="categories",
-            value=f"{list(ground_truth.classes)} for {list(classes)}",
-            hint="judge a model on the layout that it was trained for",
-        )
-    detections = load_detections(ground_truth, results)
-    matches = match(ground_truth, detections)
-    threshold = best_score(matches) if score_threshold is None else score_threshold
-    precision, recall = arrays(compare(ground_truth, detections))
-    lenient, _ = arrays(compare(ground_truth, detections, ious=LENIENT_IOUS))
-    kept = detections_by_class(matches, threshold, len(classes))
-    return SplitFigures(
-        images=len(ground_truth.image_ids),
-        boxes=int(ground_truth.support.sum()),
-        detections=len(results),
-        coco=_twelve(precision, recall),
-        AP_25_50_75=mean(lenient),
-        AP_rare=_rare_ap(ground_truth, precision[..., _ALL, _BEST_100], rare_classes),
-        classes=tuple(
-            ClassFigures(
-                name=name,
-                ground_truths=int(ground_truth.support[label]),
-                detections=int(kept[label]),
-                AP=mean(precision[:, :, label, _ALL, _BEST_100]),
-                AP50=mean(precision[_AT_50, :, label, _ALL, _BEST_100]),
-                AR=mean(recall[:, label, _ALL, _BEST_100]),
-            )
-            for label, name in enumerate(classes)
-        ),
-        operating_point=operating_point(matches, threshold),
-    )
 
+    def __init__(
+        self,
+        classes: Sequence[str],
+        ground_truths: Mapping[SplitName, Path],
+        rare_classes: Sequence[str] = (),
+    ) -> None:
+        self.classes = tuple(classes)
+        self.rare_classes = tuple(rare_classes)
+        self._paths = dict(ground_truths)
+        self._truths: dict[SplitName, GroundTruth] = {}
 
-def _rare_ap(
-    ground_truth: GroundTruth, precision: NDArray[np.float64], rare_classes: Sequence[str]
-) -> float | None:
-    """Mean AP of the rare classes that have ground truth, from (10, 101, C, ...); None where none has."""
-    rare = [label for label, name in enumerate(ground_truth.classes) if name in rare_classes]
-    return mean(precision[:, :, rare])
+    @classmethod
+    def of_layout(cls, layout: Layout, rare_classes: Sequence[str] = ()) -> "Judge":
+        return cls(layout.classes, {split: layout.coco_path(split) for split in JUDGED}, rare_classes)
 
+    @classmethod
+    def of_run(cls, run: RunFolder, rare_classes: Sequence[str] = ()) -> "Judge":
+        """By the copies of the ground truth that the run keeps."""
+        paths = {split: run.ground_truth_path(split) for split in JUDGED}
+        return cls(run.info().classes, paths, rare_classes)
 
-def _twelve(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> CocoFigures:
-    """COCOeval.summarize: means over what is defined, in the same order of adding up."""
-    best = precision[..., _BEST_100]  # (10, 101, classes, 4)
-    return CocoFigures(
-        AP=mean(best[..., _ALL]),
-        AP50=mean(best[_AT_50, ..., _ALL]),
-        AP75=mean(best[_AT_75, ..., _ALL]),
-        AP_small=mean(best[..., _SMALL]),
-        AP_medium=mean(best[..., _MEDIUM]),
-        AP_large=mean(best[..., _LARGE]),
-        AR_1=mean(recall[..., _ALL, _BEST_1]),
-        AR_10=mean(recall[..., _ALL, _BEST_10]),
-        AR_100=mean(recall[..., _ALL, _BEST_100]),
-        AR_small=mean(recall[..., _SMALL, _BEST_100]),
-        AR_medium=mean(recall[..., _MEDIUM, _BEST_100]),
-        AR_large=mean(recall[..., _LARGE, _BEST_100]),
-    )
+    def ground_truth(self, split: SplitName) -> GroundTruth:
+        """Raises DataError as `load_ground_truth` does, RunError where its classes are not the judge's."""
+        if split not in self._truths:
+            truth = load_ground_truth(self._paths[split])
+            if truth.classes != self.classes:
+                raise RunError(
+                    "the classes of the model are not those of the ground truth",
+                    file=truth.path,
+                    record="categories",
+                    value=f"{list(truth.classes)} for {list(self.classes)}",
+                    hint="judge a model on the layout that it was trained for",
+                )
+            self._truths[split] = truth
+        return self._truths[split]
+
+    def match(self, split: SplitName, results: Results) -> MatchTable:
+        """Match detections with objects.
+
+        Raises RunError for a detection in an image, or of a category, that the split does not have.
+        """
+        return match(self.ground_truth(split), results)
+
+    def score(self, detections: Sequence[Detections], split: SplitName = "val") -> dict[str, float]:
+        """AP, AP50, AP75, AR_100 and AP_rare, the names of `Recipe.monitor`, equal to those of `figures`.
+
+        `detections` are in the order of the layout's examples. 0.0 where a figure is undefined, because there
+        is no object to find; AP_rare is then left out. Raises RunError as `results_json` does.
+        """
+        truth = self.ground_truth(split)
+        return quick_figures(match(truth, by_image(truth.file_image_ids, detections)), self.rare_classes)
+
+    def figures(self, table: MatchTable, score_threshold: float | None) -> SplitFigures:
+        """The verdict on one split; `score_threshold` is val's best, None takes the table's own."""
+        return split_figures(table, score_threshold, self.rare_classes)

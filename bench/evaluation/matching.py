@@ -1,62 +1,241 @@
-"""Which detections found an object, by the evaluator's own matches at IoU 0.5.
+"""Match detections to objects as pycocotools does, for every IoU threshold and area range at once.
 
-The evaluator goes through a picture's detections of a class from the best score down and gives each the best
-object that is still free. So a match never depends on detections of lower scores, and cutting the list at any
-score leaves the matches above it as they are.
+pycocotools goes through the detections of one image and class from the best score down (equal scores in
+the order of the file, the best 100 only). Each takes the object with the largest IoU among those whose IoU
+reaches the threshold and that no earlier detection has taken; crowds may be taken any number of times;
+objects that are ignored (crowds, and objects outside the area range) are considered only where no other
+object will do; of equal IoUs the later object in the file wins. (COCOeval.evaluateImg.)
+
+Here the n-th detections of all images and classes are matched together, one round for each n, on arrays with
+an axis for the area ranges and one for the thresholds. Only pairs that overlap enough take part, so few
+rounds have many rows.
 """
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import hotcoco
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.evaluation.evaluator import compare
-from bench.evaluation.gc_pause import gc_paused
 from bench.evaluation.ground_truth import GroundTruth
+from bench.evaluation.matches import AREA_RANGES, IOUS, MAX_DETECTIONS, NO_OBJECT, MatchTable, is_outside
+from bench.evaluation.results import Results, bad_detection
 from bench.layout import CATEGORY_OFFSET
 
-IOU = 0.5
-"""The overlap from which an object counts as found: PASCAL VOC's, and that of COCO's AP50."""
+_PAIRS_AT_ONCE = 1 << 18
+"""So many pairs of detection and object fit in a processor's cache."""
 
-_IMAGES_AT_ONCE = 256
-"""The evaluator hands its matches over as lists; so many pictures' at a time keep the memory small."""
+Index = NDArray[np.int64]
+
+
+def match(ground_truth: GroundTruth, results: Results) -> MatchTable:
+    """Match `results` with the objects of `ground_truth`.
+
+    Raises RunError for a detection in an image, or of a category, that the ground truth does not have.
+    """
+    _check_known(ground_truth, results)
+    truth = ground_truth
+    image = np.searchsorted(truth.image_ids, results.image_ids)
+    label = results.category_ids - CATEGORY_OFFSET
+    order = np.lexsort((image, -results.scores, label))
+    image, label = image[order], label[order]
+    boxes_xywh = results.boxes_xywh[order]
+    group = label * len(truth.image_ids) + image
+    rank = _rank_in_group(group)  # detections are in the order of their scores within a group
+    best, pairs = _overlaps(truth, image, label, boxes_xywh)
+    pairs = pairs.where(rank[pairs.detection] < MAX_DETECTIONS)
+    hit, hit_object = _greedy(truth, pairs, group)
+    return MatchTable(
+        classes=truth.classes,
+        image_ids=truth.image_ids,
+        object_image=truth.object_image,
+        object_label=truth.object_label,
+        object_area=truth.object_area,
+        object_crowd=truth.object_crowd,
+        object_id=truth.object_id,
+        image=image.astype(np.int32),
+        label=label.astype(np.int32),
+        score=results.scores[order],
+        area=boxes_xywh[:, 2] * boxes_xywh[:, 3],
+        rank=rank.astype(np.int32),
+        row=order.astype(np.int32),
+        own_iou=best.own_iou,
+        own_object=best.own_object,
+        other_iou=best.other_iou,
+        other_object=best.other_object,
+        hit=hit.astype(np.int32),
+        hit_object=hit_object,
+    )
+
+
+def _check_known(truth: GroundTruth, results: Results) -> None:
+    """Raise RunError for the first detection whose image or category the ground truth does not have."""
+    known_image = np.isin(results.image_ids, truth.image_ids)
+    label = results.category_ids - CATEGORY_OFFSET
+    known = known_image & (label >= 0) & (label < len(truth.classes))
+    if not known.all():
+        place = int(np.argmin(known))
+        what = "category" if known_image[place] else "picture"
+        raise bad_detection(
+            results,
+            place,
+            f"the ground truth {truth.path} has no such {what}",
+            hint="judge predictions against the split and the layout that they were made for",
+        )
+
+
+def _rank_in_group(group: Index) -> Index:
+    """How many earlier elements belong to the same group, shape (N,)."""
+    order = np.argsort(group, kind="stable")
+    ranked = group[order]
+    place = np.arange(len(group))
+    first = np.append(True, ranked[1:] != ranked[:-1])[: len(group)]
+    rank = np.empty(len(group), dtype=np.int64)
+    rank[order] = place - np.maximum.accumulate(np.where(first, place, 0))
+    return rank
 
 
 @dataclass(frozen=True)
-class Matches:
-    """The detections that count, best score first. One on a crowd counts neither way and is not here."""
+class _Pairs:
+    """Detections and objects of the same image and class that overlap by at least IOUS[0], (P,) each."""
 
-    scores: NDArray[np.float64]  # (N,) descending
-    labels: NDArray[np.int64]  # (N,) class indices
-    found: NDArray[np.bool_]  # (N,) an object of its class
-    objects: int
-    """There to be found, crowds left out."""
+    detection: Index
+    object: Index
+    iou: NDArray[np.float64]
+
+    @classmethod
+    def none(cls) -> "_Pairs":
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+
+    def where(self, kept: NDArray[np.bool_] | Index) -> "_Pairs":
+        return _Pairs(self.detection[kept], self.object[kept], self.iou[kept])
 
 
-def match(ground_truth: GroundTruth, detections: hotcoco.COCO) -> Matches:
-    """Every detection that counts; `detections` come from `evaluator.load_detections`."""
-    scores: list[float] = []
-    found: list[bool] = []
-    ignored: list[bool] = []
-    entry_labels: list[int] = []
-    entry_sizes: list[int] = []
-    with gc_paused():
-        for start in range(0, len(ground_truth.image_ids), _IMAGES_AT_ONCE):
-            image_ids = ground_truth.image_ids[start : start + _IMAGES_AT_ONCE].tolist()
-            for entry in compare(ground_truth, detections, ious=[IOU], image_ids=image_ids).eval_imgs:
-                if entry is not None:  # one picture and class
-                    scores += entry["dtScores"]
-                    found += entry["dtMatched"][0]
-                    ignored += entry["dtIgnore"][0]
-                    entry_labels.append(entry["category_id"] - CATEGORY_OFFSET)
-                    entry_sizes.append(len(entry["dtScores"]))
-    score_column = np.array(scores, dtype=np.float64)
-    order = np.argsort(-score_column, kind="stable")
-    order = order[~np.array(ignored, dtype=np.bool_)[order]]
-    return Matches(
-        scores=score_column[order],
-        labels=np.repeat(np.array(entry_labels, dtype=np.int64), entry_sizes)[order],
-        found=np.array(found, dtype=np.bool_)[order],
-        objects=int(ground_truth.support.sum()),
+@dataclass(frozen=True)
+class _Best:
+    """The object that each detection overlaps most, of its own class and of any other, (N,) each."""
+
+    own_iou: NDArray[np.float64]
+    own_object: NDArray[np.int32]
+    other_iou: NDArray[np.float64]
+    other_object: NDArray[np.int32]
+
+    @classmethod
+    def none(cls, count: int) -> "_Best":
+        objects = np.full((2, count), NO_OBJECT, dtype=np.int32)
+        return cls(np.zeros(count), objects[0], np.zeros(count), objects[1])
+
+
+def _overlaps(
+    truth: GroundTruth, image: Index, label: Index, boxes_xywh: NDArray[np.float64]
+) -> tuple[_Best, _Pairs]:
+    """All overlaps within images; a crowd is a candidate for a match but never a best object."""
+    best = _Best.none(len(image))
+    by_image = np.argsort(truth.object_image, kind="stable")
+    found = [_Pairs.none()]
+    for detection, place in _within_images(image, truth.object_image[by_image], len(truth.image_ids)):
+        pairs = _Pairs(detection, by_image[place], _iou(truth, boxes_xywh[detection], by_image[place]))
+        pairs = pairs.where(pairs.iou > 0)
+        same = label[pairs.detection] == truth.object_label[pairs.object]
+        found.append(pairs.where(same & (pairs.iou >= IOUS[0])))
+        whole = ~truth.object_crowd[pairs.object]
+        _put_best(pairs.where(same & whole), best.own_iou, best.own_object)
+        _put_best(pairs.where(~same & whole), best.other_iou, best.other_object)
+    return best, _Pairs(
+        np.concatenate([each.detection for each in found]),
+        np.concatenate([each.object for each in found]),
+        np.concatenate([each.iou for each in found]),
     )
+
+
+def _within_images(
+    image: Index, object_image: NDArray[np.int32], images: int
+) -> Iterator[tuple[Index, Index]]:
+    """Every pair of a detection and an object in the same image, image by image, many pairs at a time.
+
+    `object_image` is sorted. All pairs of a detection come together, its objects in their order.
+    """
+    first = np.searchsorted(object_image, np.arange(images + 1))
+    by_image = np.argsort(image, kind="stable")
+    counts = np.diff(first)[image[by_image]]
+    ends = np.cumsum(counts)
+    start = 0
+    while start < len(by_image):
+        before = ends[start - 1] if start else 0
+        stop = max(int(np.searchsorted(ends, before + _PAIRS_AT_ONCE, side="right")), start + 1)
+        chosen, times = by_image[start:stop], counts[start:stop]
+        begins = np.cumsum(times) - times
+        place = np.arange(int(times.sum())) - np.repeat(begins - first[image[chosen]], times)
+        yield np.repeat(chosen, times), place
+        start = stop
+
+
+def _iou(truth: GroundTruth, detection_xywh: NDArray[np.float64], thing: Index) -> NDArray[np.float64]:
+    """pycocotools' maskApi bbIou, operation by operation; for a crowd the union is the detection's area."""
+    dx, dy, dw, dh = detection_xywh.T
+    gx, gy, gw, gh = truth.object_xywh[thing].T
+    width = np.minimum(dx + dw, gx + gw) - np.maximum(dx, gx)
+    height = np.minimum(dy + dh, gy + gh) - np.maximum(dy, gy)
+    shared = np.maximum(width, 0) * np.maximum(height, 0)
+    area = dw * dh
+    union = np.where(truth.object_crowd[thing], area, area + gw * gh - shared)
+    iou: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0)
+    return iou
+
+
+def _put_best(pairs: _Pairs, iou: NDArray[np.float64], thing: NDArray[np.int32]) -> None:
+    """Write each detection's largest IoU and its object, the first of equals, into the two columns."""
+    if not len(pairs.iou):
+        return
+    starts = np.flatnonzero(np.append(True, pairs.detection[1:] != pairs.detection[:-1]))
+    largest = np.maximum.reduceat(pairs.iou, starts)
+    times = np.diff(np.append(starts, len(pairs.iou)))
+    is_largest = np.flatnonzero(pairs.iou == np.repeat(largest, times))[::-1]
+    iou[pairs.detection[starts]] = largest
+    thing[pairs.detection[is_largest]] = pairs.object[is_largest]  # the last written is the first of equals
+
+
+def _greedy(truth: GroundTruth, pairs: _Pairs, group: Index) -> tuple[Index, NDArray[np.int32]]:
+    """The detections that match anything, ascending (H,), and the objects they match (H, areas, IoUs)."""
+    # A detection's pairs from the largest IoU down, the later object first among equals: the first pair that
+    # is free and reaches the threshold is the match.
+    pairs = pairs.where(np.lexsort((-pairs.object, -pairs.iou, pairs.detection)))
+    hit, first, counts = np.unique(pairs.detection, return_index=True, return_counts=True)
+    turns = _rank_in_group(group[hit])
+    matched = np.full((len(hit), len(AREA_RANGES), len(IOUS)), NO_OBJECT, dtype=np.int32)
+    taken = np.zeros((len(truth.object_id), len(AREA_RANGES), len(IOUS)), dtype=np.bool_)
+    ignored = is_outside(truth.object_area) | truth.object_crowd[:, None]  # (objects, areas)
+    by_turn = np.argsort(turns, kind="stable")
+    edges = np.searchsorted(turns[by_turn], np.arange(turns.max(initial=-1) + 2))
+    for start, stop in itertools.pairwise(edges.tolist()):
+        now = by_turn[start:stop]
+        matched[now] = _round(pairs, first[now], counts[now], taken, ignored)
+        at = matched[now] != NO_OBJECT
+        _, area, threshold = np.nonzero(at)
+        thing = matched[now][at]
+        taken[thing, area, threshold] = ~truth.object_crowd[thing]
+    return hit, matched
+
+
+def _round(
+    pairs: _Pairs,
+    first: Index,
+    counts: Index,
+    taken: NDArray[np.bool_],
+    ignored: NDArray[np.bool_],
+) -> NDArray[np.int32]:
+    """The objects of one detection an image and class, each with `counts` pairs from `first` on."""
+    shape = (len(first), *taken.shape[1:])
+    matched = np.full(shape, NO_OBJECT, dtype=np.int32)
+    fallback = matched.copy()
+    for place in range(int(counts.max())):
+        rows = np.flatnonzero(counts > place)
+        pair = first[rows] + place
+        thing = pairs.object[pair]
+        fits = ~taken[thing] & (pairs.iou[pair, None] >= np.array(IOUS))[:, None, :]
+        for kind, chosen in ((ignored[thing], fallback), (~ignored[thing], matched)):
+            mine = chosen[rows]
+            here = fits & kind[:, :, None] & (mine == NO_OBJECT)
+            chosen[rows] = np.where(here, thing[:, None, None], mine)
+    return np.where(matched == NO_OBJECT, fallback, matched)

@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import evaluation
 from bench.detector import Detector, Family, Inspectable, Plan
-from bench.evaluation import GroundTruth
+from bench.evaluation import Judge
 from bench.gates import boxes, classes, colours, overfit, scenes
 from bench.gates.gate import Flag, ask
 from bench.gates.untouched import untouched
@@ -80,7 +79,7 @@ class Trial:
     layout: Layout
     examples: list[Example]
     colours: Example
-    truth: tuple[GroundTruth, GroundTruth]  # as it is, and with the classes in the other order
+    judges: tuple[Judge, Judge]  # as it is, and with the classes in the other order
     room: Path
 
     @classmethod
@@ -94,8 +93,8 @@ class Trial:
             label = annotation["category_id"] - CATEGORY_OFFSET
             annotation["category_id"] = int(order[label]) + CATEGORY_OFFSET
         other.write_text(json.dumps(coco), encoding="utf-8")
-        truth = evaluation.load_ground_truth(plain), evaluation.load_ground_truth(other)
-        return cls(layout, layout.examples("val"), layout.examples("test")[0], truth, room)
+        judges = Judge(layout.classes, {"val": plain}), Judge(layout.classes, {"val": other})
+        return cls(layout, layout.examples("val"), layout.examples("test")[0], judges, room)
 
 
 def questions(subject: Subject, detector: Detector, trial: Trial) -> dict[str, Callable[[], str]]:
@@ -106,7 +105,7 @@ def questions(subject: Subject, detector: Detector, trial: Trial) -> dict[str, C
         asked = {
             "boxes": lambda: boxes.round_trip(detector, trial.examples, size),
             "colours": lambda: colours.right_colours(detector, trial.colours, trial.examples),
-            "classes": lambda: classes.round_trip(detector, trial.examples, subject.classes, trial.truth),
+            "classes": lambda: classes.round_trip(detector, trial.examples, subject.classes, trial.judges),
         }
     room, recipe = trial.room / "training", subject.plan.recipe
     asked["overfit"] = lambda: overfit.falling_loss(detector, trial.layout, recipe, room, subject.device)

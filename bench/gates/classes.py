@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import evaluation
 from bench.detector import Detections, Inspectable
-from bench.evaluation import GroundTruth
+from bench.evaluation import Judge
 from bench.gates.boxes import echoes, partners
 from bench.gates.gate import GateFailed
 from bench.layout import Example
@@ -23,20 +22,20 @@ def round_trip(
     detector: Inspectable,
     examples: Sequence[Example],
     classes: Sequence[str],
-    truth: tuple[GroundTruth, GroundTruth],
+    judges: tuple[Judge, Judge],
 ) -> str:
-    """`truth`: of the examples, and of the same with `permutation(len(classes))` applied to the labels.
+    """`judges`: of the examples, and of the same with `permutation(len(classes))` applied to the labels.
 
     Raises GateFailed for a label that comes back as another, and for an AP that the order changes.
     """
     order = permutation(len(classes))
     permuted = [replace(example, labels=order[example.labels]) for example in examples]
     scores = []
-    for given, judge in zip((examples, permuted), truth, strict=True):
+    for given, judge in zip((examples, permuted), judges, strict=True):
         heard = echoes(detector, given)
         for example, found in zip(given, heard, strict=True):
             _check_labels(example, found, classes)
-        scores.append(evaluation.score(judge, heard))
+        scores.append(judge.score(heard))
     plain, other = scores
     if plain["AP50"] < LEAST_AP50:
         raise GateFailed(f"a perfect network would be judged at an AP50 of {plain['AP50']:.3f}")

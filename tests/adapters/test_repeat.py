@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from bench import evaluation, registry
+from bench import registry
 from bench.cell.watch import Watch
 from bench.detector import FitContext
+from bench.evaluation import Judge
 from bench.layout import Layout
 from bench.recipe import Recipe
 from bench.store import CellFolder
@@ -26,12 +27,11 @@ def history(
     found = registry.family(family)
     recipe = Recipe.model_validate({"epochs": 3, "batch_size": 4, "image_size": 64, **settings})
     plan = found.plan(variant="tiny", weights="none", options=options, recipe=recipe)
-    truth = evaluation.load_ground_truth(layout.coco_path("val"))
     context = FitContext(
         workdir=folder.workdir,
         seed=seed,
         device="cpu",
-        score_val=lambda found: evaluation.score(truth, found),
+        score_val=Judge.of_layout(layout).score,
         on_epoch=Watch(folder, patience=0).epoch,
     )
     found.build(plan, classes=layout.classes, seed=seed, device="cpu").fit(layout, plan.recipe, context)

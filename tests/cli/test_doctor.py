@@ -32,7 +32,7 @@ def test_versions_are_held_against_what_is_needed() -> None:
 
 def test_the_project_s_own_needs_are_read_and_met() -> None:
     found = {one.what: one.well for one in installation.versions()}
-    assert found["torch"] and found["hotcoco"]
+    assert found["torch"] and found["scipy"]
     assert "pytest" not in found
 
 

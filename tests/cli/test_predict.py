@@ -88,12 +88,8 @@ def judged(path: Path) -> SplitFigures:
     files.write_json(path, truth)
     results = path.with_name("results.json")
     results.write_text('[{"image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 5], "score": 0.9}]')
-    return evaluation.evaluate_split(
-        evaluation.load_ground_truth(path),
-        evaluation.read_results(results),
-        classes=CLASSES,
-        score_threshold=THRESHOLD,
-    )
+    judge = evaluation.Judge(CLASSES, {"test": path})
+    return judge.figures(judge.match("test", evaluation.read_results(results)), THRESHOLD)
 
 
 @pytest.fixture

@@ -51,6 +51,12 @@ class Referee:
     def mean_ar(self, class_index: int) -> float | None:
         return _mean(self.evaluator.eval["recall"][:, class_index, 0, 2])
 
+    def entries(self, area: str) -> list[dict[str, Any] | None]:
+        """Its matches in one area range, an entry for each class and image that has any box."""
+        params = self.evaluator.params
+        wanted = params.areaRng[params.areaRngLbl.index(area)]
+        return [one for one in self.evaluator.evalImgs if one is not None and one["aRng"] == wanted]
+
     def counts(self) -> tuple[int, int, int]:
         """TP, FP, FN over all sizes at the first IoU, from its own matches."""
         everything = self.evaluator.params.areaRng[0]

@@ -33,9 +33,11 @@ def changed(key: str, place: int, **values: object) -> dict[str, Any]:
 
 def test_pictures_keep_their_order_and_classes_go_by_id(truth_of: Callable[..., Any]) -> None:
     truth = truth_of(COCO)
-    assert truth.image_ids.tolist() == [7, 3]
+    assert truth.file_image_ids.tolist() == [7, 3]
+    assert truth.image_ids.tolist() == [3, 7]
+    assert truth.object_image.tolist() == [1, 1, 0] and truth.object_id.tolist() == [1, 2, 9]
     assert truth.classes == ("cat", "dog")
-    assert truth.support.tolist() == [1, 1], "a crowd is no object"
+    assert truth.object_label.tolist() == [0, 0, 1] and truth.object_crowd.tolist() == [False, True, False]
 
 
 def test_oddities_that_no_figure_depends_on_are_passed_over(truth_of: Callable[..., Any]) -> None:

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,23 @@ from hypothesis import strategies as st
 from bench.boxes import xywh_to_xyxy
 from bench.detector import Detections
 from bench.errors import RunError
-from bench.evaluation import evaluate_split, score
-from bench.evaluation.judge import COCO_IOUS
+from bench.evaluation import GroundTruth, Judge, Results, match
+from bench.evaluation import judge as judge_module
+from bench.evaluation.figures import split_figures
+from bench.evaluation.matches import COCO_IOUS
+from bench.records import SplitFigures
 
-TOLERANCE = 1e-12
 THOROUGH = settings(max_examples=80, deadline=None)
 
 
-def same(mine: float | None, theirs: float | None) -> bool:
-    """Both undefined, or equal to 1e-12."""
-    if mine is None or theirs is None:
-        return mine is theirs
-    return abs(mine - theirs) <= TOLERANCE
+def verdict(
+    truth: GroundTruth, results: Results, threshold: float | None = None, rare: Sequence[str] = ()
+) -> SplitFigures:
+    return split_figures(match(truth, results), threshold, rare)
+
+
+def judge_of(truth: GroundTruth, rare: Sequence[str] = ()) -> Judge:
+    return Judge(truth.classes, {"val": truth.path}, rare)
 
 
 @THOROUGH
@@ -34,35 +40,34 @@ def same(mine: float | None, theirs: float | None) -> bool:
 def test_the_figures_are_those_of_pycocotools(data: Any, scenes: Any, judged: Any, referee: Any) -> None:
     scene = data.draw(scenes)
     truth, results = judged(scene)
-    figures = evaluate_split(truth, results, truth.classes, None)
+    figures = verdict(truth, results)
     asked = referee(scene)
     for (name, mine), theirs in zip(figures.coco, asked.twelve(), strict=True):
-        assert same(mine, theirs), f"{name}: {mine} is not {theirs}"
+        assert mine == theirs, f"{name}: {mine} is not {theirs}"
     for index, one in enumerate(figures.classes):
-        assert same(one.AP, asked.mean_ap(index))
-        assert same(one.AP50, asked.mean_ap(index, iou_index=0))
-        assert same(one.AR, asked.mean_ar(index))
-    assert same(figures.AP_25_50_75, referee(scene, ious=[0.25, 0.5, 0.75]).mean_ap())
+        assert asked.mean_ap(index) == one.AP
+        assert asked.mean_ap(index, iou_index=0) == one.AP50
+        assert asked.mean_ar(index) == one.AR
+    assert referee(scene, ious=[0.25, 0.5, 0.75]).mean_ap() == figures.AP_25_50_75
 
 
-@THOROUGH
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_the_quick_figures_are_those_of_the_verdict(data: Any, scenes: Any, judged: Any) -> None:
     truth, results = judged(data.draw(scenes))
     rare = data.draw(st.lists(st.sampled_from(truth.classes), unique=True))
-    figures = evaluate_split(truth, results, truth.classes, None, rare)
-    verdict = figures.coco
+    figures = verdict(truth, results, rare=rare)
     boxes_xyxy = xywh_to_xyxy(results.boxes_xywh)
     found = [
         Detections(boxes_xyxy[mine], results.scores[mine], results.category_ids[mine] - 1)
-        for image_id in truth.image_ids
+        for image_id in truth.file_image_ids
         for mine in [results.image_ids == image_id]
     ]
-    expected = {name: getattr(verdict, name) or 0.0 for name in ("AP", "AP50", "AP75", "AR_100")}
-    assert score(truth, found) == expected
+    expected = {name: getattr(figures.coco, name) or 0.0 for name in ("AP", "AP50", "AP75", "AR_100")}
+    assert judge_of(truth).score(found) == expected
     if figures.AP_rare is not None:
         expected["AP_rare"] = figures.AP_rare
-    assert score(truth, found, rare) == expected
+    assert judge_of(truth, rare).score(found) == expected
 
 
 @THOROUGH
@@ -76,9 +81,9 @@ def test_ap_rare_is_the_referee_s_mean_over_the_rare_classes(
     asked = referee(scene)
     by_class = [asked.mean_ap(truth.classes.index(name)) for name in rare]
     known = [ap for ap in by_class if ap is not None]
-    found = evaluate_split(truth, results, truth.classes, None, rare)
-    assert same(found.AP_rare, sum(known) / len(known) if known else None)
-    assert found.model_copy(update={"AP_rare": None}) == evaluate_split(truth, results, truth.classes, None)
+    found = verdict(truth, results, rare=rare)
+    assert found.AP_rare == (pytest.approx(sum(known) / len(known), abs=1e-12) if known else None)
+    assert found.model_copy(update={"AP_rare": None}) == verdict(truth, results)
 
 
 @THOROUGH
@@ -86,7 +91,7 @@ def test_ap_rare_is_the_referee_s_mean_over_the_rare_classes(
 def test_the_counts_fit_together(data: Any, scenes: Any, judged: Any) -> None:
     scene = data.draw(scenes)
     truth, results = judged(scene)
-    figures = evaluate_split(truth, results, truth.classes, None)
+    figures = verdict(truth, results)
     point = figures.operating_point
     assert figures.images == len(scene[0]["images"])
     assert figures.detections == len(scene[1])
@@ -102,16 +107,16 @@ def test_the_ious_are_pycocotools_own(referee: Any, empty_scene: Any) -> None:
 
 def test_nothing_there_and_nothing_found_is_undefined(judged: Any, empty_scene: Any) -> None:
     truth, results = judged(empty_scene)
-    figures = evaluate_split(truth, results, truth.classes, None)
+    figures = verdict(truth, results)
     assert set(figures.coco.model_dump().values()) == {None}
     assert figures.AP_25_50_75 is None
     assert [(one.AP, one.AR, one.ground_truths) for one in figures.classes] == [(None, None, 0)]
-    assert score(truth, [Detections.none()]) == {"AP": 0.0, "AP50": 0.0, "AP75": 0.0, "AR_100": 0.0}
+    assert judge_of(truth).score([Detections.none()]) == {"AP": 0.0, "AP50": 0.0, "AP75": 0.0, "AR_100": 0.0}
 
 
 def test_a_perfect_detector_scores_one(judged: Any, one_box_scene: Any) -> None:
     truth, results = judged(one_box_scene)
-    figures = evaluate_split(truth, results, truth.classes, None)
+    figures = verdict(truth, results)
     assert figures.coco.AP is not None and math.isclose(
         figures.coco.AP, 1.0
     )  # COCO adds 2e-16 to every denominator
@@ -122,7 +127,7 @@ def test_a_perfect_detector_scores_one(judged: Any, one_box_scene: Any) -> None:
 def test_classes_of_another_layout_are_refused(judged: Any, one_box_scene: Any) -> None:
     truth, results = judged(one_box_scene)
     with pytest.raises(RunError, match="classes of the model") as caught:
-        evaluate_split(truth, results, ("cat",), None)
+        Judge(("cat",), {"val": truth.path}).match("val", results)
     assert caught.value.file == truth.path
 
 
@@ -133,7 +138,7 @@ def test_a_detection_of_nothing_known_is_refused(
     coco, (found,) = one_box_scene
     truth, results = judged((coco, [found, {**found, key: 99}]))
     with pytest.raises(RunError, match=f"no such {what}") as caught:
-        evaluate_split(truth, results, truth.classes, None)
+        verdict(truth, results)
     assert caught.value.file == results.path
     assert str(caught.value.record).startswith("detection 1 ")
 
@@ -141,13 +146,25 @@ def test_a_detection_of_nothing_known_is_refused(
 def test_one_detections_a_picture_is_demanded(judged: Any, one_box_scene: Any) -> None:
     truth, _ = judged(one_box_scene)
     with pytest.raises(RunError, match="detections for 2 pictures where there are 1"):
-        score(truth, [Detections.none(), Detections.none()])
+        judge_of(truth).score([Detections.none(), Detections.none()])
+
+
+def test_the_ground_truth_is_read_when_it_is_needed_and_once(
+    judged: Any, one_box_scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth, results = judged(one_box_scene)
+    read: list[Path] = []
+    monkeypatch.setattr(judge_module, "load_ground_truth", lambda path: read.append(path) or truth)
+    judge = judge_of(truth)
+    assert read == []
+    assert judge.match("val", results).images == 1 and judge.score([Detections.none()])["AP"] == 0.0
+    assert read == [truth.path]
 
 
 def test_the_judge_prints_nothing(judged: Any, one_box_scene: Any, capfd: pytest.CaptureFixture[str]) -> None:
     truth, results = judged(one_box_scene)
-    evaluate_split(truth, results, truth.classes, None)
-    score(truth, [Detections.none()])
+    verdict(truth, results)
+    judge_of(truth).score([Detections.none()])
     assert capfd.readouterr() == ("", "")
 
 
@@ -180,10 +197,10 @@ def test_real_boxes_are_judged_as_pycocotools_judges_them(real_data: Path, judge
         for box in coco["annotations"] * 4
     ]
     truth, results = judged((coco, found))
-    figures = evaluate_split(truth, results, truth.classes, None)
+    figures = verdict(truth, results)
     asked = referee((coco, found))
-    assert all(same(mine, theirs) for (_, mine), theirs in zip(figures.coco, asked.twelve(), strict=True))
-    assert all(same(one.AP, asked.mean_ap(index)) for index, one in enumerate(figures.classes))
+    assert all(mine == theirs for (_, mine), theirs in zip(figures.coco, asked.twelve(), strict=True))
+    assert all(asked.mean_ap(index) == one.AP for index, one in enumerate(figures.classes))
     assert 0.05 < (figures.coco.AP or 0) < 0.95
 
 
@@ -201,7 +218,7 @@ def test_torchmetrics_agrees_as_far_as_it_agrees_with_coco(judged: Any, crowded_
         mine = [one for one in found if one["image_id"] == image["id"]]
         metric.update([_tensors(torch, mine)], [_tensors(torch, boxes)])
     theirs = metric.compute()
-    figures = evaluate_split(truth, results, truth.classes, None).coco
+    figures = verdict(truth, results).coco
     assert math.isclose(figures.AP or 0, theirs["map"].item(), abs_tol=5e-4)
     assert math.isclose(figures.AP50 or 0, theirs["map_50"].item(), abs_tol=5e-4)
     assert math.isclose(figures.AR_100 or 0, theirs["mar_100"].item(), abs_tol=5e-4)

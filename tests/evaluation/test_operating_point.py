@@ -6,10 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.evaluation import best_threshold, evaluate_split, matching
+from bench.evaluation import GroundTruth, Results, best_threshold, match
+from bench.evaluation.figures import split_figures
 from bench.evaluation.operating_point import NOTHING_TO_CHOOSE
+from bench.records import SplitFigures
 
 THOROUGH = settings(max_examples=80, deadline=None)
+
+
+def verdict(truth: GroundTruth, results: Results, threshold: float | None) -> SplitFigures:
+    return split_figures(match(truth, results), threshold)
 
 
 def cut(scene: Any, threshold: float) -> Any:
@@ -31,7 +37,7 @@ def test_a_cut_leaves_the_matches_above_it(data: Any, scenes: Any, judged: Any, 
     scene = data.draw(scenes)
     threshold = data.draw(st.sampled_from([0.0, 0.25, 0.5, 0.500001, 0.7, 1.0]))
     truth, results = judged(scene)
-    point = evaluate_split(truth, results, truth.classes, threshold).operating_point
+    point = verdict(truth, results, threshold).operating_point
     counts = (point.true_positives, point.false_positives, point.false_negatives)
     assert counts == referee(cut(scene, threshold), ious=[0.5]).counts()
     assert point.score_threshold == threshold
@@ -49,9 +55,9 @@ def test_the_threshold_is_the_best_of_all_and_the_highest_of_the_best(
     reached = {score: f1(referee(cut(scene, score), ious=[0.5]).counts()) for score in scores}
     best = max(reached.values(), default=0.0)
     expected = next((score for score in scores if reached[score] == best > 0), NOTHING_TO_CHOOSE)
-    assert best_threshold(truth, results) == expected
+    assert best_threshold(match(truth, results)) == expected
     if best > 0:
-        assert evaluate_split(truth, results, truth.classes, None).operating_point.f1 == pytest.approx(best)
+        assert verdict(truth, results, None).operating_point.f1 == pytest.approx(best)
 
 
 def test_counts_and_rates_of_a_scene_counted_by_hand(judged: Any) -> None:
@@ -77,33 +83,33 @@ def test_counts_and_rates_of_a_scene_counted_by_hand(judged: Any) -> None:
         ]
     ]
     truth, results = judged((coco, found))
-    figures = evaluate_split(truth, results, truth.classes, 0.5)
+    figures = verdict(truth, results, 0.5)
     point = figures.operating_point
     assert (point.true_positives, point.false_positives, point.false_negatives) == (1, 2, 1)
     assert (point.precision, point.recall, point.f1) == (1 / 3, 1 / 2, 2 / 5)
     assert [(one.ground_truths, one.detections) for one in figures.classes] == [(2, 2), (0, 1)]
     # 0.9 gives 2*1/(1+2) = 0.667, 0.4 gives 2*2/(4+2) = 0.667: a tie, and the higher one is taken.
-    assert best_threshold(truth, results) == 0.9
+    assert best_threshold(match(truth, results)) == 0.9
 
 
 def test_without_a_true_positive_nothing_is_kept(judged: Any, one_box_scene: Any) -> None:
     coco, (found,) = one_box_scene
     truth, results = judged((coco, [{**found, "bbox": [200.0, 200.0, 9.0, 9.0]}]))
-    assert best_threshold(truth, results) == NOTHING_TO_CHOOSE
-    point = evaluate_split(truth, results, truth.classes, None).operating_point
+    assert best_threshold(match(truth, results)) == NOTHING_TO_CHOOSE
+    point = verdict(truth, results, None).operating_point
     assert (point.precision, point.recall, point.f1) == (None, 0.0, 0.0)
 
 
 def test_without_objects_recall_is_undefined(judged: Any, empty_scene: Any) -> None:
     truth, results = judged(empty_scene)
-    point = evaluate_split(truth, results, truth.classes, 0.5).operating_point
+    point = verdict(truth, results, 0.5).operating_point
     assert (point.precision, point.recall, point.f1) == (None, None, None)
 
 
 def test_a_given_threshold_is_used_whatever_would_be_better(judged: Any, one_box_scene: Any) -> None:
     truth, results = judged(one_box_scene)
-    assert evaluate_split(truth, results, truth.classes, 0.8).operating_point.true_positives == 0
-    assert evaluate_split(truth, results, truth.classes, None).operating_point.true_positives == 1
+    assert verdict(truth, results, 0.8).operating_point.true_positives == 0
+    assert verdict(truth, results, None).operating_point.true_positives == 1
 
 
 def test_equal_scores_are_kept_or_cut_together(judged: Any, scene_of: Any) -> None:
@@ -111,13 +117,4 @@ def test_equal_scores_are_kept_or_cut_together(judged: Any, scene_of: Any) -> No
     first, second, nowhere = (0, 0, 10, 10), (50, 50, 10, 10), (80, 10, 10, 10)
     found = [(0, 0, first, 0.9), (0, 0, nowhere, 0.9), (0, 0, nowhere, 0.9), (0, 0, second, 0.4)]
     truth, results = judged(scene_of([(0, 0, first, 0), (0, 0, second, 0)], found, 1, 1))
-    assert best_threshold(truth, results) == 0.4
-
-
-def test_pictures_may_be_matched_some_at_a_time(
-    judged: Any, crowded_scene: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    truth, results = judged(crowded_scene)
-    at_once = evaluate_split(truth, results, truth.classes, 0.3)
-    monkeypatch.setattr(matching, "_IMAGES_AT_ONCE", 7)
-    assert evaluate_split(truth, results, truth.classes, 0.3) == at_once
+    assert best_threshold(match(truth, results)) == 0.4

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bench.evaluation import evaluate_split, write_classes_csv, write_csv
+from bench.evaluation import match, write_classes_csv, write_csv
+from bench.evaluation.figures import split_figures
 from bench.evaluation.table import CLASS_COLUMNS, COLUMNS, class_rows, rows
 from bench.records import CellRecord, CocoFigures, Description, Efficiency, Failure, TrainingRecord
 
@@ -15,9 +16,9 @@ from bench.records import CellRecord, CocoFigures, Description, Efficiency, Fail
 def records(judged: Any, crowded_scene: Any, one_box_scene: Any) -> list[CellRecord]:
     """A cell that went well, judged for real, and one that broke."""
     truth, results = judged(crowded_scene)
-    test = evaluate_split(truth, results, truth.classes, 0.5)
+    test = split_figures(match(truth, results), 0.5)
     truth, results = judged(one_box_scene)
-    val = evaluate_split(truth, results, truth.classes, None)
+    val = split_figures(match(truth, results), None)
     done = CellRecord(
         cell="yolo-tiny-0",
         model="yolo-tiny",

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench import evaluation
 from bench.adapters.fake import FAMILY
 from bench.detector import Detections
+from bench.evaluation import Judge
 from bench.gates import boxes, classes, colours
 from bench.gates.gate import GateFailed
 from bench.recipe import Recipe
@@ -56,31 +56,31 @@ def test_a_lost_box_and_a_lost_picture_are_told(fake, examples, monkeypatch):
         boxes.round_trip(fake, examples, 640)
 
 
-def truths(made, tmp_path):
+def judges(made, tmp_path):
     from bench.gates.before import Subject, Trial
 
     plan = FAMILY.plan(variant=None, weights=None, options={}, recipe=Recipe())
-    return Trial.made(Subject(FAMILY, plan, NAMES, 0, "cpu"), tmp_path).truth
+    return Trial.made(Subject(FAMILY, plan, NAMES, 0, "cpu"), tmp_path).judges
 
 
 def test_classes_come_back_in_both_orders(fake, examples, made, tmp_path, monkeypatch):
-    truth = truths(made, tmp_path)
+    pair = judges(made, tmp_path)
     assert classes.permutation(3).tolist() == [1, 2, 0]
-    assert "AP 1.000 both times" in classes.round_trip(fake, examples, NAMES, truth)
+    assert "AP 1.000 both times" in classes.round_trip(fake, examples, NAMES, pair)
     with monkeypatch.context() as patch:
         echo_changed(patch, fake, lambda found: replace(found, labels=found.labels + 1))
         with pytest.raises(GateFailed, match="class 2, 'class 2', comes back as 3, no class at all"):
-            classes.round_trip(fake, [e for e in examples if 2 in e.labels[:1]], NAMES, truth)
-    monkeypatch.setattr(evaluation, "score", lambda truth, found: {"AP": 0.5, "AP50": 0.6})
+            classes.round_trip(fake, [e for e in examples if 2 in e.labels[:1]], NAMES, pair)
+    monkeypatch.setattr(Judge, "score", lambda self, found: {"AP": 0.5, "AP50": 0.6})
     with pytest.raises(GateFailed, match=r"perfect network would be judged at an AP50 of 0.600"):
-        classes.round_trip(fake, examples, NAMES, truth)
+        classes.round_trip(fake, examples, NAMES, pair)
 
 
 def test_an_ap_that_depends_on_the_order_of_classes_is_told(fake, examples, made, tmp_path, monkeypatch):
     given = iter([{"AP": 1.0, "AP50": 1.0}, {"AP": 0.9, "AP50": 1.0}])
-    monkeypatch.setattr(evaluation, "score", lambda truth, found: next(given))
+    monkeypatch.setattr(Judge, "score", lambda self, found: next(given))
     with pytest.raises(GateFailed, match=r"order of the classes changes the AP: 1.0000, 0.9000"):
-        classes.round_trip(fake, examples, NAMES, truths(made, tmp_path))
+        classes.round_trip(fake, examples, NAMES, judges(made, tmp_path))
 
 
 @pytest.mark.parametrize(

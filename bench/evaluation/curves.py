@@ -1,0 +1,270 @@
+"""Precision-recall curves of one class from a match table, for many draws of image weights at once.
+
+Axes: B draws, A area ranges, T IoU thresholds (IOUS), R recall thresholds (RECALLS), S = A x T segments, one
+for each area range and threshold. See bench.evaluation.weighted for the idea.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from bench.evaluation.matches import IOUS, NO_OBJECT, MatchTable, is_outside
+
+RECALLS = np.linspace(0.0, 1.0, 101)
+"""pycocotools' recall thresholds, computed as it computes them."""
+
+EARLY = (1, 10)
+"""COCO's smaller limits of detections: AR_1 and AR_10."""
+
+_EPSILON = np.spacing(1)
+"""In pycocotools' denominator of precision."""
+
+Index = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Draws of weights; K columns: the images, and where copies are written out, each copy of each."""
+
+    rows: Index  # (B, K)
+    columns: Floats  # (K, B) the same transposed, as sparse products want it
+
+    @classmethod
+    def of(cls, weights: Index, copies: int) -> "Weights":
+        """From (B, I); see `curves_of` for `copies`."""
+        written = [weights > copy for copy in range(copies)] if copies > 1 else []
+        rows = np.concatenate([weights, *written], axis=1, dtype=np.int64)
+        return cls(rows, np.ascontiguousarray(rows.T, dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One class. A step is a detection that matches something in a segment; E steps, sorted by segment."""
+
+    column: Index  # (E,) of the weights
+    true: NDArray[np.bool_]  # (E,) a true positive; else a detection that its match keeps from counting
+    correction: Index  # (E,) what the step counts for, less what `counted` holds for it: -1, 0, 1
+    segment: Index  # (E,)
+    edges: Index  # (S + 1,) places of the segments in the steps
+    place: Index  # (E,) row of `counted`
+    counted: scipy.sparse.csr_matrix  # (P, columns) detections by their own size, between places with a step
+    area_edges: Index  # (A + 1,) places of the area ranges in the rows of `counted`
+    early: scipy.sparse.csr_matrix  # (2 x T, columns) true positives among the best 1 and 10 of an image
+
+    def precision(self, weights: Weights, support: Index, out: Floats) -> Index:
+        """Interpolated precision into `out` (B, A, T, R); returns the true positives (B, A, T).
+
+        `support` (B, A): the objects that count.
+        """
+        shape = out.shape[:3]
+        if not len(self.column):
+            out[:] = 0.0
+            return np.zeros(shape, dtype=np.int64)
+        weight = np.take(weights.rows, self.column, axis=1)
+        true_weight = weight if self.true.all() else weight * self.true
+        running, start = self._within_segments(true_weight)
+        precision = running / (self._counted(weights, weight) + _EPSILON)
+        for begin, end in zip(self.edges[:-1], self.edges[1:], strict=True):
+            if begin < end:  # the envelope: the largest from here on
+                backwards = precision[:, begin:end][:, ::-1]
+                np.maximum.accumulate(backwards, axis=1, out=backwards)
+        total = np.diff(start)
+        # Unit u of all true positives, copies counted, belongs to step `step_of[u]` of the raveled steps.
+        step_of = np.repeat(np.arange(weight.size), true_weight.reshape(-1))
+        if not len(step_of):
+            out[:] = 0.0
+            return np.zeros(shape, dtype=np.int64)
+        units = start[:, -1]
+        first = (start[:, :-1] + (np.cumsum(units) - units)[:, None]).reshape(*shape, 1)
+        needed = _needed(support)[:, :, None, :]
+        reached = needed <= total.reshape(*shape, 1)
+        steps = step_of[np.where(reached, first + needed - 1, 0)]
+        np.multiply(np.take(precision.reshape(-1), steps), reached, out=out)
+        return total.reshape(shape)
+
+    def found_early(self, weights: Weights) -> Floats:
+        """True positives among the best 1 and the best 10 of each image, all sizes, (2, B, T)."""
+        found = self.early @ weights.columns
+        return np.asarray(found.reshape(len(EARLY), len(IOUS), -1).transpose(0, 2, 1))
+
+    def _within_segments(self, values: Index) -> tuple[Index, Index]:
+        """Cumulative sums of (B, E) within each segment, and all sums before each edge, (B, S + 1)."""
+        running = np.zeros((len(values), values.shape[1] + 1), dtype=np.int64)
+        np.cumsum(values, axis=1, out=running[:, 1:])
+        start = running[:, self.edges]
+        return running[:, 1:] - np.take(start, self.segment, axis=1), start
+
+    def _counted(self, weights: Weights, weight: Index) -> Index:
+        """True and false positives up to each step, (B, E)."""
+        between = (self.counted @ weights.columns).T.astype(np.int64, order="C")
+        upto = np.empty_like(between)
+        for begin, end in zip(self.area_edges[:-1], self.area_edges[1:], strict=True):
+            np.cumsum(between[:, begin:end], axis=1, out=upto[:, begin:end])
+        counted = np.take(upto, self.place, axis=1)
+        if self.correction.any():
+            counted += self._within_segments(weight * self.correction)[0]
+        return counted
+
+
+def _needed(support: Index) -> Index:
+    """The least number of true positives with which each recall is reached, at least 1: (B, A, R).
+
+    That is the least k with k / support >= recall, in floating point as pycocotools compares them.
+    """
+    objects = np.maximum(support, 1)[..., None].astype(np.float64)
+    needed = np.ceil(RECALLS * objects)
+    needed -= (needed - 1) / objects >= RECALLS
+    needed += needed / objects < RECALLS
+    return np.asarray(np.maximum(needed, 1).astype(np.int64))
+
+
+def curves_of(table: MatchTable, areas: int, *, copies: int = 1) -> list[Curves]:
+    """The curves of every class, over the first `areas` of AREA_RANGES.
+
+    Args:
+        copies: where detections of one image and class tie in score, so many copies of them are written out,
+            each with a column of its own: copy n of image i has column i + images * (n + 1).
+    """
+    steps = _Steps.of(table, areas, copies)
+    columns = table.images * (copies + 1 if copies > 1 else 1)
+    classes = np.arange(len(table.classes) + 1)
+    step_edges = np.searchsorted(steps.label, classes)
+    detection_edges = np.searchsorted(table.label[steps.detection], classes)
+    return [
+        _curves_of_class(steps.part(step_edges[label], step_edges[label + 1]), between, columns, areas)
+        for label in range(len(table.classes))
+        for between in (slice(detection_edges[label], detection_edges[label + 1]),)
+    ]
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """All classes' steps, sorted by class, area range, threshold and place."""
+
+    detection: Index  # (V,) every judged detection of the table, copies of tied ones written out
+    column: Index  # (V,)
+    outside: NDArray[np.bool_]  # (V, A)
+    rank: Index  # (V,)
+    label: Index  # (E,)
+    area: Index  # (E,)
+    threshold: Index  # (E,)
+    place: Index  # (E,) in `detection`
+    true: NDArray[np.bool_]  # (E,)
+
+    @classmethod
+    def of(cls, table: MatchTable, areas: int, copies: int) -> "_Steps":
+        detection, column = _written_out(table, copies)
+        outside = is_outside(table.area)[detection, :areas]
+        hit_of = np.full(len(table), NO_OBJECT, dtype=np.int64)
+        hit_of[table.hit] = np.arange(len(table.hit))
+        hit = hit_of[detection]
+        place = np.flatnonzero(hit != NO_OBJECT)
+        thing = table.hit_object[hit[place], :areas].transpose(1, 2, 0)
+        area, threshold, step = np.nonzero(thing != NO_OBJECT)
+        true = ~table.object_ignored()[thing[area, threshold, step], area]
+        place = place[step]
+        # What counts neither with its match nor without changes nothing. IoU .25 is for all sizes only.
+        matters = (true | ~outside[place, area]) & ((area == 0) | (threshold > 0))
+        order = np.flatnonzero(matters)
+        order = order[np.argsort(table.label[detection[place[order]]], kind="stable")]
+        return cls(
+            detection=detection,
+            column=column,
+            outside=outside,
+            rank=table.rank[detection].astype(np.int64),
+            label=table.label[detection[place[order]]].astype(np.int64),
+            area=area[order],
+            threshold=threshold[order],
+            place=place[order],
+            true=true[order],
+        )
+
+    def part(self, begin: int, end: int) -> "_Steps":
+        """Those steps only."""
+        part = slice(begin, end)
+        return replace(
+            self,
+            label=self.label[part],
+            area=self.area[part],
+            threshold=self.threshold[part],
+            place=self.place[part],
+            true=self.true[part],
+        )
+
+
+def _written_out(table: MatchTable, copies: int) -> tuple[Index, Index]:
+    """Every judged detection with its column of the weights; tied ones copy by copy: a b a b, not a a b b."""
+    detection = np.flatnonzero(table.judged)
+    tied = table_ties(table)[detection]
+    times = np.where(tied, copies, 1)
+    written = np.repeat(detection, times)
+    if copies == 1 or not tied.any():
+        return written, table.image[written].astype(np.int64)
+    copy = np.arange(len(written)) - np.repeat(np.cumsum(times) - times, times)
+    order = np.lexsort((written, copy, _block(table)[written]))
+    column = table.image[written] + np.where(np.repeat(tied, times), copy + 1, 0) * table.images
+    return written[order], column[order]
+
+
+def table_ties(table: MatchTable) -> NDArray[np.bool_]:
+    """(N,) detections with the score of another of their class and image, where one of these matches."""
+    block = _block(table)
+    sizes = np.bincount(block)
+    matching = np.zeros(len(sizes), dtype=np.bool_)
+    matching[block[table.hit]] = True
+    return np.asarray((sizes > 1)[block] & matching[block])
+
+
+def _block(table: MatchTable) -> Index:
+    """(N,) number of the run of equal class, score and image that each detection belongs to."""
+    columns = (table.label, table.score, table.image)
+    other = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    return np.append(0, np.cumsum(other))[: len(table)].astype(np.int64)
+
+
+def _curves_of_class(steps: _Steps, mine: slice, columns: int, areas: int) -> Curves:
+    """`mine`: the class's part of `steps.detection`."""
+    place = np.empty(len(steps.place), dtype=np.int64)
+    rows: list[Index] = []
+    held: list[Index] = []
+    area_edges = [0]
+    for area in range(areas):
+        here = slice(*np.searchsorted(steps.area, [area, area + 1]))
+        at, place_here = np.unique(steps.place[here], return_inverse=True)
+        detections = mine.start + np.flatnonzero(~steps.outside[mine, area])
+        row = np.searchsorted(at, detections)  # the first place at or after each
+        rows.append(area_edges[-1] + row[row < len(at)])
+        held.append(steps.column[detections[row < len(at)]])
+        place[here] = area_edges[-1] + place_here
+        area_edges.append(area_edges[-1] + len(at))
+    segment = steps.area * len(IOUS) + steps.threshold
+    counts = ~steps.outside[steps.place, steps.area]
+    return Curves(
+        column=steps.column[steps.place],
+        true=steps.true,
+        correction=steps.true.astype(np.int64) - counts,
+        segment=segment,
+        edges=np.searchsorted(segment, np.arange(areas * len(IOUS) + 1)),
+        place=place,
+        counted=_sums(np.concatenate(rows), np.concatenate(held), (area_edges[-1], columns)),
+        area_edges=np.array(area_edges),
+        early=_early(steps, columns),
+    )
+
+
+def _early(steps: _Steps, columns: int) -> scipy.sparse.csr_matrix:
+    """True positives of all sizes by (limit of EARLY x IoU threshold, column)."""
+    mine = (steps.area == 0) & steps.true
+    rank, threshold = steps.rank[steps.place[mine]], steps.threshold[mine]
+    column = steps.column[steps.place[mine]]
+    rows = [number * len(IOUS) + threshold[rank < limit] for number, limit in enumerate(EARLY)]
+    held = [column[rank < limit] for limit in EARLY]
+    return _sums(np.concatenate(rows), np.concatenate(held), (len(EARLY) * len(IOUS), columns))
+
+
+def _sums(rows: Index, columns: Index, shape: tuple[int, int]) -> scipy.sparse.csr_matrix:
+    """A matrix that adds up the weights of `columns` in `rows`."""
+    return scipy.sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
