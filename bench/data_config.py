@@ -1,4 +1,4 @@
-"""`data:` of bench.yaml: which data, and what is made of it."""
+"""`data:` of bench.yaml: the dataset and how it is prepared."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +11,7 @@ from bench.recipe import Settings
 
 
 class SplitConfig(Settings):
-    """How pictures are shared out."""
+    """How images are assigned to splits."""
 
     kind: Literal["published", "random", "grouped"] | None = Field(
         None, description="Default: published where the source has splits, random otherwise."
@@ -21,13 +21,13 @@ class SplitConfig(Settings):
     seed: int = Field(0, ge=0)
     group: str = Field(
         "roboflow",
-        description="What `grouped` keeps together: `roboflow` (the stem before .rf.), `folder`, or a "
-        "regular expression whose first group is taken from the file's name.",
+        description="What `grouped` keeps in one split: `roboflow` (the stem before .rf.), `folder`, or a "
+        "regular expression whose first group is matched in the file's name.",
     )
 
 
 class SyntheticConfig(Settings):
-    """Scenes that are drawn here; the embedded default."""
+    """Generated scenes; the embedded default."""
 
     images: int = Field(900, ge=12, description="In all splits together.")
     size: int = Field(96, ge=32, description="Width and height in pixels.")
@@ -35,7 +35,7 @@ class SyntheticConfig(Settings):
 
 
 class DataConfig(Settings):
-    """Which data, and what is made of it."""
+    """The dataset and how it is prepared."""
 
     source: str = Field(description="The format: synthetic, coco, yolo, taco or fracture.")
     path: Path | None = Field(None, description="The dataset's folder, relative to this file.")
@@ -50,7 +50,9 @@ class DataConfig(Settings):
     )
     split: SplitConfig = SplitConfig()
     limit: int | None = Field(
-        None, ge=3, description="For quick trials: a stratified share of each split, so many pictures in all."
+        None,
+        ge=3,
+        description="For quick trials: this many images in all, a stratified share of each split.",
     )
     synthetic: SyntheticConfig = SyntheticConfig()
 

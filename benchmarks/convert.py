@@ -53,8 +53,8 @@ def records(images: int, boxes: int, folder: Path) -> Source:
         np.concatenate([start, start + side], axis=1),
     )
     classes = tuple(f"class {index:02d}" for index in range(CLASSES))
-    account = {"format": "coco", "path": str(folder)}
-    return Source(dataset=Dataset(classes, images, table), known_good=True, account=account)
+    metadata = {"format": "coco", "path": str(folder)}
+    return Source(dataset=Dataset(classes, images, table), known_good=True, metadata=metadata)
 
 
 def write_source(source: Source, folder: Path) -> None:
@@ -118,17 +118,17 @@ def main() -> int:
     settings.add_argument("--way", choices=("records", "json"), help=argparse.SUPPRESS)
     given = settings.parse_args()
     if given.way:
-        print(json.dumps(measure(given.way, given.images, given.boxes, given.folder)))
+        print(json.dumps(measure(given.way, given.pictures, given.boxes, given.folder)))
         return 0
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="bench-convert-") as name:
         folder = Path(name)
-        write_source(records(given.images, given.boxes, folder / "source"), folder / "source")
-        print(f"{given.images:,} pictures, {given.boxes:,} boxes, to COCO json and YOLO txt")
+        write_source(records(given.pictures, given.boxes, folder / "source"), folder / "source")
+        print(f"{given.pictures:,} pictures, {given.boxes:,} boxes, to COCO json and YOLO txt")
         print(f"{'from':<12}{'seconds':>10}{'peak GiB':>10}{'second call, s':>16}")
         missed = False
         for way in ("records", "json"):
             command = [sys.executable, __file__, "--way", way, "--folder", name]
-            command += ["--pictures", str(given.images), "--boxes", str(given.boxes)]
+            command += ["--pictures", str(given.pictures), "--boxes", str(given.boxes)]
             answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             found = json.loads(answer)
             print(f"{way:<12}{found['seconds']:>10.1f}{found['peak_gib']:>10.2f}{found['again_s']:>16.1f}")

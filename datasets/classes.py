@@ -4,8 +4,8 @@ classes:                      # the classes that come out, in this order
   glass: [Broken glass, Glass bottle]     # merged
   can: Drink can                          # renamed
   Battery:                                # kept as it is
-drop: [Shoe]                  # boxes go, pictures stay
-rest: error                   # what the table does not mention: error (the default), drop, keep,
+drop: [Shoe]                  # boxes are dropped, images stay
+rest: error                   # classes not mentioned: error (the default), drop, keep,
                               # or `into: NAME`, one of the classes above
 """
 
@@ -29,7 +29,7 @@ _KEYS = ("classes", "drop", "rest")
 
 @dataclass(frozen=True)
 class ClassTable:
-    """`targets`: a source's class -> the class it becomes, None where it is dropped."""
+    """`targets`: the source's class -> the resulting class, None if dropped."""
 
     name: str
     classes: tuple[str, ...]
@@ -38,7 +38,7 @@ class ClassTable:
 
 
 def shipped() -> list[str]:
-    """Names of the tables that come with the project."""
+    """Names of the tables that come with the package."""
     folder = resources.files("bench.datasets.tables")
     return sorted(entry.name[: -len(".yaml")] for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
@@ -56,7 +56,7 @@ def read_table(given: str | Mapping[str, Any] | None) -> ClassTable | None:
         tree = yaml.safe_load(Path(given).read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError):
         raise DataError(
-            "no class table has that name, and no such file is there",
+            "neither a shipped class table nor a file",
             record="data.classes",
             value=given,
             hint=f"shipped tables: {', '.join(shipped())}",
@@ -81,16 +81,16 @@ def parse(tree: Any, name: str) -> ClassTable:
     pairs += [(old, None) for old in _names(tree.get("drop") or [], None, name)]
     for old, new in pairs:
         if old in targets:
-            raise DataError("the class stands in the table twice", file=name, value=old)
+            raise DataError("the class is listed twice", file=name, value=old)
         targets[old] = new
     return ClassTable(name, tuple(str(new) for new in tree["classes"]), targets, _rest(tree, name))
 
 
 def apply(dataset: Dataset, table: ClassTable | None) -> tuple[Dataset, dict[str, Any]]:
-    """The dataset in the table's classes, and the manifest's account of it.
+    """The dataset with the table's classes, and a description for the manifest.
 
-    Pictures stay even where all their boxes were dropped: they are background then.
-    Raises DataError: every class that the table does not mention, together.
+    Images stay as background even if all their boxes are dropped.
+    Raises DataError that lists every class the table does not mention.
     """
     boxes_of = np.bincount(dataset.boxes.label, minlength=len(dataset.classes))
     if table is None:
@@ -105,7 +105,7 @@ def apply(dataset: Dataset, table: ClassTable | None) -> tuple[Dataset, dict[str
     label = new_label[dataset.boxes.label]
     boxes = replace(dataset.boxes, label=label).take(label != DROPPED)
     if not len(boxes):
-        raise DataError("the class table leaves no box", file=table.name)
+        raise DataError("the class table drops every box", file=table.name)
     renamed = Dataset(tuple(classes), dataset.images, boxes)
     account = _account(dataset, boxes_of, targets, table.name)
     absent = [name for name in table.targets if name not in dataset.classes]
@@ -129,12 +129,12 @@ def _complete(classes: tuple[str, ...], table: ClassTable) -> dict[str, str | No
     if unmentioned and table.rest == "error":
         lines = [repr(name) + _guess(name, absent) for name in unmentioned]
         raise DataError(
-            f"the class table says nothing about {len(lines)} of the source's classes: {', '.join(lines)}",
+            f"the class table does not mention {len(lines)} of the source's classes: {', '.join(lines)}",
             file=table.name,
-            hint="name them under `classes` or `drop`, or say `rest:` drop, keep or {into: NAME}",
+            hint="list them under `classes` or `drop`, or set `rest:` to drop, keep or {into: NAME}",
         )
     if absent and table.rest != "error":
-        # With `rest`, a slip of the pen would silently send a class elsewhere.
+        # With `rest`, a misspelt class would silently be mapped elsewhere.
         raise DataError(
             f"the source has no class {absent[0]!r}" + _guess(absent[0], classes),
             file=table.name,
@@ -156,7 +156,7 @@ def _names(given: Any, new: str | None, table: str) -> list[str]:
     items = given if isinstance(given, list) else [given]
     if not all(isinstance(item, (str, int)) and not isinstance(item, bool) for item in items):
         raise DataError(
-            "a class's name should be text, or a list of texts",
+            "a class name should be a string, or a list of strings",
             file=table,
             record=new,
             value=given,

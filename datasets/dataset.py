@@ -1,4 +1,4 @@
-"""The one internal form of a dataset: frozen columns, made for 100,000 pictures with a million boxes.
+"""The internal form of a dataset: frozen columns, sized for 100,000 images with a million boxes.
 
 images  N rows   names, paths, sizes_wh, splits
 boxes   M rows   image (row of images), label (index into classes), xyxy, crowd, record
@@ -13,20 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data_config import DataConfig
-from bench.datasets.findings import Finding
+from bench.datasets.repairs import Repair
 from bench.layout import SplitName
 
 NO_SPLIT = -1
-"""In `Images.splits`: the source does not say."""
+"""In `Images.splits`: the source assigns no split."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """One row a picture."""
+    """One row per image."""
 
-    names: NDArray[np.object_]  # (N,) str: relative, posix, unique, no `..`; what messages and manifests say
-    paths: NDArray[np.object_]  # (N,) str: absolute, where the picture lies
-    sizes_wh: NDArray[np.int64]  # (N, 2) pixels of the frame that boxes are in; 0, 0: as the file says
+    names: NDArray[np.object_]  # (N,) str: relative, posix, unique, no `..`; used in messages and manifests
+    paths: NDArray[np.object_]  # (N,) str: absolute path of the file
+    sizes_wh: NDArray[np.int64]  # (N, 2) pixels of the frame that boxes refer to; (0, 0): not stated
     splits: NDArray[np.int8]  # (N,) published split, index into bench.layout.SPLITS, or NO_SPLIT
 
     @classmethod
@@ -37,7 +37,7 @@ class Images:
         sizes_wh: Sequence[tuple[int, int]] | NDArray[np.int64],
         splits: Sequence[int] | NDArray[np.int8],
     ) -> "Images":
-        """From rows gathered one by one."""
+        """From Python sequences."""
         return cls(
             names=np.array(names, dtype=object),
             paths=np.array(paths, dtype=object),
@@ -49,19 +49,19 @@ class Images:
         return len(self.names)
 
     def take(self, rows: NDArray[Any]) -> "Images":
-        """The chosen rows (indices or a mask)."""
+        """A subset of the rows (indices or a mask)."""
         return Images(self.names[rows], self.paths[rows], self.sizes_wh[rows], self.splits[rows])
 
 
 @dataclass(frozen=True)
 class BoxTable:
-    """One row a box."""
+    """One row per box."""
 
-    image: NDArray[np.int64]  # (M,) row of its picture
+    image: NDArray[np.int64]  # (M,) row in `Images`
     label: NDArray[np.int64]  # (M,) class index
     xyxy: NDArray[np.float64]  # (M, 4) absolute pixels
-    crowd: NDArray[np.bool_]  # (M,) stands for many objects; never trained on
-    record: NDArray[np.int64]  # (M,) the source's own number of it: annotation id, line of a txt
+    crowd: NDArray[np.bool_]  # (M,) the box covers a group of objects (COCO's iscrowd); never trained on
+    record: NDArray[np.int64]  # (M,) the source's number for it: annotation id, line of a txt
 
     @classmethod
     def of(
@@ -72,7 +72,7 @@ class BoxTable:
         crowd: Sequence[bool] | NDArray[np.bool_] | None = None,
         record: Sequence[int] | NDArray[np.int64] | None = None,
     ) -> "BoxTable":
-        """From rows gathered one by one; none is a crowd and records are counted from 1 unless said."""
+        """From Python sequences; by default no box is a crowd and records count from 1."""
         rows = len(image)
         return cls(
             image=np.asarray(image, dtype=np.int64).reshape(-1),
@@ -86,7 +86,7 @@ class BoxTable:
         return len(self.image)
 
     def take(self, rows: NDArray[Any]) -> "BoxTable":
-        """The chosen rows (indices or a mask); `image` keeps its meaning."""
+        """A subset of the rows (indices or a mask); `image` still refers to the same `Images`."""
         return BoxTable(
             self.image[rows], self.label[rows], self.xyxy[rows], self.crowd[rows], self.record[rows]
         )
@@ -94,7 +94,7 @@ class BoxTable:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pictures, their boxes and the class names."""
+    """Images, their boxes and the class names."""
 
     classes: tuple[str, ...]
     images: Images
@@ -104,7 +104,7 @@ class Dataset:
         return replace(self, boxes=boxes)
 
     def keep_images(self, keep: NDArray[np.bool_]) -> "Dataset":
-        """Without the pictures outside the mask `keep` (N,), and without their boxes."""
+        """Only the images in the mask `keep` (N,), and their boxes."""
         new_row = np.cumsum(keep) - 1
         boxes = self.boxes.take(keep[self.boxes.image])
         return Dataset(
@@ -112,7 +112,7 @@ class Dataset:
         )
 
     def class_counts(self) -> NDArray[np.int32]:
-        """Boxes of every class in every picture, crowds left out: (N, C)."""
+        """Number of boxes of each class in each image, without crowds: (N, C)."""
         counts = np.zeros((len(self.images), len(self.classes)), dtype=np.int32)
         real = ~self.boxes.crowd
         np.add.at(counts, (self.boxes.image[real], self.boxes.label[real]), 1)
@@ -121,30 +121,30 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Source:
-    """What a reader hands over: the data as the source tells it, before any picture is opened."""
+    """What a reader returns: the annotations as the source states them, before any image is opened."""
 
     dataset: Dataset
-    shares: bool = False
-    """`boxes.xyxy` are shares of the upright picture (YOLO), not pixels."""
+    normalized: bool = False
+    """`boxes.xyxy` are normalised to 0..1 of the upright image (YOLO), not pixels."""
     known_good: bool = False
-    """The pictures are ours: 8-bit RGB, upright, whole, of the stated sizes; none needs to be opened."""
-    record_word: str = "annotation"
-    """What `boxes.record` counts, for messages: 'annotation', 'line'."""
-    named: Mapping[SplitName, str] = field(default_factory=dict)
-    """The splits that the source speaks of, and where it says their pictures are."""
-    findings: tuple[Finding, ...] = ()
-    """What had to be mended or left out while reading."""
-    account: Mapping[str, Any] = field(default_factory=dict)
+    """The images are known to be 8-bit RGB, upright, complete and of the stated sizes: none is opened."""
+    record_name: str = "annotation"
+    """What `boxes.record` counts, for messages: 'annotation' or 'line'."""
+    declared: Mapping[SplitName, str] = field(default_factory=dict)
+    """The splits that the source declares -> where it says their images are."""
+    repairs: tuple[Repair, ...] = ()
+    """What was changed or left out while reading."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     """For the manifest: format, path, annotation files with their hashes, licence; JSON values only."""
 
 
 class Reader(Protocol):
     """A module of bench.datasets.sources: its `read`."""
 
-    def __call__(self, config: DataConfig, workroom: Any) -> Source:
+    def __call__(self, config: DataConfig, workdir: Any) -> Source:
         """Read the dataset that `config` names.
 
-        `workroom` is a folder of the cache in which a source may draw or unpack pictures.
-        Raises DataError: all bad rows together.
+        `workdir` is a cache folder in which a source may generate or unpack images.
+        Raises DataError that reports all bad rows together.
         """
         ...

@@ -1,4 +1,4 @@
-"""The class distribution of a layout's splits: as rows, and drawn.
+"""The class distribution of each split of a layout, as rows and as a figure.
 
 For a class with n of a split's N boxes, C classes of the split having any:
     share            n / N
@@ -23,21 +23,21 @@ FORMATS = (".svg", ".png", ".pdf")
 
 
 @dataclass(frozen=True)
-class ClassRow:
-    """One class in one split. What a class without boxes has no figure for is None."""
+class ClassCounts:
+    """One class in one split. `inverse_density` and `weight` are None for a class without boxes."""
 
     split: SplitName
     name: str
     boxes: int
     images: int
-    """That hold at least one of them."""
+    """Images with at least one box of the class."""
     share: float
     inverse_density: float | None
     weight: float | None
 
 
 @dataclass(frozen=True)
-class SplitRow:
+class SplitCounts:
     """One split."""
 
     split: SplitName
@@ -50,31 +50,31 @@ class SplitRow:
 class Distribution:
     """What `bench data describe` prints and draws; crowds are left out throughout."""
 
-    splits: tuple[SplitRow, ...]
-    classes: tuple[ClassRow, ...]  # split by split, in the order of the classes
+    splits: tuple[SplitCounts, ...]
+    classes: tuple[ClassCounts, ...]  # split by split, in the order of the classes
 
-    def of(self, split: SplitName) -> list[ClassRow]:
+    def of(self, split: SplitName) -> list[ClassCounts]:
         return [row for row in self.classes if row.split == split]
 
 
 def describe(layout: Layout) -> Distribution:
     """Count a layout's boxes."""
-    splits: list[SplitRow] = []
-    rows: list[ClassRow] = []
+    splits: list[SplitCounts] = []
+    rows: list[ClassCounts] = []
     for split in SPLITS:
         coco = json.loads(layout.coco_path(split).read_text(encoding="utf-8"))
         real = [a for a in coco["annotations"] if not a["iscrowd"]]
         image = np.array([a["image_id"] for a in real], dtype=np.int64)
         label = np.array([a["category_id"] for a in real], dtype=np.int64) - CATEGORY_OFFSET
-        peopled = len(np.unique(image))
-        splits.append(SplitRow(split, len(coco["images"]), len(coco["images"]) - peopled, len(real)))
+        has_box = len(np.unique(image))
+        splits.append(SplitCounts(split, len(coco["images"]), len(coco["images"]) - has_box, len(real)))
         rows += _class_rows(split, layout.classes, image, label)
     return Distribution(tuple(splits), tuple(rows))
 
 
 def _class_rows(
     split: SplitName, classes: tuple[str, ...], image: NDArray[np.int64], label: NDArray[np.int64]
-) -> list[ClassRow]:
+) -> list[ClassCounts]:
     """`image` and `label` have one entry a box, (M,)."""
     boxes = np.bincount(label, minlength=len(classes))
     pairs = np.unique(np.stack([image, label]), axis=1)
@@ -84,7 +84,7 @@ def _class_rows(
     known = [value for value in density if value is not None]
     mean = sum(known) / len(known) if known else 1.0
     return [
-        ClassRow(
+        ClassCounts(
             split=split,
             name=name,
             boxes=int(boxes[index]),
@@ -98,14 +98,12 @@ def _class_rows(
 
 
 def draw(distribution: Distribution, path: Path) -> None:
-    """Each class's share of each split, most frequent in train first, as the format of `path`'s suffix.
+    """Draw each class's share of each split, most frequent in train first; `path`'s suffix sets the format.
 
-    Raises ConfigError for another suffix than those of FORMATS.
+    Raises ConfigError for a suffix that is not in FORMATS.
     """
     if path.suffix.lower() not in FORMATS:
-        raise ConfigError(
-            "a figure can't be written as that", value=path.name, hint=f"use {', '.join(FORMATS)}"
-        )
+        raise ConfigError("unknown figure format", value=path.name, hint=f"use {', '.join(FORMATS)}")
     import seaborn
     from matplotlib.figure import Figure
 
@@ -126,13 +124,13 @@ def draw(distribution: Distribution, path: Path) -> None:
     )
     counts = ", ".join(f"{row.split} {row.boxes:,} boxes" for row in distribution.splits)
     axes.set(xlabel="share of the split's boxes, %", ylabel="", title=f"Classes by split ({counts})")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)  # beside the bars, never on them
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)  # beside the bars
     with files.replacing(path) as target, warnings.catch_warnings():
-        # A letter that no font here has is drawn as a box: a picture of it, and no news for the terminal.
+        # A glyph that no font has is drawn as a box; the warning would only clutter the terminal.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(target, format=path.suffix[1:].lower(), dpi=150)
 
 
 def _plain(name: str) -> str:
-    """A name as matplotlib prints it letter by letter: it would read what stands between $ as a formula."""
+    """A name with `$` escaped: matplotlib would render text between two `$` as a formula."""
     return name.replace("$", r"\$")

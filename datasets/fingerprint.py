@@ -1,7 +1,7 @@
-"""Two hashes: of all that a layout is made from (its folder's name), and of what came out (its key).
+"""Two hashes: of a layout's inputs (its folder's name), and of its content (its key).
 
-The first sees paths and times, so it can be had without opening a picture; the second sees content alone, so
-the same data has the same key on every machine.
+The input hash covers paths and modification times, so no image has to be opened; the content hash covers
+content alone, so the same data has the same key on every machine.
 """
 
 import hashlib
@@ -18,17 +18,17 @@ from bench.datasets.image_files import ImageFile
 from bench.layout import SPLITS
 
 _LENGTH = 16
-"""Hex digits: 64 bits, enough to tell any number of datasets apart."""
+"""Hex digits: 64 bits."""
 
 
 def of_inputs(source: Source, settings: Mapping[str, Any]) -> str:
-    """Of the source's rows, its pictures' paths, sizes and times, and `settings` (JSON values)."""
-    digest = hashlib.sha256(json.dumps([settings, dict(source.account)], sort_keys=True).encode())
+    """Hash the source's rows, its images' paths, sizes and times, and `settings` (JSON values)."""
+    digest = hashlib.sha256(json.dumps([settings, dict(source.metadata)], sort_keys=True).encode())
     images, boxes = source.dataset.images, source.dataset.boxes
     for column in (images.sizes_wh, images.splits, boxes.image, boxes.label, boxes.xyxy, boxes.crowd):
         digest.update(np.ascontiguousarray(column).tobytes())
     texts = [*source.dataset.classes, *images.names.tolist(), *images.paths.tolist()]
-    texts += [f"{found.kind}\0{found.image}\0{found.record}" for found in source.findings]
+    texts += [f"{found.kind}\0{found.image}\0{found.record}" for found in source.repairs]
     digest.update("\n".join(texts).encode("utf-8", "surrogatepass"))
     stats = np.array([_stat(path) for path in images.paths.tolist()], dtype=np.int64)
     digest.update(stats.tobytes())
@@ -36,7 +36,7 @@ def of_inputs(source: Source, settings: Mapping[str, Any]) -> str:
 
 
 def of_content(dataset: Dataset, split: NDArray[np.int8], image_files: Sequence[ImageFile]) -> str:
-    """Of classes, pictures' names and bytes, boxes and split; of what `split` leaves out nothing."""
+    """Hash classes, names and bytes of the images, boxes and split, for images that have a split."""
     digest = hashlib.sha256(json.dumps(dataset.classes).encode())
     kept = (split >= 0) & (split < len(SPLITS))
     rows = np.flatnonzero(kept)
@@ -58,7 +58,7 @@ def of_content(dataset: Dataset, split: NDArray[np.int8], image_files: Sequence[
 
 
 def _stat(path: str) -> tuple[int, int]:
-    """Size and time of change; a file that has gone meanwhile is told apart too."""
+    """Size in bytes and modification time in ns; (-1, -1) for a file that has disappeared."""
     try:
         found = os.stat(path)  # noqa: PTH116 -- 100,000 times
     except OSError:

@@ -1,4 +1,4 @@
-"""Pictures as files: whole or not, their upright size, and an 8-bit RGB copy where one is needed."""
+"""Image files: whether they decode, their upright size, and an upright 8-bit RGB copy where needed."""
 
 import hashlib
 import io
@@ -15,10 +15,10 @@ from PIL import Image, UnidentifiedImageError
 
 from bench.boxes import Boxes
 from bench.datasets.names import LINKED_SUFFIXES
-from bench.datasets.progress import Progress, nothing
+from bench.datasets.progress import ProgressCallback, silent
 
 ORIENTATION_TAG = 0x0112
-"""EXIF 2.3, 4.6.4: 1 is upright, 2 to 8 are turned or mirrored."""
+"""EXIF 2.3, 4.6.4: 1 is upright, 2 to 8 are rotated or mirrored."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -34,33 +34,33 @@ _LINKED_FORMATS = frozenset({"JPEG", "PNG", "BMP", "WEBP", "TIFF", "MPO"})
 """What PIL and OpenCV both read."""
 
 _JPEG_END = b"\xff\xd9"
-"""ultralytics takes a JPEG that ends otherwise for corrupt and trains on its own re-encoding of it."""
+"""ultralytics treats a JPEG with another ending as corrupt and trains on its own re-encoding of it."""
 
 LEAST_SIDE = 10
-"""Pixels; ultralytics leaves smaller pictures out, so all leave them out."""
+"""Pixels; ultralytics skips smaller images, so they are skipped for all frameworks."""
 
 _DRAFT = 8
-"""libjpeg decodes at an eighth of the size: all of the file is read and checked, at a part of the work."""
+"""libjpeg decodes at 1/8 size: the whole file is still read and checked, at a fraction of the cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """What a file turned out to hold."""
+    """What inspecting a file found."""
 
     size_wh: tuple[int, int] = (0, 0)
-    """Upright, as every framework is to see it."""
+    """Pixels, upright, as every framework will see it."""
     orientation: int = 1
     copy_because: str = ""
-    """Why frameworks can't be given the file itself; empty: link it."""
+    """Why frameworks need a converted copy; empty if the file itself can be linked."""
     suffix: str = ".png"
-    """Of the name in a layout."""
+    """Suffix of the file name in a layout."""
     sha256: str = ""
     problem: str = ""
-    """Why it can't be used; empty: it can."""
+    """Why it can't be used; empty if it can."""
 
 
-def inspect_all(paths: Sequence[str], progress: Progress = nothing) -> list[ImageFile]:
-    """`inspect` in threads (PIL and hashlib let go of the interpreter), in the order of `paths`."""
+def inspect_all(paths: Sequence[str], progress: ProgressCallback = silent) -> list[ImageFile]:
+    """`inspect` in threads (PIL and hashlib release the GIL), in the order of `paths`."""
     found: list[ImageFile] = []
     with quiet(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         for image_file in pool.map(inspect, paths):
@@ -71,14 +71,14 @@ def inspect_all(paths: Sequence[str], progress: Progress = nothing) -> list[Imag
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without PIL's warnings, in all threads: of broken EXIF in a good picture there is nothing to tell."""
+    """Silence PIL's warnings in all threads: broken EXIF in an intact image is no problem."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def inspect(path: str) -> ImageFile:
-    """Decode a file to its end. Never raises for a bad picture: `problem` says what is wrong with it."""
+    """Decode a file to its end. Never raises for a bad image: `problem` says what is wrong."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -87,7 +87,7 @@ def inspect(path: str) -> ImageFile:
         return ImageFile(problem="the file is empty")
     try:
         with Image.open(io.BytesIO(content)) as image:
-            deep = ";16" in str(getattr(image, "tile", ""))  # to be asked first: PNG's EXIF is had by loading
+            deep = ";16" in str(getattr(image, "tile", ""))  # before getexif(), which loads a PNG
             orientation = _orientation(image)
             size = _upright(image.size, orientation)
             reason = _copy_reason(image, orientation) or ("16-bit" if deep else "")
@@ -99,19 +99,19 @@ def inspect(path: str) -> ImageFile:
             image.load()
     except MemoryError:
         raise
-    except (UnidentifiedImageError, ImportError):  # a plug-in that lacks its package
-        return ImageFile(problem="is no picture that can be read")
-    except Exception as error:  # PIL answers a broken file with whatever its parsers stumble over
+    except (UnidentifiedImageError, ImportError):  # ImportError: a PIL plug-in whose package is missing
+        return ImageFile(problem="is not an image in a known format")
+    except Exception as error:  # PIL's parsers raise many exception types on broken files
         return ImageFile(problem=str(error).replace(repr(path), "the file") or type(error).__name__)
     if min(size) < LEAST_SIDE:
         return ImageFile(
-            problem=f"is only {size[0]}x{size[1]} pixels large, less than {LEAST_SIDE} on a side"
+            problem=f"is only {size[0]}x{size[1]} pixels; the shortest allowed side is {LEAST_SIDE}"
         )
     return ImageFile(size, orientation, reason, suffix, hashlib.sha256(content).hexdigest())
 
 
 def upright_rgb(path: str) -> Image.Image:
-    """The picture as 8-bit RGB, turned upright.
+    """The image as 8-bit RGB, rotated upright.
 
     16 bits are scaled to 8 over their whole range, never cut; floats from 0..1, 0..255 or their own range.
     """
@@ -120,12 +120,12 @@ def upright_rgb(path: str) -> Image.Image:
         image.load()
         grey = image.mode.startswith(("I", "F"))
         plain = (_eight_bit(image) if grey else image).convert("RGB")
-    plain.info = {}  # EXIF has had its say, and a CMYK profile would lie about RGB
+    plain.info = {}  # the orientation is applied, and a CMYK profile does not describe RGB
     return plain.transpose(_TURNS[orientation]) if orientation in _TURNS else plain
 
 
 def turn_boxes(boxes_xyxy: Boxes, size_wh: tuple[int, int], orientation: int) -> Boxes:
-    """Boxes of the stored frame, `size_wh` large, in the upright one; (N, 4) pixels."""
+    """Map boxes from the stored frame of size `size_wh` to the upright one; (N, 4) pixels."""
     width, height = size_wh
     x, y = boxes_xyxy[:, [0, 2]], boxes_xyxy[:, [1, 3]]
     turned = {
@@ -143,12 +143,12 @@ def turn_boxes(boxes_xyxy: Boxes, size_wh: tuple[int, int], orientation: int) ->
 
 
 def _orientation(image: Image.Image) -> int:
-    """1 to 8. PIL turns TIFF by itself, so for that it is 1; so is what EXIF does not define."""
+    """1 to 8; 1 for TIFF, which PIL rotates by itself, and for values that EXIF does not define."""
     if image.format == "TIFF":
         return 1
     try:
         value = image.getexif().get(ORIENTATION_TAG, 1)
-    except Exception:  # broken EXIF in a good picture: cameras and editors write it, viewers ignore it
+    except Exception:  # broken EXIF in an intact image: cameras write it, viewers ignore it
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -158,7 +158,7 @@ def _upright(size_wh: tuple[int, int], orientation: int) -> tuple[int, int]:
 
 
 def _copy_reason(image: Image.Image, orientation: int) -> str:
-    """Why a framework might see other pixels, or another size, than its neighbour; '' where none might."""
+    """Why frameworks might decode different pixels or sizes from the file; '' if they agree."""
     if orientation != 1 or (image.format == "TIFF" and image.getexif().get(ORIENTATION_TAG, 1) != 1):
         return "turned by EXIF"
     names = {"1": "1-bit", "P": "palette", "PA": "palette", "CMYK": "CMYK", "LA": "alpha", "RGBA": "alpha"}
@@ -172,7 +172,7 @@ def _copy_reason(image: Image.Image, orientation: int) -> str:
 
 
 def _suffix(path: str, file_format: str | None) -> str:
-    """The file's own, where frameworks know it."""
+    """The file's own suffix if frameworks recognise it."""
     own = Path(path).suffix
     return own if own.lower() in LINKED_SUFFIXES else "." + (file_format or "png").lower()
 

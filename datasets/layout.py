@@ -1,4 +1,4 @@
-"""Writing a prepared dataset as bench.layout describes it: whole or not at all, by however many processes."""
+"""Write a prepared dataset as bench.layout describes it, atomically; safe with concurrent processes."""
 
 import csv
 import io
@@ -18,31 +18,30 @@ import yaml
 from numpy.typing import NDArray
 
 from bench import files
-from bench.datasets import image_files as image_files
 from bench.datasets.dataset import Dataset
-from bench.datasets.findings import Finding
-from bench.datasets.image_files import ImageFile
+from bench.datasets.image_files import ImageFile, quiet, upright_rgb
 from bench.datasets.names import layout_names
-from bench.datasets.progress import Progress, nothing
+from bench.datasets.progress import ProgressCallback, silent
+from bench.datasets.repairs import Repair
 from bench.datasets.split_files import SplitFiles
 from bench.errors import DataError
 from bench.layout import SPLITS, Layout, SplitName
 
 FORMAT_VERSION = 2
-"""Part of every layout's name: a change of what is written makes old layouts stale."""
+"""Part of the hash in a layout's name: incremented when the written files change."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A dataset that is ready to be written."""
+    """A dataset ready to be written."""
 
     dataset: Dataset
-    split: NDArray[np.int8]  # (N,) index into SPLITS; anything else is left out
-    image_files: Sequence[ImageFile]  # (N,), or empty where all are known to be good as they are
-    findings: Sequence[Finding]
+    split: NDArray[np.int8]  # (N,) index into SPLITS; other values: the image is left out
+    image_files: Sequence[ImageFile]  # (N,), or empty if the source is known_good
+    repairs: Sequence[Repair]
 
     def file_names(self) -> list[str]:
-        """The layout's name of each picture; the same ones whatever `split` leaves out."""
+        """The file name of each image in the layout; independent of `split`."""
         names: list[str] = self.dataset.images.names.tolist()
         if self.image_files:
             return layout_names(names, [image_file.suffix for image_file in self.image_files])
@@ -50,17 +49,19 @@ class Prepared:
 
 
 def finished(root: Path) -> Layout | None:
-    """The layout that stands there whole, or None."""
+    """The complete layout at `root`, or None."""
     try:
         return Layout.open(root)
     except (OSError, DataError):
         return None
 
 
-def write(root: Path, prepared: Prepared, manifest: dict[str, Any], progress: Progress = nothing) -> Layout:
-    """Write all of it beside `root`, then rename. Where another process was faster, its layout is taken.
+def write(
+    root: Path, prepared: Prepared, manifest: dict[str, Any], progress: ProgressCallback = silent
+) -> Layout:
+    """Write to a temporary neighbour of `root`, then rename; if another process was faster, use its layout.
 
-    Raises RunError where it can't be written (a full disk, a closed folder); nothing is left behind then.
+    Raises RunError if it can't be written (disk full, no permission); nothing is left behind then.
     """
     with _whole_folder(root) as folder:
         file_names = prepared.file_names()
@@ -72,14 +73,14 @@ def write(root: Path, prepared: Prepared, manifest: dict[str, Any], progress: Pr
             part.write_labels(folder / "labels" / split, partial(progress, f"{split} labels"))
             part.write_coco(folder / "annotations" / f"{split}.json", _first_ids(prepared, split))
         _write_data_yaml(folder / "data.yaml", prepared.dataset.classes)
-        _write_repairs(folder / "repairs.csv", prepared.findings)
+        _write_repairs(folder / "repairs.csv", prepared.repairs)
         files.write_json(folder / "manifest.json", manifest)
     return Layout.open(root)
 
 
 @contextmanager
 def _whole_folder(root: Path) -> Iterator[Path]:
-    """A temporary neighbour that becomes `root` when the block ends well, and is gone otherwise."""
+    """A temporary neighbour that becomes `root` if the block succeeds, and is deleted if not."""
     with files.writing(root):
         root.parent.mkdir(parents=True, exist_ok=True)
         files.sweep(root.parent, ".*-*.????????")
@@ -93,7 +94,7 @@ def _whole_folder(root: Path) -> Iterator[Path]:
 
 
 def _rename(folder: Path, root: Path) -> None:
-    """Take the place, unless a finished layout has it; what is there unfinished is somebody's ruin."""
+    """Rename to `root` unless a complete layout is there; an incomplete one is replaced."""
     try:
         folder.rename(root)
     except OSError:
@@ -104,14 +105,14 @@ def _rename(folder: Path, root: Path) -> None:
 
 
 def _rows_of(prepared: Prepared, split: SplitName) -> NDArray[np.intp]:
-    """Rows of the split's pictures, by name."""
+    """Rows of the split's images, sorted by name."""
     names = prepared.dataset.images.names
     rows = np.flatnonzero(prepared.split == SPLITS.index(split))
     return np.array(sorted(rows.tolist(), key=names.__getitem__), dtype=np.intp)
 
 
 def _first_ids(prepared: Prepared, split: SplitName) -> tuple[int, int]:
-    """Ids of the split's first picture and box: no id stands in two splits."""
+    """Ids of the split's first image and box; ids are unique over all splits."""
     earlier = [SPLITS.index(name) for name in SPLITS[: SPLITS.index(split)]]
     before = np.isin(prepared.split, earlier)
     return int(before.sum()) + 1, int(before[prepared.dataset.boxes.image].sum()) + 1
@@ -123,9 +124,9 @@ def place_images(
     rows: NDArray[np.intp],
     file_names: Sequence[str],
     split: str,
-    progress: Progress,
+    progress: ProgressCallback,
 ) -> None:
-    """Links to the originals, and upright 8-bit RGB copies where a framework can't be given the original."""
+    """Link the originals, or write upright 8-bit RGB copies where `copy_because` is set."""
     folder.mkdir(parents=True)
     paths = prepared.dataset.images.paths
     copies: list[tuple[str, Path]] = []
@@ -136,26 +137,26 @@ def place_images(
             _link(paths[row], f"{folder}/{name}")
         if count % 1000 == 0:
             progress(f"{split} pictures", count, len(rows))
-    with image_files.quiet(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with quiet(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         for count, _ in enumerate(pool.map(_copy, copies), start=1):
             progress(f"{split} pictures converted", count, len(copies))
 
 
 def _link(original: str, name: str) -> None:
-    """A link, or a copy on a file system that knows none (exFAT, some network drives)."""
+    """A link, or a copy on a file system without links (exFAT, some network drives)."""
     try:
-        os.symlink(original, name)  # noqa: PTH211 -- a Path for each of 100,000 costs more than the link
+        os.symlink(original, name)  # noqa: PTH211 -- constructing 100,000 Paths costs more than linking
     except (PermissionError, NotImplementedError):
         shutil.copyfile(original, name)
 
 
 def _copy(pair: tuple[str, Path]) -> None:
     original, target = pair
-    image_files.upright_rgb(original).save(target, format="PNG", compress_level=1)
+    upright_rgb(original).save(target, format="PNG", compress_level=1)
 
 
 def _write_data_yaml(path: Path, classes: Sequence[str]) -> None:
-    """Without `path`, so that ultralytics starts from the file's own folder, wherever it is moved."""
+    """Without `path`, so that ultralytics resolves against the file's own folder, even after a move."""
     entry: dict[str, Any] = {
         **{split: f"images/{split}" for split in SPLITS},
         "nc": len(classes),
@@ -164,9 +165,9 @@ def _write_data_yaml(path: Path, classes: Sequence[str]) -> None:
     files.write_text(path, yaml.safe_dump(entry, sort_keys=False, allow_unicode=True))
 
 
-def _write_repairs(path: Path, findings: Sequence[Finding]) -> None:
+def _write_repairs(path: Path, repairs: Sequence[Repair]) -> None:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("kind", "image", "record", "detail"))
-    rows.writerows((found.kind, found.image, found.record, found.detail) for found in findings)
+    rows.writerows((found.kind, found.image, found.record, found.detail) for found in repairs)
     files.write_text(path, text.getvalue())

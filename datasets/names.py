@@ -1,4 +1,4 @@
-"""Names of pictures: what a source may call one, what a layout calls it, what belongs together."""
+"""Image names: which are valid in a source, how a layout names them, which form a group."""
 
 import hashlib
 import re
@@ -8,47 +8,47 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 LINKED_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".mpo"})
-"""Suffixes that every framework takes for a picture (ultralytics lists a folder by them)."""
+"""Suffixes that every framework recognises as images (ultralytics lists a folder by them)."""
 
 _STRUCTURE = frozenset({"images", "train", "training", "val", "valid", "validation", "test", "testing"})
-"""Folders that say nothing about a picture: they are left out of its name in a layout."""
+"""Folder names that don't distinguish images: left out of a layout's file names."""
 
 _LONGEST = 120
-"""Characters of a stem; file systems take 255 bytes a name, and suffixes and prefixes come on top."""
+"""Characters of a stem; file systems allow 255 bytes, and suffixes and prefixes are added."""
 
 
 _LONGEST_PATH = 4096
 """Bytes; Linux' PATH_MAX."""
 
 
-def clean(file_name: str) -> str:
-    """A relative posix name from what an annotation file says; Windows' separators are turned.
+def relative_name(file_name: str) -> str:
+    """A relative posix path from an annotation file's file name; backslashes become slashes.
 
-    The name's letters are left as they are spelt: `composed` gives the one spelling that names it here.
-    Raises ValueError with the reason where the name is empty, absolute or climbs out of its folder.
+    Unicode is not normalised: see `nfc`.
+    Raises ValueError with the reason if the name is empty, absolute or leads out of its folder.
     """
     name = file_name.replace("\\", "/")
-    if not is_text(name):
-        raise ValueError("is no Unicode text: it holds half of a surrogate pair")
+    if not is_unicode(name):
+        raise ValueError("is not valid Unicode: it contains half of a surrogate pair")
     if not name.strip() or "\0" in name:
-        raise ValueError("is no file name")
+        raise ValueError("is not a file name")
     parts = PurePosixPath(name).parts
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
         raise ValueError("is an absolute path")
     if ".." in parts:
-        raise ValueError("climbs out of the dataset's folder")
+        raise ValueError("leads out of the dataset's folder")
     if len(name.encode()) > _LONGEST_PATH:
-        raise ValueError("is longer than any file's")
+        raise ValueError("is too long for a path")
     return "/".join(parts)
 
 
-def composed(name: str) -> str:
-    """In Unicode's NFC: the same name on every system, however a file's accents are spelt there."""
+def nfc(name: str) -> str:
+    """The name in Unicode's NFC: the same on every system, whichever form its file system uses."""
     return unicodedata.normalize("NFC", name)
 
 
-def is_text(name: str) -> bool:
-    """Whether it can be written as UTF-8; a lone surrogate, from an escape in json or YAML, can't."""
+def is_unicode(name: str) -> bool:
+    """Whether it can be encoded as UTF-8; a lone surrogate, from a JSON or YAML escape, can't."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -57,10 +57,10 @@ def is_text(name: str) -> bool:
 
 
 def layout_names(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:
-    """A flat, safe file name for each picture; the stems are unique too, whatever the case of letters.
+    """A flat, safe file name for each image; stems are unique, ignoring case.
 
-    Depends on the set of names alone, not on their order: where two would get the same stem, both get a
-    piece of their own name's hash.
+    Depends on the set of names, not on their order: if two names give the same stem, both get a part of
+    their own name's hash.
     """
     stems = [_stem(name) for name in names]
     taken = Counter(stem.lower() for stem in stems)
@@ -75,7 +75,7 @@ def _stem(name: str) -> str:
     parts = [part for part in path.parts[:-1] if part.lower() not in _STRUCTURE]
     plain = "__".join([*parts, path.stem])
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", plain).lstrip(".-") or "picture"
-    # Other names may be equal once their strange characters are gone, so those always carry a hash.
+    # Replacing characters can make two names equal, so such names always carry a hash.
     if safe == plain and len(safe) <= _LONGEST:
         return safe
     return f"{safe[:_LONGEST]}-{_digest(name)}"
@@ -86,9 +86,9 @@ def _digest(name: str) -> str:
 
 
 def grouper(rule: str) -> "re.Pattern[str] | None":
-    """The pattern of a split's `group` rule; None where the rule is `folder`.
+    """The pattern of a split's `group` rule; None for `folder`.
 
-    Raises ValueError for a regular expression that is none or has no group.
+    Raises ValueError for an invalid regular expression or one without a group.
     """
     if rule == "folder":
         return None
@@ -97,17 +97,17 @@ def grouper(rule: str) -> "re.Pattern[str] | None":
     try:
         pattern = re.compile(rule)
     except re.error as error:
-        raise ValueError(f"is no regular expression: {error}") from None
+        raise ValueError(f"is not a regular expression: {error}") from None
     if not pattern.groups:
-        raise ValueError("has no group: put the part that names the group in brackets")
+        raise ValueError("has no group: put the part that names the group in parentheses")
     return pattern
 
 
 def groups(names: Sequence[str], rule: str) -> list[str]:
-    """The group of each picture; one that the rule does not fit is a group of its own.
+    """The group of each image; an image that the rule does not match is a group of its own.
 
-    `roboflow` and regular expressions look at the file's name without its folders, so that a stem in train
-    and the same stem in test are one group. Raises ValueError for a rule that is none.
+    `roboflow` and regular expressions are applied to the file name without its folders, so that the same
+    stem in train and in test is one group. Raises ValueError for an invalid rule.
     """
     pattern = grouper(rule)
     if pattern is None:

@@ -1,15 +1,15 @@
-"""Bad rows of a source, gathered so that a user sees them together and not one a day."""
+"""Collects the bad rows of a source, so that the user sees them all at once."""
 
 from pathlib import Path
 
 from bench.errors import DataError, together
 
 SHOWN = 20
-"""Bad rows that a message shows; more than that nobody reads."""
+"""Bad rows that one message shows."""
 
 
 class Problems:
-    """A list of DataErrors that ends in one."""
+    """A list of DataErrors, raised as one."""
 
     def __init__(self) -> None:
         self._shown: list[DataError] = []
@@ -24,7 +24,7 @@ class Problems:
         value: object = None,
         hint: str | None = None,
     ) -> None:
-        """Note one; the words are those of BenchError."""
+        """Add one; the arguments are those of BenchError."""
         self.count += 1
         if self.count <= SHOWN:
             self._shown.append(DataError(message, file=file, record=record, value=value, hint=hint))

@@ -1,10 +1,10 @@
-"""How long work tells of itself."""
+"""The callback by which long work reports its progress."""
 
 from collections.abc import Callable
 
-Progress = Callable[[str, int, int], None]
-"""What is done, how much of it, of how much."""
+ProgressCallback = Callable[[str, int, int], None]
+"""Called with (what, done, total)."""
 
 
-def nothing(what: str, done: int, total: int) -> None:
-    """Nobody watches."""
+def silent(what: str, done: int, total: int) -> None:
+    """Reports nothing."""

@@ -1,4 +1,4 @@
-"""One split's boxes as YOLO txt and as COCO json."""
+"""Write one split's boxes as YOLO txt and as COCO json."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,11 +13,11 @@ from bench.datasets.dataset import Dataset
 from bench.layout import CATEGORY_OFFSET
 
 _PIXEL_DECIMALS = 4
-"""Of coordinates in COCO json: a tenth of a thousandth of a pixel."""
+"""Decimals of coordinates in COCO json: 1e-4 pixels."""
 
 
 class SplitFiles:
-    """One split's pictures and boxes, in the order in which they are written."""
+    """One split's images and boxes, in the order in which they are written."""
 
     def __init__(self, dataset: Dataset, rows: NDArray[np.intp], file_names: Sequence[str]) -> None:
         position = np.full(len(dataset.images), -1, dtype=np.int64)
@@ -25,21 +25,23 @@ class SplitFiles:
         mine = np.flatnonzero(position[dataset.boxes.image] >= 0)
         order = np.argsort(position[dataset.boxes.image[mine]], kind="stable")
         self.boxes = dataset.boxes.take(mine[order])
-        self.image = position[self.boxes.image]  # (M,) position of each box's picture, ascending
+        self.image = position[self.boxes.image]  # (M,) position of each box's image, ascending
         self.sizes_wh = dataset.images.sizes_wh[rows]
         self.names: list[str] = dataset.images.names[rows].tolist()
         self.file_names = file_names
         self.classes = dataset.classes
 
-    def write_labels(self, folder: Path, told: Callable[[int, int], None]) -> None:
-        """YOLO txt: class, centre, size as shares with 8 decimals, without crowds: no one trains on those."""
+    def write_labels(self, folder: Path, on_progress: Callable[[int, int], None]) -> None:
+        """YOLO txt: class, then centre and size normalised to 0..1, with 8 decimals; crowds are left out."""
         folder.mkdir(parents=True)
         real = ~self.boxes.crowd
         image = self.image[real]
-        shares = xyxy_to_cxcywh_norm(self.boxes.xyxy[real], self.sizes_wh[image].astype(np.float64))
+        normalized = xyxy_to_cxcywh_norm(self.boxes.xyxy[real], self.sizes_wh[image].astype(np.float64))
         lines = [
             f"{label} {cx:.8f} {cy:.8f} {w:.8f} {h:.8f}\n"
-            for label, (cx, cy, w, h) in zip(self.boxes.label[real].tolist(), shares.tolist(), strict=True)
+            for label, (cx, cy, w, h) in zip(
+                self.boxes.label[real].tolist(), normalized.tolist(), strict=True
+            )
         ]
         ends = np.searchsorted(image, np.arange(len(self.file_names) + 1)).tolist()
         for row, name in enumerate(self.file_names):
@@ -47,10 +49,10 @@ class SplitFiles:
             with open(target, "w", encoding="ascii") as file:  # noqa: PTH123 -- 100,000 times
                 file.write("".join(lines[ends[row] : ends[row + 1]]))
             if row % 1000 == 999:
-                told(row + 1, len(self.file_names))
+                on_progress(row + 1, len(self.file_names))
 
     def write_coco(self, path: Path, first_ids: tuple[int, int]) -> None:
-        """COCO's json, a picture or a box a line; `source` is the picture's name in the source."""
+        """COCO json, one image or box per line; `source` is the image's name in the source."""
         path.parent.mkdir(parents=True, exist_ok=True)
         categories = [
             {"id": index + CATEGORY_OFFSET, "name": name, "supercategory": ""}

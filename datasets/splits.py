@@ -1,7 +1,7 @@
-"""Which picture goes to train, val or test: as published, stratified at random, or whole groups at a time.
+"""Assign images to train, val and test: as published, stratified at random, or whole groups at a time.
 
-Same pictures, same config: same split on every machine. Chance is a hash of the seed and a picture's name, so
-neither the order in which a folder is listed nor a generator's version has a say in it.
+The same images and config give the same split on every machine: the random order is a hash of the seed and
+the image's name, so it depends neither on the order of a folder's listing nor on a generator's version.
 """
 
 import hashlib
@@ -14,74 +14,77 @@ from numpy.typing import NDArray
 from bench.data_config import SplitConfig
 from bench.datasets import names
 from bench.datasets.dataset import NO_SPLIT, Dataset
-from bench.datasets.stratify import stratify, whole
+from bench.datasets.stratify import apportion, stratify
 from bench.errors import DataError
 from bench.layout import SPLITS, SplitName
 
 TRAIN, VAL, TEST = range(3)
 
 LEFT_OUT = -2
-"""A picture that `limit` leaves out."""
+"""An image that `limit` leaves out."""
 
-NOTHING_NAMED: Mapping[SplitName, str] = {}
+NONE_DECLARED: Mapping[SplitName, str] = {}
 
-_FIRST_SERVED = (TRAIN, TEST, VAL)
-"""A class of one picture is for training, one of two for training and judging."""
+_PRIORITY = (TRAIN, TEST, VAL)
+"""Priority: a class that occurs in one image goes to train, the second image to test."""
 
 
 def assign(
-    dataset: Dataset, config: SplitConfig, limit: int | None, named: Mapping[SplitName, str] = NOTHING_NAMED
+    dataset: Dataset,
+    config: SplitConfig,
+    limit: int | None,
+    declared: Mapping[SplitName, str] = NONE_DECLARED,
 ) -> tuple[NDArray[np.int8], dict[str, Any]]:
-    """The split of each picture (index into SPLITS, or LEFT_OUT), and the manifest's account of it.
+    """The split of each image (index into SPLITS, or LEFT_OUT), and its description for the manifest.
 
-    `named`: the splits that the source speaks of, and where it says their pictures are.
+    `declared`: the splits that the source declares -> where it says their images are.
 
-    Raises DataError where a split would be empty or without a box, where nothing is published and that is
-    asked for, or where a split that the source names has no picture.
+    Raises DataError if a split would be empty or without a box, if `published` is asked for and the source
+    has no train split, or if a declared split has no image.
     """
     published = dataset.images.splits
     kind = config.kind or ("published" if (published != NO_SPLIT).any() else "random")
-    chance = _Chance(dataset, config)
+    sampler = _Sampler(dataset, config)
     account: dict[str, Any] = {"kind": kind, "seed": config.seed}
     if kind == "published":
-        check_named(published, named)
-        split, notes = _published(published, chance, config)
+        check_declared(published, declared)
+        split, notes = _published(published, sampler, config)
         account["notes"] = notes
     else:
-        split = chance.share(np.arange(len(published)), config.val, config.test, grouped=kind == "grouped")
+        split = sampler.share(np.arange(len(published)), config.val, config.test, grouped=kind == "grouped")
         account |= {"val_share": config.val, "test_share": config.test}
     if kind == "grouped":
         account["group"] = config.group
-    _check_filled(split, kind, chance.peopled)
-    account["shared_groups"] = _shared_groups(chance.groups, split)
+    _check_filled(split, kind, sampler.has_box)
+    account["shared_groups"] = _shared_groups(sampler.groups, split)
     if limit is not None and limit < len(split):
-        split = chance.limited(split, limit)
-        _check_filled(split, "limit", chance.peopled)
+        split = sampler.limited(split, limit)
+        _check_filled(split, "limit", sampler.has_box)
     return split, account
 
 
-class _Chance:
-    """A dataset's pictures, ready to be shared out in the order of their hashes."""
+class _Sampler:
+    """Draws splits from a dataset's images in the order of their hashes."""
 
     def __init__(self, dataset: Dataset, config: SplitConfig) -> None:
         self.seed = config.seed
         self.names: list[str] = dataset.images.names.tolist()
         self.present = dataset.class_counts() > 0
-        self.peopled: NDArray[np.bool_] = np.asarray(self.present.any(axis=1))  # (N,) holds a box
+        self.has_box: NDArray[np.bool_] = np.asarray(self.present.any(axis=1))  # (N,) holds a box
         try:
             self.groups = names.groups(self.names, config.group)
         except ValueError as error:
             raise DataError(str(error), record="data.split.group", value=config.group) from None
 
     def share(self, rows: NDArray[np.intp], val: float, test: float, *, grouped: bool) -> NDArray[np.int8]:
-        """The split of each of `rows`; a share of 0 leaves that split out."""
+        """The split of each of `rows`; a share of 0 omits that split."""
         wanted = {TRAIN: 1 - val - test, TEST: test, VAL: val}
         if wanted[TRAIN] <= 0:
             raise DataError(
                 "val and test together leave nothing to train on", record="data.split", value=val + test
             )
-        parts = [part for part in _FIRST_SERVED if wanted[part] > 0]
-        targets = whole(len(rows), [wanted[part] for part in parts])
+        parts = [part for part in _PRIORITY if wanted[part] > 0]
+        targets = apportion(len(rows), [wanted[part] for part in parts])
         named = self.groups if grouped else self.names
         keys, item_of = np.unique(np.array([named[row] for row in rows], dtype=object), return_inverse=True)
         present = np.zeros((len(keys), self.present.shape[1]), dtype=np.bool_)
@@ -91,23 +94,23 @@ class _Chance:
         return np.array(parts, dtype=np.int8)[chosen][item_of]
 
     def limited(self, split: NDArray[np.int8], limit: int) -> NDArray[np.int8]:
-        """`split` with all but `limit` pictures LEFT_OUT, each split and each class by its share."""
+        """`split` with all but `limit` images LEFT_OUT, in proportion to splits and classes."""
         sizes = [int((split == part).sum()) for part in range(len(SPLITS))]
         result = np.full_like(split, LEFT_OUT)
-        for part, target in enumerate(whole(limit, sizes)):
+        for part, target in enumerate(apportion(limit, sizes)):
             rows = np.flatnonzero(split == part)
             result[rows[self._share_of(rows, target)]] = part
         return result
 
     def _share_of(self, rows: NDArray[np.intp], target: int) -> NDArray[np.bool_]:
-        """Which `target` of a split's `rows` stay: those with boxes by their share, at least one."""
+        """Mask over `rows` of the `target` images that stay; the share with boxes is kept, at least one."""
         taken = self._taken(rows, target)
-        peopled = self.peopled[rows]
-        held = int(peopled.sum())
+        has_box = self.has_box[rows]
+        held = int(has_box.sum())
         least = min(held, target, max(1, target * held // max(1, len(rows))))
-        if int(taken[peopled].sum()) < least:
-            taken[peopled] = self._taken(rows[peopled], least)
-            taken[~peopled] = self._taken(rows[~peopled], target - least)
+        if int(taken[has_box].sum()) < least:
+            taken[has_box] = self._taken(rows[has_box], least)
+            taken[~has_box] = self._taken(rows[~has_box], target - least)
         return taken
 
     def _taken(self, rows: NDArray[np.intp], target: int) -> NDArray[np.bool_]:
@@ -123,29 +126,29 @@ class _Chance:
         return np.array(sorted(range(len(keys)), key=digests.__getitem__), dtype=np.intp)
 
 
-def check_named(published: NDArray[np.int8], named: Mapping[SplitName, str]) -> None:
-    """Raises DataError for a split that the source names and that has no picture (any more)."""
+def check_declared(published: NDArray[np.int8], declared: Mapping[SplitName, str]) -> None:
+    """Raises DataError for a split that the source declares and that has no image."""
     for part, split in enumerate(SPLITS):
-        if split in named and not (published == part).any():
+        if split in declared and not (published == part).any():
             raise DataError(
-                f"the source names a {split} split, and not one picture of it is there and can be read",
+                f"the source declares a {split} split, but none of its pictures exists and can be read",
                 record=split,
-                value=named[split],
+                value=declared[split],
                 hint="correct the path, or delete the line: a val or test that the source does not name is "
                 "taken from train",
             )
 
 
 def _published(
-    published: NDArray[np.int8], chance: _Chance, config: SplitConfig
+    published: NDArray[np.int8], sampler: _Sampler, config: SplitConfig
 ) -> tuple[NDArray[np.int8], list[str]]:
-    """As published; a val or test that is missing is taken from train, whole groups at a time."""
+    """As published; a missing val or test is taken from train, whole groups at a time."""
     if not (published == TRAIN).any():
         raise DataError(
             "the source publishes no train split",
             record="data.split.kind",
             value="published",
-            hint="say `random` or `grouped`",
+            hint="use `random` or `grouped`",
         )
     split, notes = published.copy(), []
     missing = [part for part in (VAL, TEST) if not (published == part).any()]
@@ -153,7 +156,7 @@ def _published(
         val = config.val if VAL in missing else 0.0
         test = config.test if TEST in missing else 0.0
         rows = np.flatnonzero(published == TRAIN)
-        split[rows] = chance.share(rows, val, test, grouped=True)
+        split[rows] = sampler.share(rows, val, test, grouped=True)
         for part in missing:
             share = val if part == VAL else test
             notes.append(
@@ -163,7 +166,7 @@ def _published(
     return split, notes
 
 
-def _check_filled(split: NDArray[np.int8], how: str, peopled: NDArray[np.bool_]) -> None:
+def _check_filled(split: NDArray[np.int8], how: str, has_box: NDArray[np.bool_]) -> None:
     record = "data.limit" if how == "limit" else "data.split"
     empty = [SPLITS[part] for part in (TRAIN, VAL, TEST) if not (split == part).any()]
     if empty:
@@ -174,18 +177,18 @@ def _check_filled(split: NDArray[np.int8], how: str, peopled: NDArray[np.bool_])
             hint="give more pictures or groups, or other shares; bench needs train, val and test",
         )
     for part, name in enumerate(SPLITS):
-        if not peopled[split == part].any():
+        if not has_box[split == part].any():
             raise DataError(
-                f"{name} has no box: its pictures are all background, nothing to learn from or judge by",
+                f"{name} has no box: all its pictures are background",
                 record=record,
                 value=f"{int((split == part).sum())} pictures, 0 boxes",
-                hint=f"annotate pictures of {name}, keep more classes or a higher `limit`, or share the "
-                "pictures out anew: `data.split.kind: random`",
+                hint=f"annotate pictures of {name}, keep more classes, raise `limit`, or split "
+                "at random: `data.split.kind: random`",
             )
 
 
 def _shared_groups(groups: Sequence[str], split: NDArray[np.int8]) -> int:
-    """Groups with pictures in more than one split: above 0, a split leaks."""
+    """Number of groups with images in more than one split; above 0 means leakage."""
     seen: dict[str, int] = {}
     shared = set()
     for group, part in zip(groups, split.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""What the manifest says about each split: pictures, background, boxes by class and by size."""
+"""Statistics of each split for the manifest: images, background, boxes by class and by size."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from bench.layout import SPLITS
 
 SMALL_AREA = 32.0**2
 LARGE_AREA = 96.0**2
-"""COCO's bounds between small, medium and large objects, in square pixels of the original picture."""
+"""COCO's bounds between small, medium and large objects, in square pixels of the original image."""
 
 
 def of_splits(dataset: Dataset, split: NDArray[np.int8]) -> dict[str, Any]:
-    """By split name; crowds are counted apart, as no detector is trained or judged on them as objects."""
+    """By split name; crowds are counted separately, because they are not objects to train or score on."""
     return {name: _of(dataset.keep_images(split == number)) for number, name in enumerate(SPLITS)}
 
 
@@ -23,11 +23,11 @@ def _of(part: Dataset) -> dict[str, Any]:
     real = ~part.boxes.crowd
     counts = np.bincount(part.boxes.label[real], minlength=len(part.classes))
     areas = area(part.boxes.xyxy[real])
-    peopled = np.unique(part.boxes.image[real])
+    has_box = np.unique(part.boxes.image[real])
     sides = part.images.sizes_wh
     return {
         "images": len(part.images),
-        "background": len(part.images) - len(peopled),
+        "background": len(part.images) - len(has_box),
         "boxes": int(real.sum()),
         "crowds": int((~real).sum()),
         "classes": {name: int(count) for name, count in zip(part.classes, counts, strict=True)},

@@ -1,7 +1,7 @@
-"""Sharing items out so that every class, rare ones first, is spread as the shares say.
+"""Stratified assignment of items to parts, rare classes first.
 
 After Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-Label Data" (ECML PKDD 2011), with a
-floor added: a class that enough items hold reaches every part.
+floor added: a class that occurs in enough items reaches every part.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ def stratify(
     """The part of each item, (N,).
 
     Args:
-        present: (N, C), whether an item holds a class.
-        weights: (N,) pictures in an item: 1, or the size of a group.
-        targets: pictures that each part is to get; they sum to the sum of `weights`. A part takes no more as
-            long as another has room, so with weights of 1 the targets are met exactly.
-        order: (N,) the items in the order in which ties are broken: the seed's whole influence.
-        floor: a class that at least as many items hold as there are parts reaches each of them, and one of
-            fewer items the first parts, as far as the items' other classes allow.
+        present: (N, C), whether an item contains a class.
+        weights: (N,) images in an item: 1, or the size of a group.
+        targets: images wanted in each part; they sum to the sum of `weights`. A full part takes no more while
+            another has room, so with weights of 1 the targets are met exactly.
+        order: (N,) the items in the order in which ties are broken; the only use of the seed.
+        floor: a class with at least as many items as there are parts reaches each part, and one with fewer
+            the first parts, as far as the items' other classes allow.
     """
     parts = len(targets)
     room = np.array(targets, dtype=np.int64)
@@ -52,12 +52,12 @@ def stratify(
         part_of[item] = part
         room[part] -= weights[item]
     if floor:
-        _lift(present, weights, part_of, parts, order)
+        _fill_gaps(present, weights, part_of, parts, order)
     return part_of
 
 
-def whole(total: int, shares: Sequence[float]) -> list[int]:
-    """`total` by shares in whole numbers (largest remainder); with enough for all, each gets at least 1."""
+def apportion(total: int, shares: Sequence[float]) -> list[int]:
+    """Apportion `total` by `shares` (largest remainder method); if it suffices, each part gets at least 1."""
     exact = np.array(shares, dtype=np.float64) / sum(shares) * total
     numbers = np.floor(exact).astype(int)
     for index in np.argsort(-(exact - numbers), kind="stable")[: total - int(numbers.sum())]:
@@ -70,7 +70,7 @@ def whole(total: int, shares: Sequence[float]) -> list[int]:
 
 
 def _wanted(items: NDArray[np.int64], shares: NDArray[np.float64], floor: bool) -> NDArray[np.float64]:
-    """Items of each class that each part should get; (parts, C)."""
+    """Wanted number of items of each class in each part; (parts, C)."""
     wanted = np.outer(shares, items)
     if floor:
         parts = len(shares)
@@ -84,7 +84,7 @@ def _wanted(items: NDArray[np.int64], shares: NDArray[np.float64], floor: bool) 
 
 
 def _neediest(wanted: NDArray[np.float64], room: NDArray[np.int64]) -> int:
-    """The part with room that wants the class most; then the one with most room; then the first."""
+    """The part with room that lacks most of the class; ties: most room, then the first."""
     best = int(np.argmax(room))
     for part in range(len(room)):
         if room[part] > 0 and (room[best] <= 0 or (wanted[part], room[part]) > (wanted[best], room[best])):
@@ -92,16 +92,16 @@ def _neediest(wanted: NDArray[np.float64], room: NDArray[np.int64]) -> int:
     return best
 
 
-def _lift(
+def _fill_gaps(
     present: NDArray[np.bool_],
     weights: NDArray[np.int64],
     part_of: NDArray[np.int8],
     parts: int,
     order: NDArray[np.intp],
 ) -> None:
-    """Bring classes to parts that they missed, by swapping items where no other class loses its last one.
+    """Swap items so that missed classes reach a part, where no other class loses its last item there.
 
-    Misses come about where a class's items were given away on account of rarer classes in the same pictures.
+    A class misses a part if its items were assigned on account of rarer classes in the same images.
     """
     held = np.stack([present[part_of == part].sum(axis=0) for part in range(parts)])  # (parts, C)
     for part, label in zip(*np.nonzero((held == 0) & (present.sum(axis=0) >= parts)), strict=True):
@@ -128,7 +128,7 @@ def _partner(
     giver: int,
     part: int,
 ) -> int | None:
-    """An item of `part`, as heavy as `giver`, that can change places with it; None where there is none."""
+    """An item of `part` with `giver`'s weight that can be swapped with it, or None."""
     after_source = held[part_of[giver]] - present[giver]
     lost = (held[part_of[giver]] > 0) & (after_source == 0)
     for item in order[(part_of[order] == part) & (weights[order] == weights[giver])]:

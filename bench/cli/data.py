@@ -14,7 +14,7 @@ from bench.config import BenchConfig, read_config
 from bench.datasets.describe import Distribution, draw
 from bench.datasets.describe import describe as distribution_of
 from bench.datasets.prepare import prepare
-from bench.datasets.sniff import sniff
+from bench.datasets.proposal import propose_config
 from bench.errors import ConfigError
 from bench.frequencies import rare_classes
 from bench.layout import Layout
@@ -44,10 +44,10 @@ def describe(config_path: Path | None, overrides: list[str], figure: Path | None
 
 def init(folder: Path, output: Path, force: bool) -> None:
     if output.exists() and not force:
-        raise ConfigError("stands there already", file=output, hint="say --force, or another --output")
-    text = sniff(folder, output.parent.resolve())
+        raise ConfigError("exists already", file=output, hint="use --force, or another --output")
+    text = propose_config(folder, output.parent.resolve())
     files.write_text(output, text)
-    console().print(f"wrote {output}; look it over, then: bench run -c {output}")
+    console().print(f"wrote {output}; review it, then: bench run -c {output}")
 
 
 def _prepare(config_path: Path | None, overrides: list[str]) -> tuple[BenchConfig, Layout]:
@@ -57,7 +57,7 @@ def _prepare(config_path: Path | None, overrides: list[str]) -> tuple[BenchConfi
 
 
 def table_of(distribution: Distribution) -> Table:
-    """A row a class, a group of rows a split."""
+    """One row per class, one section per split."""
     table = Table(title="Boxes by class", title_justify="left", box=box.SIMPLE)
     table.add_column("split")
     table.add_column("class")

@@ -1,4 +1,4 @@
-"""What a person should know of the data before a training: repairs, splits that were made, leaks."""
+"""What to know about the data before training: repairs, generated splits, leaks."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from bench.reports.wording import leak_of
 
 
 def tell(screen: Console, manifest_path: Path, layout: Path) -> None:
-    """A line a matter, from the manifest; nothing where nothing had to be done."""
+    """Print one line per item of the manifest; nothing if there is none."""
     manifest: dict[str, Any] = json.loads(manifest_path.read_text(encoding="utf-8"))
     for line in repairs(manifest, layout):
         screen.print(Text(line))
@@ -21,7 +21,7 @@ def tell(screen: Console, manifest_path: Path, layout: Path) -> None:
 
 
 def repairs(manifest: dict[str, Any], layout: Path) -> Iterator[str]:
-    """How many of each kind, and where they are listed."""
+    """The number of repairs of each kind, and where they are listed."""
     found = manifest.get("repairs") or {}
     for repair in found.values():
         yield f"repairs   {repair['count']:,} {repair['meaning']}"
@@ -30,7 +30,7 @@ def repairs(manifest: dict[str, Any], layout: Path) -> Iterator[str]:
 
 
 def splits(manifest: dict[str, Any]) -> Iterator[str]:
-    """What the splits are not as published, and what they have in common."""
+    """Splits that were not published, and leaks between splits."""
     split = manifest.get("split") or {}
     for note in split.get("notes") or ():
         yield f"split     {note}"

@@ -1,4 +1,4 @@
-"""COCO json: one file, or one for each split, over one folder of pictures."""
+"""COCO json: one file, or one per split, with the images in a folder."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,35 +7,35 @@ import numpy as np
 
 from bench.data_config import DataConfig
 from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images, Source
-from bench.datasets.findings import Finding
 from bench.datasets.problems import Problems
+from bench.datasets.repairs import Repair
 from bench.datasets.sources import coco_json, folders
 from bench.errors import DataError
 from bench.layout import SPLITS, SplitName
 
-SPLIT_WORDS: Mapping[SplitName, tuple[str, ...]] = {
+SPLIT_ALIASES: Mapping[SplitName, tuple[str, ...]] = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
-"""What publishers call a split."""
+"""Names under which splits are published."""
 
 
-def read(config: DataConfig, workroom: Path, *, format_name: str = "coco") -> Source:
-    """Read `config.annotations` (found by its usual names where it isn't given) and look for the pictures.
+def read(config: DataConfig, workdir: Path, *, format_name: str = "coco") -> Source:
+    """Read `config.annotations` (by default found under its usual names) and locate the images.
 
-    Pictures that are listed but not there are left out with their boxes, each with a Finding.
-    Raises DataError: all bad rows of all files together.
+    Images that are listed but missing are dropped with their boxes, each with a Repair.
+    Raises DataError that reports the bad rows of all files together.
     """
     root = folders.existing(config.path)
     jsons = _given(config, root) or find(root)
     problems = Problems()
     parts = [coco_json.parse(path, split, problems) for split, path in jsons]
     problems.raise_if_any()
-    image_files = None if config.images is None else folders.existing(root / config.images)
-    bases = [image_files or _base(root, part) for part in parts]
+    images_dir = None if config.images is None else folders.existing(root / config.images)
+    bases = [images_dir or _base(root, part) for part in parts]
     source = _join(parts, bases, root)
-    account = {
+    metadata = {
         "format": format_name,
         "path": str(root),
         "annotations": [
@@ -44,19 +44,17 @@ def read(config: DataConfig, workroom: Path, *, format_name: str = "coco") -> So
         ],
         "images": sorted({str(base) for base in bases}),
     }
-    named = {part.split: str(part.path) for part in parts if part.split}
-    return Source(dataset=source[0], named=named, findings=tuple(source[1]), account=account)
+    declared = {part.split: str(part.path) for part in parts if part.split}
+    return Source(dataset=source[0], declared=declared, repairs=tuple(source[1]), metadata=metadata)
 
 
 def find(root: Path) -> list[tuple[SplitName | None, Path]]:
-    """The json files under their usual names. Raises DataError where there are none, or several others."""
+    """The json files under their usual names. Raises DataError if there are none, or several unusual ones."""
     for pattern in ("{}/_annotations.coco.json", "annotations/instances_{}*.json", "annotations/{}.json",
                     "annotations_{}.json", "{}.json", "{}/annotations.json"):  # fmt: skip
         found: list[tuple[SplitName | None, Path]] = []
         for split in SPLITS:
-            hits = [
-                hit for setting in SPLIT_WORDS[split] for hit in sorted(root.glob(pattern.format(setting)))
-            ]
+            hits = [hit for alias in SPLIT_ALIASES[split] for hit in sorted(root.glob(pattern.format(alias)))]
             found += [(split, hits[0])] if hits else []
         if found:
             return found
@@ -68,7 +66,7 @@ def find(root: Path) -> list[tuple[SplitName | None, Path]]:
         return [(None, rest[0])]
     there = ", ".join(str(path.relative_to(root)) for path in rest[:5])
     raise DataError(
-        "no annotation file stands under one of the usual names",
+        "no annotation file has one of the usual names",
         file=root,
         hint="name it in `data.annotations`" + (f"; there are: {there}" if there else ""),
     )
@@ -86,10 +84,10 @@ def _given(config: DataConfig, root: Path) -> list[tuple[SplitName | None, Path]
 
 
 def _base(root: Path, part: coco_json.CocoFile) -> Path:
-    """The folder that the names start from: of the usual ones, that with most of the pictures probed."""
-    settings = SPLIT_WORDS[part.split] if part.split else ()
+    """The folder that file names are relative to: the usual folder that contains most of a sample."""
+    aliases = SPLIT_ALIASES[part.split] if part.split else ()
     candidates = [root, part.path.parent, root / "images", root / "data"]
-    candidates += [folder / setting for setting in settings for folder in (root / "images", root)]
+    candidates += [folder / alias for alias in aliases for folder in (root / "images", root)]
     if part.split:
         candidates += [root / "images" / part.path.stem, root / part.path.stem.removeprefix("instances_")]
     probe = part.spelt[:: max(1, len(part.spelt) // 50)]
@@ -97,18 +95,18 @@ def _base(root: Path, part: coco_json.CocoFile) -> Path:
     return candidates[int(np.argmax(hits))]
 
 
-def _join(parts: list[coco_json.CocoFile], bases: list[Path], root: Path) -> tuple[Dataset, list[Finding]]:
-    """One dataset from all files: classes by name, pictures once each, only those that are there."""
-    findings = [finding for part in parts for finding in part.findings]
+def _join(parts: list[coco_json.CocoFile], bases: list[Path], root: Path) -> tuple[Dataset, list[Repair]]:
+    """Merge all files: classes by name, each image once, missing images left out."""
+    repairs = [repair for part in parts for repair in part.repairs]
     classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
     index = {name: number for number, name in enumerate(classes)}
     rows = _Rows()
-    # The split that judges keeps a picture that stands in two.
+    # An image in two splits stays in the one that is evaluated on.
     order = sorted(range(len(parts)), key=lambda number: _priority(parts[number].split))
     tables = []
     for number in order:
         part, base = parts[number], bases[number]
-        new_row = rows.add(part, base, root, findings)
+        new_row = rows.add(part, base, root, repairs)
         keep = new_row[part.boxes.image] >= 0
         boxes = part.boxes.take(keep)
         renumber = np.array([index[name] for name in part.classes], dtype=np.int64)
@@ -118,17 +116,15 @@ def _join(parts: list[coco_json.CocoFile], bases: list[Path], root: Path) -> tup
     if not rows.names:
         first = bases[0] / parts[0].names[0] if parts[0].names else root
         raise DataError(
-            "none of the pictures that the annotations list is there"
-            if parts[0].names
-            else "lists no picture",
+            "none of the pictures that the annotations list exists" if parts[0].names else "lists no picture",
             file=parts[0].path,
             value=str(first),
-            hint="say in `data.images` which folder the file names start from",
+            hint="set `data.images` to the folder that the file names are relative to",
         )
     boxes = BoxTable(
         *(np.concatenate([getattr(t, column) for t in tables]) for column in BoxTable.__annotations__)
     )
-    return Dataset(classes, Images.of(rows.names, rows.paths, rows.sizes, rows.splits), boxes), findings
+    return Dataset(classes, Images.of(rows.names, rows.paths, rows.sizes, rows.splits), boxes), repairs
 
 
 def _priority(split: SplitName | None) -> int:
@@ -136,7 +132,7 @@ def _priority(split: SplitName | None) -> int:
 
 
 class _Rows:
-    """Pictures gathered over the files."""
+    """Images collected over the files."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -147,9 +143,9 @@ class _Rows:
         self._taken: set[str] = set()
 
     def add(
-        self, part: coco_json.CocoFile, base: Path, root: Path, findings: list[Finding]
+        self, part: coco_json.CocoFile, base: Path, root: Path, repairs: list[Repair]
     ) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-        """Take in a file's pictures; gives the new row of each of them, -1 where it is left out."""
+        """Add a file's images; returns the new row of each, -1 if it is left out."""
         new_row = np.full(len(part.names), -1, dtype=np.int64)
         split = SPLITS.index(part.split) if part.split else NO_SPLIT
         held = np.bincount(part.boxes.image, minlength=len(part.names))
@@ -160,7 +156,7 @@ class _Rows:
             known = self._row_of_path.get(path)
             lost = f"with {held[row]} boxes" if held[row] else "without boxes"
             if found[row] is None:
-                findings.append(Finding("no_file", name, detail=lost))
+                repairs.append(Repair("no_file", name, detail=lost))
             elif known is None:
                 new_row[row] = self._row_of_path[path] = len(self.names)
                 self.names.append(self._own(prefix + name, part))
@@ -169,11 +165,11 @@ class _Rows:
                 self.splits.append(split)
             elif self.splits[known] == split:
                 new_row[row] = known
-                findings.append(Finding("duplicate_picture", name, detail="its boxes go to the first entry"))
+                repairs.append(Repair("duplicate_picture", name, detail="its boxes go to the first entry"))
             else:
                 other = SPLITS[self.splits[known]]
-                findings.append(
-                    Finding(
+                repairs.append(
+                    Repair(
                         "duplicate_picture",
                         name,
                         detail=f"left out of {part.split}, {lost}: it is in {other}",
@@ -182,7 +178,7 @@ class _Rows:
         return new_row
 
     def _own(self, name: str, part: coco_json.CocoFile) -> str:
-        """A name that no other picture has: folders outside the dataset's may hold equal ones."""
+        """A unique name: folders outside the dataset may contain equal ones."""
         while name in self._taken:
             name = f"{part.split or 'other'}/{name}"
         self._taken.add(name)

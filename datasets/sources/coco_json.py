@@ -10,60 +10,60 @@ from pathlib import Path
 from typing import Any
 
 from bench.datasets.dataset import BoxTable
-from bench.datasets.findings import Finding
 from bench.datasets.problems import Problems
-from bench.datasets.sources.coco_rows import Reader
+from bench.datasets.repairs import Repair
+from bench.datasets.sources.coco_rows import CocoRows
 from bench.errors import DataError
 from bench.layout import SplitName
 
 
 @dataclass(frozen=True)
 class CocoFile:
-    """A file's rows; `boxes.image` is a row of `names`, `boxes.label` an index into `classes`."""
+    """A parsed file; `boxes.image` indexes `names`, `boxes.label` indexes `classes`."""
 
     path: Path
     split: SplitName | None
     sha256: str
     licences: list[str]
     classes: tuple[str, ...]
-    names: list[str]  # composed (NFC): the same ones on every system
-    spelt: list[str]  # as the file spells them, to be looked up
-    sizes: list[tuple[int, int]]  # (width, height), 0 where the file does not say
+    names: list[str]  # in NFC: the same on every system
+    spelt: list[str]  # as in the file, to look up the image
+    sizes: list[tuple[int, int]]  # (width, height), (0, 0) if the file does not say
     boxes: BoxTable
-    findings: list[Finding]
+    repairs: list[Repair]
 
 
 def parse(path: Path, split: SplitName | None, problems: Problems) -> CocoFile:
-    """Read one file. Bad rows go to `problems`; DataError where it can't be read as COCO at all."""
-    with _collector_at_rest():
+    """Read one file. Bad rows go to `problems`; raises DataError if it is not COCO at all."""
+    with _without_gc():
         tree, digest = _load(path)
-        reader = Reader(path, problems)
-        reader.categories(tree["categories"])
-        reader.images(tree["images"])
-        boxes = reader.annotations(tree["annotations"])
+        rows = CocoRows(path, problems)
+        rows.categories(tree["categories"])
+        rows.images(tree["images"])
+        boxes = rows.annotations(tree["annotations"])
     return CocoFile(
         path=path,
         split=split,
         sha256=digest,
         licences=_licences(tree.get("licenses")),
-        classes=reader.classes,
-        names=reader.names,
-        spelt=reader.spelt,
-        sizes=reader.sizes,
+        classes=rows.classes,
+        names=rows.names,
+        spelt=rows.spelt,
+        sizes=rows.sizes,
         boxes=boxes,
-        findings=reader.findings,
+        repairs=rows.repairs,
     )
 
 
 def _licences(rows: Any) -> list[str]:
-    """Their names; what is no list of licences names none."""
+    """Their names; none if the value is no list of licences."""
     named = [str(row.get("name")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     return [name.encode("utf-8", "replace").decode("utf-8") for name in named]
 
 
 @contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """Without cyclic garbage collection: it walks over millions of fresh dicts that hold no cycle."""
+def _without_gc() -> Iterator[None]:
+    """Pause cyclic garbage collection: it would scan millions of new dicts that form no cycle."""
     running = gc.isenabled()
     gc.disable()
     try:
@@ -77,21 +77,21 @@ def _load(path: Path) -> tuple[dict[str, Any], str]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise DataError("no such file", file=path, hint="mend `data.annotations`") from None
+        raise DataError("no such file", file=path, hint="correct `data.annotations`") from None
     except OSError as error:
         raise DataError(
-            f"can't be read: {error.strerror}", file=path, hint="let yourself read it (chmod)"
+            f"can't be read: {error.strerror}", file=path, hint="give yourself permission to read it (chmod)"
         ) from None
     try:
         tree = json.loads(content)
     except UnicodeDecodeError:
-        raise DataError("is no json: it is not UTF-8 text", file=path) from None
+        raise DataError("is not json: not UTF-8 text", file=path) from None
     except json.JSONDecodeError as error:
         raise DataError(
-            f"is no json: {error.msg}", file=path, record=f"line {error.lineno}, column {error.colno}"
+            f"is not json: {error.msg}", file=path, record=f"line {error.lineno}, column {error.colno}"
         ) from None
     except ValueError as error:  # a number of thousands of digits
-        raise DataError(f"is no json that can be read: {error}", file=path) from None
+        raise DataError(f"is json that can't be read: {error}", file=path) from None
     except RecursionError:
         raise DataError("is not COCO: it is nested too deeply", file=path) from None
     keys = ("images", "annotations", "categories")

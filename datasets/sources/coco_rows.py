@@ -1,4 +1,4 @@
-"""The rows of a COCO json, each of them checked."""
+"""Check and convert the rows of a COCO json."""
 
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -8,28 +8,28 @@ import numpy as np
 from bench.boxes import xywh_to_xyxy
 from bench.datasets import names as image_names
 from bench.datasets.dataset import BoxTable
-from bench.datasets.findings import Finding
 from bench.datasets.problems import Problems
+from bench.datasets.repairs import Repair
 
 _FARTHEST = 1e12
-"""Pixels: no picture is so large, and sums and products of such numbers stay finite."""
+"""Pixels: larger than any image, and small enough that sums and products stay finite."""
 
 _INT64 = 1 << 63
 
 _SHOWN = 200
-"""Letters of a bad value that a message shows."""
+"""Characters of a bad value that a message shows."""
 
 
-class Reader:
-    """One file's rows on their way into columns; bad ones go to `problems`, mended ones to `findings`."""
+class CocoRows:
+    """Converts one file's rows to columns; bad rows go to `problems`, changed ones to `repairs`."""
 
     def __init__(self, path: Path, problems: Problems) -> None:
         self.path = path
         self.problems = problems
-        self.findings: list[Finding] = []
+        self.repairs: list[Repair] = []
         self.classes: tuple[str, ...] = ()
-        self.names: list[str] = []  # composed (NFC)
-        self.spelt: list[str] = []  # as the file spells them
+        self.names: list[str] = []  # in NFC
+        self.spelt: list[str] = []  # as in the file
         self.sizes: list[tuple[int, int]] = []
         self._label_of: dict[Any, int] = {}
         self._row_of: dict[Any, int] = {}
@@ -39,11 +39,11 @@ class Reader:
     def _bad(self, record: str, message: str, value: object = None, hint: str | None = None) -> None:
         self.problems.add(message, file=self.path, record=record, value=_short(value), hint=hint)
 
-    def _find(self, kind: str, image_file: str, record: str = "", detail: str = "") -> None:
-        self.findings.append(Finding(kind, image_file, record, detail))
+    def _repair(self, kind: str, image: str, record: str = "", detail: str = "") -> None:
+        self.repairs.append(Repair(kind, image, record, detail))
 
     def categories(self, rows: list[Any]) -> None:
-        """Classes in the order of their ids; two categories of one name are one class."""
+        """Classes in the order of their ids; categories with the same name are merged."""
         named: dict[Any, str] = {}
         for number, row in enumerate(rows):
             record = f"categories[{number}]"
@@ -51,8 +51,8 @@ class Reader:
                 self._bad(record, "has no id", row)
             elif not isinstance(row.get("name"), str) or not row["name"].strip():
                 self._bad(record, "has no name", row.get("name"))
-            elif not image_names.is_text(row["name"]):
-                self._bad(record, "the name is no Unicode text: half of a surrogate pair", row["name"])
+            elif not image_names.is_unicode(row["name"]):
+                self._bad(record, "the name is not valid Unicode: half of a surrogate pair", row["name"])
             elif row["id"] in named:
                 self._bad(record, "has the id of an earlier category", row["id"])
             else:
@@ -64,7 +64,7 @@ class Reader:
         self._label_of = {key: index[name] for key, name in named.items()}
 
     def images(self, rows: list[Any]) -> None:
-        """File names and sizes; pictures that share an id and not a file are set aside with their boxes."""
+        """File names and sizes; different images with the same id are dropped with their boxes."""
         named: list[tuple[Any, str, tuple[int, int]]] = []
         for number, row in enumerate(rows):
             record = f"images[{number}]"
@@ -74,18 +74,20 @@ class Reader:
                 self._bad(record, "has no file_name", row.get("file_name"))
             else:
                 try:
-                    named.append((row["id"], image_names.clean(row["file_name"]), self._size(row, record)))
+                    named.append(
+                        (row["id"], image_names.relative_name(row["file_name"]), self._size(row, record))
+                    )
                 except ValueError as error:
                     hint = "file names are relative to `data.images`"
                     self._bad(record, f"the file_name {error}", row["file_name"], hint)
         first = {key: spelt for key, spelt, _ in reversed(named)}
         self._ambiguous = {key for key, spelt, _ in named if first[key] != spelt}
         for key, spelt, size in named:
-            name = image_names.composed(spelt)
+            name = image_names.nfc(spelt)
             if key in self._ambiguous:
-                self._find("ambiguous_picture", name, detail=f"shares the id {key} with another")
+                self._repair("ambiguous_picture", name, detail=f"shares the id {key} with another")
             elif key in self._row_of:
-                self._find("duplicate_picture", name, detail=f"listed twice under the id {key}")
+                self._repair("duplicate_picture", name, detail=f"listed twice under the id {key}")
             else:
                 self._row_of[key] = len(self.names)
                 self.names.append(name)
@@ -93,7 +95,7 @@ class Reader:
                 self.sizes.append(size)
 
     def _size(self, row: dict[str, Any], record: str) -> tuple[int, int]:
-        """(width, height), (0, 0) where the row does not say."""
+        """(width, height), (0, 0) if the row does not say."""
         width, height = row.get("width"), row.get("height")
         if width is None or height is None:
             return (0, 0)
@@ -107,7 +109,7 @@ class Reader:
         return self._all_sound(rows) or self._row_by_row(rows)
 
     def _all_sound(self, rows: list[Any]) -> BoxTable | None:
-        """All columns at once; None where one row is not as usual: then each is looked at by itself."""
+        """Convert all rows at once; None if any row is unusual, to be handled by `_row_by_row`."""
         try:
             image = [self._row_of[row["image_id"]] for row in rows]
             label = [self._label_of[row["category_id"]] for row in rows]
@@ -127,42 +129,42 @@ class Reader:
         return BoxTable.of(image, label, xywh_to_xyxy(bbox_xywh), crowd, record) if sound else None
 
     def _row_by_row(self, rows: list[Any]) -> BoxTable:
-        kept = [found for number, row in enumerate(rows) if (found := self._annotation(number, row))]
+        kept = [fields for number, row in enumerate(rows) if (fields := self._annotation(number, row))]
         image, label, boxes, crowd, record = zip(*kept, strict=True) if kept else ((), (), (), (), ())
         return BoxTable.of(image, label, xywh_to_xyxy(np.array(boxes, dtype=np.float64)), crowd, record)
 
     def _annotation(self, number: int, row: Any) -> tuple[int, int, list[float], bool, int] | None:
-        """One row of the BoxTable, its box as xywh; None where there is a problem or a finding instead."""
+        """The fields of one row of the BoxTable, the box as xywh; None if the row is bad or dropped."""
         if not isinstance(row, dict):
-            self._bad(f"annotations[{number}]", "is no annotation", row)
+            self._bad(f"annotations[{number}]", "is not an object", row)
             return None
-        key, image_file, category, bbox = (
+        key, image_id, category, bbox = (
             row.get("id"), row.get("image_id"), row.get("category_id"), row.get("bbox")
         )  # fmt: skip
         record = f"annotation {key}" if _is_id(key) else f"annotations[{number}]"
-        if not _is_id(image_file):
-            self._bad(record, "has no image_id", image_file)
+        if not _is_id(image_id):
+            self._bad(record, "has no image_id", image_id)
             return None
         if not _is_id(category) or category not in self._label_of:
             known = ", ".join(str(key) for key in list(self._label_of)[:10])
-            self._bad(record, "no category has its category_id", category, f"ids of categories: {known}")
+            self._bad(record, "its category_id is in no category", category, f"ids of categories: {known}")
             return None
         traced = not _is_box(bbox)
         bbox_xywh = self._from_polygon(row, record) if traced else bbox
         if bbox_xywh is None:
             return None
-        if image_file not in self._row_of:
-            kind = "ambiguous_picture" if image_file in self._ambiguous else "orphan_annotation"
-            self._find(kind, f"image_id {image_file}", record, "dropped")
+        if image_id not in self._row_of:
+            kind = "ambiguous_picture" if image_id in self._ambiguous else "orphan_annotation"
+            self._repair(kind, f"image_id {image_id}", record, "dropped")
             return None
-        name = self.names[self._row_of[image_file]]
+        name = self.names[self._row_of[image_id]]
         if traced:
-            self._find("polygon", name, record)
-        if _is_id(key) and self._is_copy(key, (image_file, category, tuple(bbox_xywh)), name, record):
+            self._repair("polygon", name, record)
+        if _is_id(key) and self._is_copy(key, (image_id, category, tuple(bbox_xywh)), name, record):
             return None
         box_record = key if isinstance(key, int) and abs(key) < _INT64 else number
         return (
-            self._row_of[image_file],
+            self._row_of[image_id],
             self._label_of[category],
             bbox_xywh,
             bool(row.get("iscrowd")),
@@ -170,18 +172,18 @@ class Reader:
         )
 
     def _is_copy(self, key: Any, content: tuple[Any, ...], name: str, record: str) -> bool:
-        """Whether an earlier annotation has the same id and says the same."""
+        """Whether an earlier annotation has the same id and the same content."""
         earlier = self._seen.setdefault(key, content)
         if earlier is content:
             return False
         if earlier == content:
-            self._find("duplicate_annotation", name, record)
+            self._repair("duplicate_annotation", name, record)
             return True
-        self._find("duplicate_annotation_id", name, record)
+        self._repair("duplicate_annotation_id", name, record)
         return False
 
     def _from_polygon(self, row: dict[str, Any], record: str) -> list[float] | None:
-        """xywh round the polygons of an annotation without a box; None, and a problem, where it has none."""
+        """xywh of the polygons of an annotation without a box; None, and a problem, if there are none."""
         bbox, polygons = row.get("bbox"), row.get("segmentation")
         if bbox not in (None, []):
             self._bad(record, "bbox should be 4 finite numbers: left, top, width, height", bbox)
@@ -202,7 +204,7 @@ def _short(value: object) -> object:
 
 def _is_id(value: object) -> bool:
     if isinstance(value, str):
-        return image_names.is_text(value)
+        return image_names.is_unicode(value)
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -1,4 +1,4 @@
-"""Folders of a source: that they are there, and what lies in them."""
+"""Folders of a source: check that they exist, and list their images."""
 
 import os
 import unicodedata
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.datasets.names import is_text
+from bench.datasets.names import is_unicode
 from bench.errors import DataError
 
 IMAGE_SUFFIXES = frozenset(
@@ -26,30 +26,30 @@ IMAGE_SUFFIXES = frozenset(
         ".pgm",
     }
 )
-"""Files that are taken for pictures when a folder is listed."""
+"""Files that count as images when a folder is listed."""
 
 
 def existing(path: Path | None) -> Path:
-    """`path`, made absolute. Raises DataError where it is no folder."""
+    """`path`, made absolute. Raises DataError if it is not a folder."""
     if path is None:
-        raise DataError("no folder is named", record="data.path", hint="say where the dataset lies")
+        raise DataError("is not set", record="data.path", hint="set it to the dataset's folder")
     if path.is_dir():
-        os.scandir(
-            path
-        ).close()  # raises where it may not be listed: globs would find nothing and not say why
+        os.scandir(path).close()  # raises if it may not be listed; globs would silently find nothing
         return path.resolve()
     if path.exists():
         raise DataError(
-            "is a file", file=path, hint="name its folder in `data.path`, and the file in `data.annotations`"
+            "is a file", file=path, hint="set `data.path` to its folder and `data.annotations` to the file"
         )
     near = next((parent for parent in path.parents if parent.is_dir()), None)
     raise DataError(
-        "no such folder", file=path, hint=f"mend `data.path`; what there is of it: {near}" if near else None
+        "no such folder",
+        file=path,
+        hint=f"correct `data.path`; the nearest existing folder is {near}" if near else None,
     )
 
 
 def below(folder: Path, root: Path) -> str:
-    """What a name in `folder` begins with, seen from `root`: 'images/', or '' where it lies elsewhere."""
+    """The prefix of `folder`'s names relative to `root`: 'images/', or '' if it is not below `root`."""
     if folder == root or not folder.is_relative_to(root):
         return ""
     return folder.relative_to(root).as_posix() + "/"
@@ -57,7 +57,7 @@ def below(folder: Path, root: Path) -> str:
 
 @contextmanager
 def reading(root: Path | None) -> Iterator[None]:
-    """Turn what the system says against reading a source, a folder that is closed, say, into a DataError."""
+    """Convert OSErrors while a source is read, such as denied permission, to DataErrors."""
     try:
         yield
     except OSError as error:
@@ -65,16 +65,17 @@ def reading(root: Path | None) -> Iterator[None]:
         raise DataError(
             f"can't be read: {error.strerror or error}",
             file=str(error.filename or root),
-            hint="let yourself read it (chmod), or name other data in `data.path`" if closed else None,
+            hint="give yourself permission to read it (chmod), or set another `data.path`"
+            if closed
+            else None,
         ) from error
 
 
 def found(base: Path, names: Sequence[str]) -> list[str | None]:
-    """How each file is spelt on the disk, None where it isn't there.
+    """The name of each file as it is on disk, None if it does not exist.
 
-    An accented letter has two spellings in Unicode, and a file may have been copied from a system that
-    rewrites them: a name is looked up as it is, then composed (NFC), then decomposed (NFD).
-    Listing a folder once is much faster than asking for each file.
+    Names are looked up as they are, then in NFC, then in NFD, because some file systems change the form of
+    accented letters. Each folder is listed once, which is much faster than a lookup per file.
     """
     listed: dict[str, frozenset[str]] = {}
     spelt: list[str | None] = []
@@ -92,15 +93,15 @@ def found(base: Path, names: Sequence[str]) -> list[str | None]:
 
 
 def images(folder: Path) -> list[str]:
-    """Names of all pictures in and below `folder`, relative, posix, sorted.
+    """Names of all images in and below `folder`, relative, posix, sorted.
 
-    Raises DataError for a name that no json can hold.
+    Raises DataError for a name that is not valid Unicode.
     """
     found: list[str] = []
     walked: set[str] = set()
     for place, inner, files in os.walk(folder, onerror=_refuse, followlinks=True):
         true_place = os.path.realpath(place)
-        if true_place in walked:  # a link that leads back up
+        if true_place in walked:  # a link to a parent folder
             inner.clear()
             continue
         walked.add(true_place)
@@ -111,9 +112,9 @@ def images(folder: Path) -> list[str]:
             for name in files
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 -- 100,000 times
         ]
-    odd = next((name for name in found if not is_text(name)), None)
+    odd = next((name for name in found if not is_unicode(name)), None)
     if odd is not None:
-        raise DataError("a picture's name is no UTF-8 text", file=folder, value=odd, hint="rename it")
+        raise DataError("a picture's name is not valid UTF-8", file=folder, value=odd, hint="rename it")
     return sorted(found)
 
 
@@ -123,10 +124,10 @@ def _files(folder: Path) -> frozenset[str]:
             return frozenset(entry.name for entry in entries if entry.is_file())
     except PermissionError:
         raise
-    except OSError:  # not there, no folder, or a name that no file system has
+    except OSError:  # missing, not a folder, or an impossible name
         return frozenset()
 
 
 def _refuse(error: OSError) -> None:
-    """A folder that can't be listed would take its pictures away unseen."""
+    """os.walk would skip a folder that can't be listed without a message."""
     raise error

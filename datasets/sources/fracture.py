@@ -1,7 +1,7 @@
 """X-rays of seven kinds of bone fracture, as Roboflow exports them: YOLO txt, most rows polygons.
 
-The published split leaks: copies of one X-ray, told by the stem before `.rf.`, stand in more than one split.
-`data.split.kind: grouped` keeps them together; `data.classes: fracture` is the table of its classes.
+The published split leaks: copies of one X-ray (same stem before `.rf.`) are in more than one split.
+`data.split.kind: grouped` keeps them together; `data.classes: fracture` is its class table.
 """
 
 from pathlib import Path
@@ -11,6 +11,6 @@ from bench.datasets.dataset import Source
 from bench.datasets.sources import yolo
 
 
-def read(config: DataConfig, workroom: Path) -> Source:
+def read(config: DataConfig, workdir: Path) -> Source:
     """As `yolo.read`."""
-    return yolo.read(config, workroom, format_name="fracture")
+    return yolo.read(config, workdir, format_name="fracture")

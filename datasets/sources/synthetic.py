@@ -1,4 +1,4 @@
-"""The synthetic source: scenes drawn here, seeded; the embedded default."""
+"""The synthetic source: generated scenes with a seed; the embedded default."""
 
 import os
 import shutil
@@ -13,20 +13,20 @@ from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images, Source
 from bench.datasets.sources import scenes
 
 DRAWING = 1
-"""Raised with every change of the scenes: what an older one drew is not taken for the same."""
+"""Incremented when the generated scenes change, so that older cached images are not reused."""
 
 
-def read(config: DataConfig, workroom: Path) -> Source:
-    """Draw `config.synthetic` below `workroom`, or take the pictures that already stand there."""
+def read(config: DataConfig, workdir: Path) -> Source:
+    """Generate `config.synthetic` in `workdir`, or reuse the images that are there."""
     options = config.synthetic
     drawn = [scenes.draw(options.seed, index, options.size) for index in range(options.images)]
     names = [f"{index:06d}.png" for index in range(options.images)]
-    folder = workroom / f"synthetic-{DRAWING}-{options.images}x{options.size}-seed{options.seed}"
+    folder = workdir / f"synthetic-{DRAWING}-{options.images}x{options.size}-seed{options.seed}"
     if not folder.is_dir():
         _write(folder, names, drawn)
     return Source(
         dataset=Dataset(
-            classes=tuple(kind.name for kind in scenes.KINDS),
+            classes=tuple(shape_class.name for shape_class in scenes.SHAPES),
             images=Images.of(
                 names=names,
                 paths=[str(folder / name) for name in names],
@@ -40,12 +40,12 @@ def read(config: DataConfig, workroom: Path) -> Source:
             ),
         ),
         known_good=True,
-        account=_account(options),
+        metadata=_metadata(options),
     )
 
 
-def _write(folder: Path, names: list[str], drawn: list[scenes.Scene]) -> None:
-    """All pictures or none: drawn into a neighbour that takes its name when it is complete."""
+def _write(folder: Path, names: list[str], drawn: list[scenes.DrawnImage]) -> None:
+    """Write atomically: to a temporary neighbour, then rename."""
     with files.writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         files.sweep(folder.parent, ".synthetic-*.????????")
@@ -62,7 +62,7 @@ def _write(folder: Path, names: list[str], drawn: list[scenes.Scene]) -> None:
             shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _account(options: SyntheticConfig) -> dict[str, object]:
+def _metadata(options: SyntheticConfig) -> dict[str, object]:
     return {
         "format": "synthetic",
         "options": options.model_dump(),

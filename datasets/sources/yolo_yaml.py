@@ -1,4 +1,4 @@
-"""data.yaml: which classes there are, and where each split's pictures lie."""
+"""data.yaml: the classes, and where each split's images are."""
 
 import hashlib
 import os
@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from bench.datasets.findings import Finding
-from bench.datasets.names import is_text
+from bench.datasets.names import is_unicode
+from bench.datasets.repairs import Repair
 from bench.datasets.sources import folders
 from bench.errors import DataError
 from bench.layout import SPLITS, SplitName
@@ -20,35 +20,35 @@ KEYS: Mapping[SplitName, tuple[str, ...]] = {
     "val": ("val", "valid", "validation"),
     "test": ("test",),
 }
-"""A split's names, as keys of data.yaml and as folders."""
+"""Names of a split, as keys of data.yaml and as folders."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A data.yaml, its places looked up."""
+class DataYaml:
+    """A parsed data.yaml with its paths resolved."""
 
     path: Path
     sha256: str
     root: Path
     classes: tuple[str, ...]
-    places: Mapping[SplitName, list[Path]]  # folders, or txt files that list pictures
-    named: Mapping[SplitName, str]  # what the file says of the splits that it speaks of
-    absent: dict[str, str]  # what the file lists and nobody has: split -> place
+    places: Mapping[SplitName, list[Path]]  # folders, or txt files that list images
+    declared: Mapping[SplitName, str]  # split -> its value in the file
+    absent: dict[str, str]  # split -> its value, where that path does not exist
     licences: list[str]
 
-    def images(self, split: SplitName, findings: list[Finding]) -> list[str]:
-        """Absolute paths of a split's pictures; what a list names and is not there is a finding."""
+    def images(self, split: SplitName, repairs: list[Repair]) -> list[str]:
+        """Absolute paths of a split's images; an image that a list names and that is missing is a Repair."""
         found: list[str] = []
         for place in self.places.get(split, []):
             if place.is_dir():
                 found += [f"{place}/{name}" for name in folders.images(place)]
             else:
-                found += _listed(place, self.root, findings)
+                found += _listed(place, self.root, repairs)
         return found
 
 
 def find(root: Path) -> Path:
-    """The folder's data.yaml. Raises DataError where there is none, or several others."""
+    """The folder's data.yaml. Raises DataError if there is none, or several under other names."""
     for name in ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml"):
         if (root / name).is_file():
             return root / name
@@ -59,36 +59,36 @@ def find(root: Path) -> Path:
         "has no data.yaml",
         file=root,
         value=[path.name for path in others] or None,
-        hint="name it in `data.annotations`, or write one: names: [...], train: train/images, val: ...",
+        hint="set `data.annotations` to it, or write one: names: [...], train: train/images, val: ...",
     )
 
 
-def parse(path: Path) -> Entry:
-    """Read one. Raises DataError for what is no data.yaml, or whose train pictures are nowhere."""
+def parse(path: Path) -> DataYaml:
+    """Read one. Raises DataError for an invalid data.yaml, or if its train images don't exist."""
     try:
         content = path.read_bytes()
         tree = yaml.safe_load(content)
     except FileNotFoundError:
-        raise DataError("no such file", file=path, hint="mend `data.annotations`") from None
+        raise DataError("no such file", file=path, hint="correct `data.annotations`") from None
     except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
         raise DataError(f"can't be read as YAML: {error}", file=path) from None
     if not isinstance(tree, dict):
-        raise DataError("is no data.yaml: it should hold `names` and `train`", file=path)
+        raise DataError("is not a data.yaml: it should contain `names` and `train`", file=path)
     classes = _classes(tree, path)
     root = _root(tree, path)
     places: dict[SplitName, list[Path]] = {}
     absent: dict[str, str] = {}
-    named = {split: str(value) for split in SPLITS if (value := _said(tree, split)) is not None}
+    declared = {split: str(value) for split in SPLITS if (value := _value(tree, split)) is not None}
     for split in SPLITS:
-        for given in _given(tree, split, path):
-            place = _place(given, root, path)
+        for given in _paths(tree, split, path):
+            place = _resolve(given, root, path)
             if place is None:
                 absent[split] = given
             else:
                 places.setdefault(split, []).append(place)
     if "train" in absent or "train" not in places:
         raise DataError(
-            "the train pictures it names are nowhere",
+            "the path of its train pictures does not exist",
             file=path,
             record="train",
             value=absent.get("train"),
@@ -97,7 +97,9 @@ def parse(path: Path) -> Entry:
     about = tree.get("roboflow")
     licence = about.get("license") if isinstance(about, dict) else tree.get("license")
     licences = [str(licence).encode("utf-8", "replace").decode("utf-8")] if licence else []
-    return Entry(path, hashlib.sha256(content).hexdigest(), root, classes, places, named, absent, licences)
+    return DataYaml(
+        path, hashlib.sha256(content).hexdigest(), root, classes, places, declared, absent, licences
+    )
 
 
 def _classes(tree: Mapping[Any, Any], path: Path) -> tuple[str, ...]:
@@ -110,20 +112,20 @@ def _classes(tree: Mapping[Any, Any], path: Path) -> tuple[str, ...]:
         raise DataError("has no `names`: a list of class names, or number: name", file=path, value=names)
     classes = tuple(str(name) for name in names)
     for name in classes:
-        if not is_text(name):
+        if not is_unicode(name):
             raise DataError(
-                "a class's name is no Unicode text: half of a surrogate pair", file=path, value=name
+                "a class name is not valid Unicode: half of a surrogate pair", file=path, value=name
             )
     twice = sorted({name for name in classes if classes.count(name) > 1})
     if twice:
-        raise DataError("a class stands in `names` twice", file=path, value=twice[0])
+        raise DataError("a class is listed in `names` twice", file=path, value=twice[0])
     if "nc" in tree and tree["nc"] != len(classes):
         raise DataError(f"`nc` is not the number of `names`, {len(classes)}", file=path, value=tree["nc"])
     return classes
 
 
 def _root(tree: Mapping[Any, Any], path: Path) -> Path:
-    """The folder that places are relative to: the file's own, unless its `path` names one that is there."""
+    """The folder that paths are relative to: `path` if it exists, else the file's own folder."""
     here = path.resolve().parent
     given = tree.get("path")
     if isinstance(given, str) and (here / given).is_dir():
@@ -131,9 +133,9 @@ def _root(tree: Mapping[Any, Any], path: Path) -> Path:
     return here
 
 
-def _given(tree: Mapping[Any, Any], split: SplitName, path: Path) -> list[str]:
-    """What the file says of a split; for one that it leaves out, the usual folder, if there is one."""
-    value = _said(tree, split)
+def _paths(tree: Mapping[Any, Any], split: SplitName, path: Path) -> list[str]:
+    """The split's paths; for a split that the file leaves out, the usual folder if it exists."""
+    value = _value(tree, split)
     if value is None:
         usual = [form.format(key) for key in KEYS[split] for form in ("{}/images", "images/{}")]
         return [place for place in usual if (path.parent / place).is_dir()][:1]
@@ -145,15 +147,15 @@ def _given(tree: Mapping[Any, Any], split: SplitName, path: Path) -> list[str]:
     return items
 
 
-def _said(tree: Mapping[Any, Any], split: SplitName) -> Any:
-    """The value of the split's key; None where it has none."""
+def _value(tree: Mapping[Any, Any], split: SplitName) -> Any:
+    """The value of the split's key, or None."""
     return next((tree[key] for key in KEYS[split] if tree.get(key)), None)
 
 
-def _place(given: str, root: Path, path: Path) -> Path | None:
-    """Where a split's pictures are; None where they are nowhere.
+def _resolve(given: str, root: Path, path: Path) -> Path | None:
+    """The existing folder or list that a split's path means, or None.
 
-    Roboflow writes `../train/images` for a folder that stands beside the file, and `val` for `valid`.
+    Roboflow writes `../train/images` for a folder next to the file, and `val` for `valid`.
     """
     here = path.resolve().parent
     plain = given.replace("\\", "/")
@@ -168,8 +170,8 @@ def _place(given: str, root: Path, path: Path) -> Path | None:
     return None
 
 
-def _listed(listing: Path, root: Path, findings: list[Finding]) -> list[str]:
-    """The pictures that a txt names: relative to it (as ultralytics has `./`), to the root, or absolute."""
+def _listed(listing: Path, root: Path, repairs: list[Repair]) -> list[str]:
+    """The images that a txt lists: relative to it (as in ultralytics), to the root, or absolute."""
     found: list[str] = []
     lost: list[str] = []
     try:
@@ -187,12 +189,13 @@ def _listed(listing: Path, root: Path, findings: list[Finding]) -> list[str]:
             found.append(there)
     if lost and not found:
         raise DataError(
-            f"not one of the {len(lost)} pictures that it lists is there",
+            f"none of the {len(lost)} pictures that it lists exists",
             file=listing,
             value=lost[:3],
-            hint=f"its lines start from {listing.parent}" + (f" or {root}" if root != listing.parent else ""),
+            hint=f"its lines are relative to {listing.parent}"
+            + (f" or {root}" if root != listing.parent else ""),
         )
-    findings += [Finding("no_file", name, detail=f"listed in {listing.name}") for name in lost]
+    repairs += [Repair("no_file", name, detail=f"listed in {listing.name}") for name in lost]
     return found
 
 

@@ -35,9 +35,9 @@ def draw(path: Path, size_wh: tuple[int, int] = SIZE_WH, seed: int = 0) -> None:
 
 
 class CocoFolder:
-    """A COCO dataset that is sound: `image_files` PNGs of 64 x 48, two boxes each, three classes."""
+    """A COCO dataset that is sound: `count` PNGs of 64 x 48, two boxes each, three classes."""
 
-    def __init__(self, root: Path, image_files: int = 20) -> None:
+    def __init__(self, root: Path, count: int = 20) -> None:
         self.root = root
         self.categories: list[dict[str, Any]] = [
             {"id": 5, "name": "cat"},
@@ -46,7 +46,7 @@ class CocoFolder:
         ]
         self.images: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []
-        for number in range(image_files):
+        for number in range(count):
             name = f"pics/{number:03d}.png"
             draw(root / name, seed=number)
             self.images.append(

@@ -63,7 +63,7 @@ def test_the_rest(rest, classes, labels):
 
 def test_an_unmentioned_class_is_an_error_that_names_all_of_them():
     table = parse({"classes": {"cat": None, "doog": None}}, "mine")
-    with pytest.raises(DataError, match="says nothing about 3 of the source's classes") as caught:
+    with pytest.raises(DataError, match="does not mention 3 of the source's classes") as caught:
         apply(dataset_of(), table)
     assert "'dog' (did you mean 'doog'?), 'emu', 'fox'" in str(caught.value)
     assert "`rest:`" in str(caught.value)
@@ -87,12 +87,12 @@ def test_a_class_that_the_source_lacks_does_no_harm_without_a_rest():
         ([], "needs a mapping `classes`"),
         ({"classes": ["cat"]}, "needs a mapping `classes`"),
         ({"classes": {}}, "needs a mapping `classes`"),
-        ({"classes": {"a": "cat", "b": ["cat"]}}, "stands in the table twice"),
-        ({"classes": {"cat": None}, "drop": ["cat"]}, "stands in the table twice"),
+        ({"classes": {"a": "cat", "b": ["cat"]}}, "is listed twice"),
+        ({"classes": {"cat": None}, "drop": ["cat"]}, "is listed twice"),
         ({"classes": {"cat": None}, "dorp": ["dog"]}, "unknown key"),
         ({"classes": {"cat": None}, "rest": "maybe"}, "`rest` should be"),
         ({"classes": {"cat": None}, "rest": {"into": "dog"}}, "`rest` should be"),
-        ({"classes": {"cat": [{"x": 1}]}}, "should be text"),
+        ({"classes": {"cat": [{"x": 1}]}}, "should be a string"),
     ],
 )
 def test_bad_tables(tree, expected):
@@ -101,7 +101,7 @@ def test_bad_tables(tree, expected):
 
 
 def test_a_table_that_leaves_nothing():
-    with pytest.raises(DataError, match="leaves no box"):
+    with pytest.raises(DataError, match="drops every box"):
         apply(dataset_of(), parse({"classes": {"gnu": None}, "drop": list(CLASSES)}, "mine"))
 
 

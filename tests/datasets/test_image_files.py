@@ -130,7 +130,7 @@ def test_broken_files_are_told(tmp_path, image, name, kept):
 
 def test_what_is_no_picture_and_what_is_not_there(tmp_path):
     (tmp_path / "a.jpg").write_text("<html>not found</html>")
-    assert inspect(str(tmp_path / "a.jpg")).problem == "is no picture that can be read"
+    assert inspect(str(tmp_path / "a.jpg")).problem == "is not an image in a known format"
     assert inspect(str(tmp_path / "gone.jpg")).problem == "can't be read: No such file or directory"
     assert inspect(str(tmp_path)).problem == "can't be read: Is a directory"
 

@@ -15,9 +15,9 @@ from PIL import Image
 from bench.boxes import cxcywh_norm_to_xyxy
 from bench.datasets import layout as writing
 from bench.datasets.dataset import BoxTable, Dataset, Images
-from bench.datasets.findings import Finding
 from bench.datasets.image_files import inspect
 from bench.datasets.layout import Prepared, finished, write
+from bench.datasets.repairs import Repair
 from bench.errors import DataError, RunError
 from bench.layout import SPLITS, Layout
 
@@ -37,7 +37,7 @@ def prepared(folder, image_files=9, sizes=None, boxes=None, crowd=None):
     table = BoxTable.of([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], crowd)
     images = Images.of(names, [str(folder / name) for name in names], sizes, [0] * len(sizes))
     split = np.arange(len(sizes), dtype=np.int8) % 3
-    return Prepared(Dataset(("cat", "dög"), images, table), split, [], [Finding("clipped", "pics/0.png")])
+    return Prepared(Dataset(("cat", "dög"), images, table), split, [], [Repair("clipped", "pics/0.png")])
 
 
 def yolo_boxes(layout, split, name, size_wh):

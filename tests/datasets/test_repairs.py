@@ -1,142 +1,21 @@
-"""What a source says against what its pictures bear out."""
+"""The manifest's list of repairs."""
 
-from collections import Counter
-
-import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from bench.datasets.dataset import BoxTable, Dataset, Images, Source
-from bench.datasets.image_files import ImageFile
-from bench.datasets.repairs import settle
-from bench.errors import DataError
+from bench.datasets.repairs import KINDS, LISTED, Repair, summary
 
 
-def source_of(boxes, *, sizes=((100, 50),), image=None, shares=False, known_good=False, crowd=None):
-    names = [f"{row}.jpg" for row in range(len(sizes))]
-    images = Images.of(names, [f"/data/{name}" for name in names], list(sizes), [-1] * len(names))
-    table = BoxTable.of(image or [0] * len(boxes), [0] * len(boxes), boxes, crowd)
-    return Source(dataset=Dataset(("cat",), images, table), shares=shares, known_good=known_good)
+def test_findings_are_counted_and_listed_by_kind():
+    found = [Repair("clipped", "a.jpg", "annotation 7", "x"), Repair("no_file", "b.jpg")]
+    assert summary(found) == {
+        "clipped": {
+            "count": 1,
+            "meaning": KINDS["clipped"],
+            "listed": [{"image": "a.jpg", "record": "annotation 7", "detail": "x"}],
+        },
+        "no_file": {"count": 1, "meaning": KINDS["no_file"], "listed": [{"image": "b.jpg"}]},
+    }
 
 
-def good(*sizes, orientation=1):
-    return [ImageFile(size_wh=size, orientation=orientation) for size in sizes]
-
-
-def kinds(findings):
-    return Counter(finding.kind for finding in findings)
-
-
-def test_boxes_are_clipped_and_those_outside_or_flat_dropped():
-    boxes = [
-        [10, 10, 20, 20],
-        [-5, 10, 20, 60],
-        [95, 10, 120, 20],
-        [101, 10, 120, 20],
-        [10, 10, 10, 20],
-        [20, 10, 10, 20],
-        [30, 10, 40, 10.0005],
-    ]
-    dataset, findings, _ = settle(source_of(boxes), good((100, 50)))
-    assert dataset.boxes.xyxy.tolist() == [[10, 10, 20, 20], [0, 10, 20, 50], [95, 10, 100, 20]]
-    assert dataset.boxes.record.tolist() == [1, 2, 3]
-    assert kinds(findings) == {"clipped": 2, "degenerate": 4}
-    first = next(finding for finding in findings if finding.kind == "clipped")
-    assert (first.image, first.record) == ("0.jpg", "annotation 2")
-    assert first.detail == "(-5, 10, 20, 60) -> (0, 10, 20, 50)"
-
-
-def test_rounding_is_clipped_without_a_word():
-    dataset, findings, _ = settle(source_of([[-0.004, 0, 100.009, 50]]), good((100, 50)))
-    assert dataset.boxes.xyxy.tolist() == [[0, 0, 100, 50]]
-    assert not findings
-
-
-def test_repeated_boxes_are_dropped():
-    boxes = [[1, 1, 9, 9], [1, 1, 9, 8], [1, 1, 9, 9], [1, 1, 9, 9]]
-    dataset, findings, _ = settle(source_of(boxes), good((100, 50)))
-    assert dataset.boxes.record.tolist() == [1, 2]
-    assert kinds(findings) == {"repeated": 2}
-    apart, findings, _ = settle(
-        source_of(boxes[:1] * 2, sizes=[(100, 50)] * 2, image=[0, 1]), good((100, 50), (100, 50))
-    )
-    assert (len(apart.boxes), findings) == (2, [])
-
-
-def test_shares_become_pixels_of_the_upright_picture():
-    source = source_of([[0.1, 0.2, 0.5, 1.0]], sizes=[(0, 0)], shares=True)
-    dataset, findings, _ = settle(source, good((50, 200), orientation=6))
-    assert dataset.images.sizes_wh.tolist() == [[50, 200]]
-    assert np.allclose(dataset.boxes.xyxy, [[5, 40, 25, 200]])
-    assert kinds(findings) == {"oriented": 1}
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_boxes_of_the_upright_frame_stay(orientation):
-    """Annotation tools show pictures upright; so a listed size that fits upright is taken for that."""
-    dataset, findings, _ = settle(source_of([[10, 5, 30, 25]]), good((100, 50), orientation=orientation))
-    assert dataset.boxes.xyxy.tolist() == [[10, 5, 30, 25]]
-    assert kinds(findings) == ({"oriented": 1} if orientation > 1 else {})
-
-
-def test_boxes_of_the_unturned_frame_are_turned():
-    dataset, findings, _ = settle(source_of([[10, 5, 30, 25]]), good((50, 100), orientation=6))
-    assert dataset.images.sizes_wh.tolist() == [[50, 100]]
-    assert dataset.boxes.xyxy.tolist() == [[25, 10, 45, 30]]
-    assert kinds(findings) == {"oriented": 1, "oriented_boxes": 1}
-
-
-def test_sizes_that_disagree():
-    boxes = [[10, 5, 30, 25]] * 4
-    source = source_of(boxes, sizes=[(100, 50)] * 4, image=[0, 1, 2, 3])
-    dataset, findings, kept = settle(source, good((50, 25), (201, 100), (50, 100), (100, 50)))
-    assert kinds(findings) == {"resized": 2, "size_disagrees": 1}
-    assert kept.tolist() == [0, 1, 3]
-    assert dataset.images.names.tolist() == ["0.jpg", "1.jpg", "3.jpg"]
-    assert dataset.boxes.image.tolist() == [0, 1, 2]
-    assert np.allclose(dataset.boxes.xyxy[0], [5, 2.5, 15, 12.5])
-    assert np.allclose(dataset.boxes.xyxy[1], [20.1, 10, 60.3, 50])
-    odd = next(finding for finding in findings if finding.kind == "size_disagrees")
-    assert odd.detail == "listed 100x50, the file has 50x100; 1 boxes"
-
-
-def test_a_missing_size_is_taken_from_the_file():
-    dataset, findings, _ = settle(source_of([[10, 5, 30, 25]], sizes=[(0, 0)]), good((64, 48)))
-    assert dataset.images.sizes_wh.tolist() == [[64, 48]]
-    assert kinds(findings) == {"size_missing": 1}
-
-
-def test_unusable_pictures_leave_with_their_boxes_and_nothing_else():
-    source = source_of([[10, 5, 130, 25], [1, 1, 5, 5]], sizes=[(100, 50)] * 3, image=[0, 2])
-    image_files = [ImageFile(problem="the file is empty"), *good((100, 50), (100, 50))]
-    dataset, findings, kept = settle(source, image_files)
-    assert [(f.kind, f.image, f.detail) for f in findings] == [
-        ("unreadable", "0.jpg", "the file is empty; 1 boxes")
-    ]
-    assert kept.tolist() == [1, 2]
-    assert dataset.boxes.image.tolist() == [1]
-
-
-def test_nothing_left_is_an_error():
-    with pytest.raises(DataError, match="no picture is left"):
-        settle(source_of([[1, 1, 5, 5]]), [ImageFile(problem="the file is empty")])
-    with pytest.raises(DataError, match="the dataset has no box"):
-        settle(source_of([[1, 1, 1, 5]]), good((100, 50)))
-    with pytest.raises(DataError, match="the dataset is empty"):
-        settle(source_of([], sizes=()), [])
-
-
-coordinate = st.floats(-200, 300, allow_nan=False) | st.sampled_from([0.0, 50.0, 100.0])
-
-
-@given(st.lists(st.tuples(coordinate, coordinate, coordinate, coordinate), min_size=1, max_size=30))
-def test_every_box_comes_out_inside_or_is_told_of(boxes):
-    source = source_of([[1, 1, 2, 2], *boxes], known_good=True)
-    dataset, findings, _ = settle(source, [])
-    xyxy = dataset.boxes.xyxy
-    assert (xyxy[:, :2] >= 0).all()
-    assert (xyxy[:, 2:] <= [100, 50]).all()
-    assert (xyxy[:, 2:] > xyxy[:, :2]).all()
-    dropped = sum(finding.kind in ("degenerate", "repeated") for finding in findings)
-    assert len(xyxy) + dropped == len(boxes) + 1
+def test_a_very_long_list_has_an_end_and_the_count_has_not():
+    found = summary(Repair("polygon", "a.jpg", f"line {row}") for row in range(LISTED + 5))
+    assert found["polygon"]["count"] == LISTED + 5
+    assert len(found["polygon"]["listed"]) == LISTED

@@ -185,11 +185,11 @@ def test_limit_keeps_pictures_with_boxes_by_their_share(limit):
     splits = [0] * 480 + [1] * 60 + [2] * 60
     dataset = dataset_of([f"{row}.jpg" for row in range(600)], labels, splits)
     split, _ = assign(dataset, SplitConfig(), limit)
-    peopled = dataset.class_counts().any(axis=1)
+    has_box = dataset.class_counts().any(axis=1)
     assert (split != LEFT_OUT).sum() == limit
     for part in range(3):
         held = (split == part).sum()
-        assert peopled[split == part].sum() >= max(1, held // 4)
+        assert has_box[split == part].sum() >= max(1, held // 4)
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
@@ -197,7 +197,7 @@ def test_a_split_that_is_named_and_not_there_is_not_taken_from_train(split):
     others = [part for part in range(3) if ("train", "val", "test")[part] != split]
     dataset = long_tail(40, splits=[others[row % 2] for row in range(40)])
     with pytest.raises(
-        DataError, match=rf"(?s){split}: the source names a {split} split.*'x/y'.*correct the path"
+        DataError, match=rf"(?s){split}: the source declares a {split} split.*'x/y'.*correct the path"
     ):
         assign(dataset, SplitConfig(), None, {split: "x/y"})
     assign(dataset, SplitConfig(kind="random"), None, {split: "x/y"})

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.datasets.stratify import stratify, whole
+from bench.datasets.stratify import apportion, stratify
 
 
 def share_out(present, targets, weights=None, floor=True, seed=0):
@@ -17,7 +17,7 @@ def share_out(present, targets, weights=None, floor=True, seed=0):
 @given(st.integers(3, 2000), st.floats(0.01, 0.45), st.floats(0.01, 0.45))
 def test_whole_numbers_sum_up_and_leave_no_part_empty(total, val, test):
     shares = [1 - val - test, val, test]
-    numbers = whole(total, shares)
+    numbers = apportion(total, shares)
     assert sum(numbers) == total
     assert min(numbers) >= 1
     assert all(abs(n - s * total) <= 2 for n, s in zip(numbers, shares, strict=True))
@@ -51,7 +51,7 @@ def test_sizes_are_exact_and_single_classes_reach_every_part(seed, items, classe
     label = dice.choice(classes + 1, items, p=dice.dirichlet(np.full(classes + 1, 0.5)))
     present = np.zeros((items, classes + 1), dtype=np.bool_)
     present[np.arange(items), label] = True
-    targets = whole(items, [0.6, 0.2, 0.2])
+    targets = apportion(items, [0.6, 0.2, 0.2])
     part = share_out(present[:, :classes], targets, seed=seed)
     assert np.bincount(part, minlength=3).tolist() == targets
     if targets[1] >= classes and targets[2] >= classes:
@@ -66,7 +66,7 @@ def test_items_of_any_weight_are_all_shared_out(seed):
     dice = np.random.default_rng(seed)
     weights = dice.integers(1, 6, 60)
     present = dice.random((60, 5)) < [0.5, 0.3, 0.1, 0.05, 0.05]
-    targets = whole(int(weights.sum()), [0.7, 0.15, 0.15])
+    targets = apportion(int(weights.sum()), [0.7, 0.15, 0.15])
     part = share_out(present, targets, weights, seed=seed)
     assert set(part) == {0, 1, 2}
     filled = np.bincount(part, weights=weights, minlength=3)

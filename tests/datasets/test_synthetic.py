@@ -38,7 +38,7 @@ def test_a_png_holds_exactly_the_pixels() -> None:
 
 
 def test_seed_and_number_make_the_scene() -> None:
-    def same(one: scenes.Scene, other: scenes.Scene) -> bool:
+    def same(one: scenes.DrawnImage, other: scenes.DrawnImage) -> bool:
         return np.array_equal(one.pixels, other.pixels)
 
     assert same(scenes.draw(1, 5, 64), scenes.draw(1, 5, 64))
@@ -48,9 +48,11 @@ def test_seed_and_number_make_the_scene() -> None:
 
 def test_classes_have_a_long_tail_and_some_pictures_are_empty() -> None:
     drawn = [scenes.draw(0, index, 48) for index in range(600)]
-    counts = np.bincount(np.concatenate([scene.labels for scene in drawn]), minlength=len(scenes.KINDS))
+    counts = np.bincount(np.concatenate([scene.labels for scene in drawn]), minlength=len(scenes.SHAPES))
     shares = counts / counts.sum()
-    np.testing.assert_allclose(shares, [kind.per_mille / 1000 for kind in scenes.KINDS], atol=0.04)
+    np.testing.assert_allclose(
+        shares, [shape_class.per_mille / 1000 for shape_class in scenes.SHAPES], atol=0.04
+    )
     assert list(counts) == sorted(counts, reverse=True)
     assert 0.04 < np.mean([len(scene.labels) == 0 for scene in drawn]) < 0.10
 
@@ -64,11 +66,11 @@ def test_objects_are_small_and_large_and_inside() -> None:
     assert longer.max() > 0.5 * 96
 
 
-@pytest.mark.parametrize("kind", scenes.KINDS, ids=lambda kind: kind.name)
-def test_a_box_is_tight_around_its_shape(kind: scenes.Kind) -> None:
+@pytest.mark.parametrize("shape_class", scenes.SHAPES, ids=lambda shape_class: shape_class.name)
+def test_a_box_is_tight_around_its_shape(shape_class: scenes.ShapeClass) -> None:
     """Every edge of the box has a painted pixel, and nothing is painted beyond it."""
     pixels = np.zeros((40, 40, 3), dtype=np.uint8)
-    scenes._paint(pixels, (5, 8, 30, 33), kind.shape, [255, 255, 255])
+    scenes._paint(pixels, (5, 8, 30, 33), shape_class.shape, [255, 255, 255])
     rows, columns = np.nonzero(pixels[:, :, 0])
     assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == (5, 8, 30, 33)
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from bench.data_config import DataConfig
-from bench.datasets import sniff
+from bench.datasets import propose_config
 from bench.datasets.dataset import NO_SPLIT
 from bench.datasets.sources.coco import read
 from bench.errors import DataError
 
 
 def kinds(source):
-    return Counter(finding.kind for finding in source.findings)
+    return Counter(repair.kind for repair in source.repairs)
 
 
 def test_columns_say_what_the_json_says(coco, tmp_path):
@@ -30,8 +30,8 @@ def test_columns_say_what_the_json_says(coco, tmp_path):
     assert dataset.boxes.xyxy[0].tolist() == [4, 5, 24.5, 15.25]
     assert dataset.classes[dataset.boxes.label[0]] == "cat"
     assert dataset.boxes.record.tolist() == list(range(1, 41))
-    assert not source.findings
-    assert source.account["annotations"][0]["file"].endswith("annotations.json")
+    assert not source.repairs
+    assert source.metadata["annotations"][0]["file"].endswith("annotations.json")
 
 
 def test_row_by_row_and_all_at_once_agree(coco, tmp_path):
@@ -82,9 +82,9 @@ def test_orphans_and_missing_files_are_dropped_and_listed(coco, tmp_path):
     coco.write()
     source = read(coco.config(), tmp_path)
     assert kinds(source) == {"no_file": 1, "orphan_annotation": 1}
-    lost = next(finding for finding in source.findings if finding.kind == "no_file")
+    lost = next(repair for repair in source.repairs if repair.kind == "no_file")
     assert (lost.image, lost.detail) == ("pics/004.png", "with 2 boxes")
-    orphan = next(finding for finding in source.findings if finding.kind == "orphan_annotation")
+    orphan = next(repair for repair in source.repairs if repair.kind == "orphan_annotation")
     assert orphan.record == "annotation 41"
     assert len(source.dataset.images) == 19
     assert len(source.dataset.boxes) == 38
@@ -158,7 +158,7 @@ def test_images_may_lie_elsewhere(coco, tmp_path):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("{", "is no json: Expecting property name.*line 1, column 2|line 1, column 2.*is no json"),
+        ("{", "is not json: Expecting property name.*line 1, column 2|line 1, column 2.*is not json"),
         ("[1, 2]", "is not COCO: it has no list 'images', 'annotations', 'categories'"),
         ('{"images": [], "annotations": {}}', "it has no list 'annotations', 'categories'"),
         ("[" * 100_000, "is not COCO: it is nested too deeply"),
@@ -173,7 +173,7 @@ def test_what_is_no_coco_is_refused(coco, tmp_path, text, expected):
 
 def test_binary_is_no_json(coco, tmp_path):
     (coco.root / "annotations.json").write_bytes(b"\xff\xfe\x00{}")
-    with pytest.raises(DataError, match="is no json"):
+    with pytest.raises(DataError, match="is not json"):
         read(coco.config(), tmp_path)
 
 
@@ -192,18 +192,21 @@ def test_folders_and_files_that_are_not_there(coco, tmp_path):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda c: c.annotations[4].update(category_id=77), r"annotation 5: no category.*\(found: 77\)"),
+        (
+            lambda c: c.annotations[4].update(category_id=77),
+            r"annotation 5: its category_id.*\(found: 77\)",
+        ),
         (lambda c: c.annotations[4].update(bbox=[1, 2, float("nan"), 4]), "annotation 5: bbox should be 4"),
         (lambda c: c.annotations[4].update(bbox=[1, 2, 3]), "annotation 5: bbox should be 4"),
         (lambda c: c.annotations[4].update(bbox=["1", "2", "3", "4"]), "annotation 5: bbox should be 4"),
         (lambda c: c.annotations[4].update(bbox=[]), "annotation 5: has neither a bbox nor a polygon"),
         (lambda c: c.annotations[4].pop("image_id"), "annotation 5: has no image_id"),
-        (lambda c: c.annotations.append("no"), r"annotations\[40\]: is no annotation"),
-        (lambda c: c.images[2].update(file_name="../../x.png"), r"images\[2\]: the file_name climbs"),
-        (lambda c: c.images[2].update(file_name="a/../../x.png"), r"images\[2\]: the file_name climbs"),
+        (lambda c: c.annotations.append("no"), r"annotations\[40\]: is not an object"),
+        (lambda c: c.images[2].update(file_name="../../x.png"), r"images\[2\]: the file_name leads out"),
+        (lambda c: c.images[2].update(file_name="a/../../x.png"), r"images\[2\]: the file_name leads out"),
         (lambda c: c.images[2].update(file_name="/etc/passwd"), "is an absolute path"),
         (lambda c: c.images[2].update(file_name="C:\\x.png"), "is an absolute path"),
-        (lambda c: c.images[2].update(file_name=" "), "is no file name"),
+        (lambda c: c.images[2].update(file_name=" "), "is not a file name"),
         (lambda c: c.images[2].pop("file_name"), "has no file_name"),
         (lambda c: c.images[2].update(width=-3), "width and height should be whole numbers"),
         (lambda c: c.categories[0].pop("name"), r"categories\[0\]: has no name"),
@@ -320,9 +323,9 @@ def test_detect_waste_without_its_orphans(real_data, taco_images, tmp_path):
         ("annotations", "bbox", [10**400, 1, 5, 5], "annotation 1: bbox should be 4 finite numbers"),
         ("annotations", "bbox", [1e308, 1, 1e308, 5], "annotation 1: bbox should be 4 finite numbers"),
         ("images", "width", 10**400, r"images\[0\]: width and height should be whole numbers"),
-        ("images", "file_name", "n" * 5000 + ".png", r"images\[0\]: the file_name is longer than any"),
-        ("images", "file_name", "\ud800.png", r"images\[0\]: the file_name is no Unicode text"),
-        ("categories", "name", "\udfff", r"categories\[0\]: the name is no Unicode text"),
+        ("images", "file_name", "n" * 5000 + ".png", r"images\[0\]: the file_name is too long"),
+        ("images", "file_name", "\ud800.png", r"images\[0\]: the file_name is not valid Unicode"),
+        ("categories", "name", "\udfff", r"categories\[0\]: the name is not valid Unicode"),
     ],
 )
 def test_values_that_no_column_holds_are_told(coco, tmp_path, part, field, value, expected):
@@ -340,14 +343,14 @@ def test_an_id_or_licences_of_another_kind_do_no_harm(coco, tmp_path):
     path.write_text(path.read_text().replace('{"images"', '{"licenses": 5, "images"', 1))
     source = read(coco.config(), tmp_path)
     assert len(source.dataset.boxes) == 40
-    assert source.account["annotations"][0]["licences"] == []
+    assert source.metadata["annotations"][0]["licences"] == []
 
 
 @pytest.mark.parametrize("content", ['{"images": ' + "9" * 5000 + "}", "[" * 200_000])
 def test_json_that_python_gives_up_on(coco, tmp_path, content):
     (coco.root / "annotations.json").write_text(content)
-    for look in (lambda: read(coco.config(), tmp_path), lambda: sniff(coco.root)):
-        with pytest.raises(DataError, match=r"annotations\.json: is no"):
+    for look in (lambda: read(coco.config(), tmp_path), lambda: propose_config(coco.root)):
+        with pytest.raises(DataError, match=r"annotations\.json: is (not|json)"):
             look()
 
 
@@ -356,6 +359,6 @@ def test_a_decomposed_name_is_found_and_named_composed(coco, tmp_path):
     coco.images[0]["file_name"] = "pics/e\u0301.png"
     coco.write()
     source = read(coco.config(), tmp_path)
-    assert not source.findings
+    assert not source.repairs
     assert source.dataset.images.names[0] == "pics/\u00e9.png"
     assert Path(source.dataset.images.paths[0]).is_file()

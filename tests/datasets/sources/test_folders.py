@@ -51,5 +51,5 @@ def test_a_closed_folder_is_told(tmp_path, monkeypatch):
 
 def test_a_name_that_is_no_text_is_told(tmp_path):
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9.png")).touch()
-    with pytest.raises(DataError, match=r"no UTF-8 text \(found: '\\udce9\.png'\)"):
+    with pytest.raises(DataError, match=r"not valid UTF-8 \(found: '\\udce9\.png'\)"):
         images(tmp_path)

@@ -17,7 +17,7 @@ from bench.errors import DataError
 
 
 def kinds(source):
-    return Counter(finding.kind for finding in source.findings)
+    return Counter(repair.kind for repair in source.repairs)
 
 
 def splits_of(source):
@@ -27,7 +27,7 @@ def splits_of(source):
 def test_columns_say_what_the_files_say(yolo, tmp_path):
     source = read(yolo.config(), tmp_path)
     dataset = source.dataset
-    assert source.shares
+    assert source.normalized
     assert dataset.classes == ("cat", "dog")
     assert splits_of(source) == [10, 5, 5]
     assert len(dataset.boxes) == 8 + 4 + 4
@@ -36,7 +36,7 @@ def test_columns_say_what_the_files_say(yolo, tmp_path):
     assert dataset.boxes.label[mine].tolist() == [1]
     assert dataset.boxes.xyxy[mine].tolist() == [[0.375, 0.25, 0.625, 0.75]]
     assert dataset.boxes.record[mine].tolist() == [1]
-    assert source.account["labels"]["files"] == 20
+    assert source.metadata["labels"]["files"] == 20
 
 
 def test_missing_and_empty_labels_mean_background(yolo, tmp_path):
@@ -45,7 +45,7 @@ def test_missing_and_empty_labels_mean_background(yolo, tmp_path):
     source = read(yolo.config(), tmp_path)
     assert splits_of(source) == [12, 5, 5]
     assert len(source.dataset.boxes) == 16
-    assert not source.findings
+    assert not source.repairs
 
 
 def test_a_polygon_becomes_its_box(yolo, tmp_path):
@@ -55,7 +55,7 @@ def test_a_polygon_becomes_its_box(yolo, tmp_path):
     mine = source.dataset.boxes.image == row
     assert source.dataset.boxes.xyxy[mine].tolist() == [[0.1, 0.1, 0.5, 0.9], [0.375, 0.25, 0.625, 0.75]]
     assert source.dataset.boxes.record[mine].tolist() == [1, 3]
-    found = [finding for finding in source.findings if finding.kind == "polygon"]
+    found = [repair for repair in source.repairs if repair.kind == "polygon"]
     assert [(f.image, f.record) for f in found] == [("train/images/poly.png", "line 1")]
 
 
@@ -82,8 +82,8 @@ def test_val_may_be_called_valid(make_yolo, tmp_path):
     folder.yaml("train: ../train/images\nval: ../valid/images\ntest: ../test/images\nnames: [cat, dog]")
     source = read(folder.config(), tmp_path)
     assert splits_of(source) == [4, 3, 0]
-    assert source.account["listed_but_absent"] == {"test": "../test/images"}
-    assert set(source.named) == {"train", "val", "test"}
+    assert source.metadata["listed_but_absent"] == {"test": "../test/images"}
+    assert set(source.declared) == {"train", "val", "test"}
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "unreadable"])
@@ -93,7 +93,7 @@ def test_a_named_split_without_pictures_is_refused(yolo, tmp_path, damage):
         path.write_bytes(b"no picture") if damage == "unreadable" else path.unlink()
     if damage == "missing":
         folder.rmdir()
-    with pytest.raises(DataError, match=r"(?s)test: the source names a test split.*images, in .*data\.yaml"):
+    with pytest.raises(DataError, match=r"(?s)the source declares a test split.*images, in .*data\.yaml"):
         prepare(yolo.config(), tmp_path / "cache")
     yolo.yaml("train: train/images\nval: val/images\nnames: [cat, dog]")
     if damage == "missing":
@@ -103,7 +103,7 @@ def test_a_named_split_without_pictures_is_refused(yolo, tmp_path, damage):
 def test_a_list_of_which_no_picture_is_there_is_named(yolo, tmp_path):
     (yolo.root / "train.txt").write_text("gone/a.png\ngone/b.png\n")
     yolo.yaml("train: train.txt\nval: val/images\nnames: [cat, dog]")
-    with pytest.raises(DataError, match=r"train\.txt: not one of the 2 pictures.*gone/a\.png"):
+    with pytest.raises(DataError, match=r"train\.txt: none of the 2 pictures.*gone/a\.png"):
         read(yolo.config(), tmp_path)
 
 
@@ -166,10 +166,10 @@ def test_another_yaml_can_be_named(yolo, tmp_path):
         ("0.5 0.5 0.5 0.1 0.1", "line 2: the class should be a whole number from 0"),
         ("0 1.7 0.5 0.1 0.1", r"line 2: a coordinate is outside 0\.\.1"),
         ("0 0.5 -0.5 0.1 0.1", r"line 2: a coordinate is outside 0\.\.1"),
-        ("0 0.5 0.5 nan 0.1", "line 2: holds a number that is not finite"),
-        ("0 0.5 inf 0.1 0.1", "line 2: holds a number that is not finite"),
-        ("nan 0.5 0.5 0.1 0.1", "line 2: holds a number that is not finite"),
-        ("cat 0.5 0.5 0.1 0.1", "line 2: holds something that is no number"),
+        ("0 0.5 0.5 nan 0.1", "line 2: contains a number that is not finite"),
+        ("0 0.5 inf 0.1 0.1", "line 2: contains a number that is not finite"),
+        ("nan 0.5 0.5 0.1 0.1", "line 2: contains a number that is not finite"),
+        ("cat 0.5 0.5 0.1 0.1", "line 2: contains something that is not a number"),
         ("0 0.1 0.1 0.2 0.2 1.7 0.3", r"line 2: a coordinate is outside 0\.\.1"),
     ],
 )
@@ -194,14 +194,14 @@ def test_all_bad_rows_are_told_together(yolo, tmp_path):
     [
         ("train: train/images", "has no `names`"),
         ("train: train/images\nnames: []", "has no `names`"),
-        ("train: train/images\nnames: [cat, cat]", "a class stands in `names` twice"),
+        ("train: train/images\nnames: [cat, cat]", "a class is listed in `names` twice"),
         ("train: train/images\nnames: {1: cat, 2: dog}", "the keys of `names` should count from 0"),
         ("train: train/images\nnames: [cat, dog]\nnc: 3", "`nc` is not the number of `names`, 2"),
-        ("train: nowhere\nnames: [cat, dog]", "the train pictures it names are nowhere"),
+        ("train: nowhere\nnames: [cat, dog]", "path of its train pictures does not exist"),
         ("train: 7\nnames: [cat, dog]", "should be a folder, a list of folders, or a txt"),
         ('train: train/images\nnames: ["\\uD800", dog]', "half of a surrogate pair"),
         ("train: train/images\nnames: [cat, dog]\nnc: " + "9" * 5000, "can't be read as YAML"),
-        ("- a\n- b", "is no data.yaml"),
+        ("- a\n- b", "is not a data.yaml"),
         ("train: [", "can't be read as YAML"),
     ],
 )
@@ -214,7 +214,7 @@ def test_a_bad_data_yaml(yolo, tmp_path, text, expected):
 def test_no_pictures_and_no_labels(make_yolo, tmp_path):
     folder = make_yolo({"train": 1})
     (folder.root / "train/labels/train00.txt").unlink()
-    with pytest.raises(DataError, match="not one picture has a label file"):
+    with pytest.raises(DataError, match="no picture has a label file"):
         read(folder.config(), tmp_path)
     (folder.root / "train/images/train00.png").unlink()
     with pytest.raises(DataError, match="the dataset has no picture"):
@@ -268,8 +268,8 @@ def test_fracture_as_it_is_published(real_data, tmp_path):
     split_of_box = dataset.images.splits[dataset.boxes.image]
     assert np.bincount(split_of_box).tolist() == [1584, 204, 96]
     assert kinds(source) == {"polygon": 1884}, "no row is a box of 5 numbers"
-    peopled = np.bincount(dataset.images.splits[np.unique(dataset.boxes.image)], minlength=3)
-    assert (np.array([3631, 348, 169]) - peopled).tolist() == [2286, 175, 86]
+    has_box = np.bincount(dataset.images.splits[np.unique(dataset.boxes.image)], minlength=3)
+    assert (np.array([3631, 348, 169]) - has_box).tolist() == [2286, 175, 86]
     rare = dataset.classes.index("humerus fracture")
     assert np.bincount(split_of_box[dataset.boxes.label == rare], minlength=3).tolist() == [3, 0, 0]
-    assert source.account["annotations"][0]["licences"] == ["CC BY 4.0"]
+    assert source.metadata["annotations"][0]["licences"] == ["CC BY 4.0"]
