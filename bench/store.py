@@ -84,11 +84,6 @@ class CellFolder:
         return self.root / "history.csv"
 
     @property
-    def events_path(self) -> Path:
-        """Progress, one JSON object a line, for whoever watches."""
-        return self.root / "events.jsonl"
-
-    @property
     def tensorboard_dir(self) -> Path:
         """The history once more, as event files, where the package tensorboard is installed."""
         return self.root / "tensorboard"

@@ -110,7 +110,7 @@ def cell(config: BenchConfig, layout: Layout) -> Cost:
     """The cell's process, as the runner starts it."""
     run: RunFolder = begin(config, plan_cells(config), layout, command="benchmarks/overhead.py")
     folder = run.cells()[0]
-    wall_s, cpu_s, _ = timed([sys.executable, "-m", "bench.cell", str(folder.root)], folder.log_path)
+    wall_s, cpu_s, _ = timed([sys.executable, "-P", "-m", "bench.cell", str(folder.root)], folder.log_path)
     record = folder.record()
     if record is None or record.test is None:
         raise SystemExit(f"the cell failed: see {folder.log_path}")

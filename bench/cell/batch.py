@@ -1,18 +1,14 @@
-"""`train.batch_size: auto`: the largest power of two that fits the device's memory, found by trial.
+"""`train.batch_size: auto`: the largest power of two that fits the device's memory, found by measurement.
 
-A process of its own trains a few steps at 1, 2, 4 ... pictures and tells what each took: whatever breaks
-there costs the training nothing. On a GPU that goes on up to the first that does not fit. On a CPU, where a
-process that takes too much is killed or slows the machine down, three sizes are measured, and the rise
-between them tells the rest.
+A process of its own (bench.cell.batch_probe) trains a few steps at 1, 2, 4 ... images and reports what each
+took: a crash there does not harm the training. On a GPU it goes up to the first size that does not fit. On a
+CPU, where a process that takes too much is killed or slows the machine down, three sizes are measured and
+larger ones are extrapolated.
 """
 
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,48 +16,60 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bench import memory
 from bench.cell.spec import CellSpec
 from bench.errors import RecipeError, RunError
+from bench.process import Child
 from bench.recipe import Budget, Recipe
 from bench.records import LedgerEntry
 from bench.store import CellFolder
 
 LARGEST = 64
-"""Pictures. More would leave a small dataset few steps in an epoch."""
+"""Images. More would leave a small dataset few steps in an epoch."""
 
 HEADROOM = 0.8
-"""Share of the free memory that may be used: pictures with many objects take more than those of a trial."""
+"""Share of the free memory that may be used: images with many objects take more than those measured."""
 
 MEASURED_ON_CPU = (1, 2, 4)
 
 
-class Try(BaseModel):
-    """One line of a trial: what so many pictures took."""
+class ProbeTask(BaseModel):
+    """What bench.cell.batch_probe is to measure."""
+
+    model_config = ConfigDict(frozen=True)
+
+    spec: CellSpec
+    device: str
+    sizes: tuple[int, ...]
+    """Rising."""
+
+
+class Measurement(BaseModel):
+    """What a batch of so many images took."""
 
     model_config = ConfigDict(frozen=True)
 
     batch: int
     peak_mib: float
-    outcome: Literal["fits", "lacking", "broken"] = "fits"
+    outcome: Literal["fits", "out_of_memory", "error"] = "fits"
     reason: str = ""
 
 
-Probe = Callable[[CellSpec, str, Sequence[int]], list[Try]]
+Probe = Callable[[CellSpec, str, Sequence[int]], list[Measurement]]
 """Spec, device, batch sizes in rising order -> what was measured, up to the first that did not fit."""
 
 
-def settled(
+def resolve_batch_size(
     folder: CellFolder, spec: CellSpec, images: int, device: str, *, probe: Probe | None = None
 ) -> CellSpec:
     """`spec` with a number for `batch_size`, written to cell.json: a resumed cell finds it there.
 
-    Seeds of one model in a run train by the same number, the one that the first of them found.
-    Raises Lacking where one picture is too much, RecipeError where the trial breaks otherwise.
+    All seeds of a model in a run use the number that the first of them found.
+    Raises Lacking where one image is too much, RecipeError where the measurement fails for another reason.
     """
     recipe = spec.plan.recipe
     if recipe.batch_size != "auto":
         return spec
     found = _of_another_seed(folder, spec)
     if found is None:
-        found = _found(spec, images // recipe.accumulate, device, probe or run_trial)
+        found = _found(spec, images // recipe.accumulate, device, probe or run_probe)
     batch, why = found
     entry = LedgerEntry(setting="batch_size", asked="auto", used=str(batch), why=why)
     plan = replace(
@@ -81,8 +89,8 @@ def _found(spec: CellSpec, most: int, device: str, probe: Probe) -> tuple[int, s
     sizes = [size for size in powers(LARGEST) if size <= max(1, most)]
     on_gpu = device.startswith("cuda")
     free = memory.free_mib(device)
-    tries = probe(spec, device, sizes if on_gpu else [size for size in sizes if size in MEASURED_ON_CPU])
-    return chosen(tries, sizes, HEADROOM * free), _told(tries, free, device)
+    measured = probe(spec, device, sizes if on_gpu else [size for size in sizes if size in MEASURED_ON_CPU])
+    return largest_fitting(measured, sizes, HEADROOM * free), _summary(measured, free, device)
 
 
 def powers(most: int) -> list[int]:
@@ -90,21 +98,21 @@ def powers(most: int) -> list[int]:
     return [1 << power for power in range(most.bit_length())]
 
 
-def chosen(tries: Sequence[Try], sizes: Sequence[int], limit_mib: float) -> int:
+def largest_fitting(measured: Sequence[Measurement], sizes: Sequence[int], limit_mib: float) -> int:
     """The largest of `sizes` that takes no more than `limit_mib`.
 
-    As measured; what is larger than any that was tried, by the steepest rise between those.
-    Raises Lacking, or RecipeError where a try broke for another reason than memory.
+    Sizes that were not measured are extrapolated by the steepest rise between measured ones.
+    Raises Lacking, or RecipeError where a measurement failed for another reason than memory.
     """
-    for broken in (one for one in tries if one.outcome == "broken"):
+    for broken in (one for one in measured if one.outcome == "error"):
         raise RecipeError(
-            f"the trial of {broken.batch} pictures broke: {broken.reason}",
+            f"training with {broken.batch} images fails: {broken.reason}",
             record="train.batch_size",
             value="auto",
-            hint="say a number",
+            hint="give a number",
         )
-    fitting = [one for one in tries if one.outcome == "fits"]
-    failed = min((one.batch for one in tries if one.outcome == "lacking"), default=None)
+    fitting = [one for one in measured if one.outcome == "fits"]
+    failed = min((one.batch for one in measured if one.outcome == "out_of_memory"), default=None)
     taken = {one.batch: one.peak_mib for one in fitting}
     if len(taken) > 1:
         steepest = max((taken[more] - taken[less]) / (more - less) for less, more in pairwise(sorted(taken)))
@@ -118,27 +126,27 @@ def chosen(tries: Sequence[Try], sizes: Sequence[int], limit_mib: float) -> int:
     if not kept:
         least = f"one takes {taken[1]:,.0f} MiB" if 1 in taken else "one is too much"
         raise memory.Lacking(
-            f"not even a batch of one picture fits: {least}, {limit_mib:,.0f} MiB may be used",
+            f"not even a batch of one image fits: {least}, {limit_mib:,.0f} MiB may be used",
             record="train.batch_size",
             value="auto",
-            hint="say a smaller train.image_size, or a smaller variant",
+            hint="use a smaller train.image_size, or a smaller variant",
         )
     return max(kept)
 
 
-def _told(tries: Sequence[Try], free: float, device: str) -> str:
-    measured = ", ".join(
+def _summary(measured: Sequence[Measurement], free: float, device: str) -> str:
+    taken = ", ".join(
         f"{one.batch}: {one.peak_mib:,.0f} MiB" if one.outcome == "fits" else f"{one.batch}: too much"
-        for one in tries
+        for one in measured
     )
     return (
         f"the largest power of two, up to {LARGEST}, that fits {HEADROOM:.0%} of the {free:,.0f} MiB "
-        f"that were free on {device}; measured at {measured}"
+        f"that were free on {device}; measured at {taken}"
     )
 
 
 def _of_another_seed(folder: CellFolder, spec: CellSpec) -> tuple[int, str] | None:
-    """What a cell of the same model in this run found."""
+    """The number that another seed of the same model in this run uses, and where it is from."""
     for path in sorted(folder.root.parent.glob("*/cell.json")):
         try:
             other = CellSpec.read(CellFolder(path.parent))
@@ -146,31 +154,28 @@ def _of_another_seed(folder: CellFolder, spec: CellSpec) -> tuple[int, str] | No
             continue
         batch = other.plan.recipe.batch_size
         if other.model == spec.model and other.seed != spec.seed and isinstance(batch, int):
-            why = f"found by trial for seed {other.seed}: seeds train by the same number"
+            why = f"found for seed {other.seed}: all seeds of a model train with the same batch size"
             return batch, why
     return None
 
 
-def run_trial(spec: CellSpec, device: str, sizes: Sequence[int]) -> list[Try]:
-    """Measure in a process of its own, whose output goes to this one's. Raises RunError where it breaks."""
-    with tempfile.TemporaryDirectory(prefix="bench-trial-") as room:
-        path = Path(room) / "cell.json"
-        path.write_text(spec.model_dump_json(), encoding="utf-8")
-        settings = [sys.executable, "-m", "bench.cell.batch_trial", room, device, *map(str, sizes)]
-        ended = subprocess.run(settings, stdin=subprocess.DEVNULL, check=False)
-        told = Path(room) / "tries.jsonl"
-        lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
-    tries = [Try.model_validate_json(line) for line in lines]
-    if ended.returncode < 0:  # a signal: the system's killer ends what takes too much without a word
-        tries.append(Try(batch=sizes[len(tries)], peak_mib=0.0, outcome="lacking"))
-    elif ended.returncode:
-        raise RunError(f"the trial of batch sizes ended with code {ended.returncode}: see the cell's log")
-    return tries
+def run_probe(spec: CellSpec, device: str, sizes: Sequence[int]) -> list[Measurement]:
+    """Measure in a process of its own, whose output goes to this one's error. Raises RunError where it
+    breaks."""
+    task = ProbeTask(spec=spec, device=device, sizes=tuple(sizes))
+    with Child("bench.cell.batch_probe", task=task.model_dump_json(), own_session=False) as probe:
+        found = [Measurement.model_validate(message) for message in probe.messages()]
+        outcome = probe.end()
+    if outcome.by_signal:  # the system ends a process that takes too much memory
+        found.append(Measurement(batch=sizes[len(found)], peak_mib=0.0, outcome="out_of_memory"))
+    elif not outcome.ok:
+        raise RunError(f"the measurement of batch sizes {outcome}: see the cell's log")
+    return found
 
 
-def trial_recipe(recipe: Recipe, batch: int) -> Recipe:
-    """Two steps of so many pictures at the largest size of the recipe, everything learning; the second one
-    finds the optimiser's memory taken."""
+def probe_recipe(recipe: Recipe, batch: int) -> Recipe:
+    """Two steps of `batch` images at the largest size of the recipe, nothing frozen; by the second one the
+    optimiser's state is allocated."""
     changes: dict[str, Any] = {
         "batch_size": batch,
         "accumulate": 1,

@@ -52,7 +52,7 @@ def fit(
     description = detector.describe()
     enter("fit")
     context.workdir.mkdir(parents=True, exist_ok=True)
-    with ranks.together(spec, layout.root, context, together, give_up) as world:
+    with ranks.other_ranks(spec, layout.root, context, together, give_up) as world:
         training = detector.fit(layout, spec.plan.recipe, replace(context, world=world))
     _save(detector, folder.checkpoint)
     fitted = Fitted(description=description, training=training, native_metrics=watch.native())

@@ -1,54 +1,43 @@
-"""`python -m bench.cell.rank JOB.json`: one of several processes that train a model; see bench.cell.ranks."""
+"""`python -m bench.cell.rank RANK`: one of several processes that train a model together; see
+bench.cell.ranks."""
 
 import logging
-import os
 import sys
-import threading
-from pathlib import Path
 
-# As in bench.cell.__main__: a folder named `datasets` where this is started must not be importable.
-sys.path[:] = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
-
-from bench import registry  # noqa: E402
-from bench.cell.ranks import Job, tell  # noqa: E402
-from bench.detector import FitContext, World  # noqa: E402
-from bench.layout import Layout  # noqa: E402
+from bench import process, registry
+from bench.cell.ranks import RankTask, failure_report
+from bench.detector import FitContext, World
+from bench.layout import Layout
 
 
 def main() -> int:
-    threading.Thread(target=_end_with_input, daemon=True).start()
+    task = RankTask.model_validate_json(process.connect())
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
-    job = Job.model_validate_json(Path(sys.argv[1]).read_bytes())
     try:
-        train(job)
+        train(task)
     except Exception as error:
-        tell(job, error)
+        logging.getLogger(__name__).exception("rank %d failed", task.rank)
+        process.send(failure_report(task, error).model_dump())
         return 1
     return 0
 
 
-def train(job: Job) -> None:
-    """A rank's part in the training of its cell."""
-    layout = Layout.open(job.layout)
-    plan = job.spec.plan
+def train(task: RankTask) -> None:
+    """This rank's part in the training of its cell."""
+    layout = Layout.open(task.layout)
+    plan = task.spec.plan
     detector = registry.family(plan.family).build(
-        plan, classes=layout.classes, seed=job.spec.seed, device=job.device
+        plan, classes=layout.classes, seed=task.spec.seed, device=task.device
     )
     context = FitContext(
-        workdir=job.workdir,
-        seed=job.spec.seed,
-        device=job.device,
-        score_val=(lambda found: {}) if job.judged else None,  # rank 0's alone is asked
+        workdir=task.workdir,
+        seed=task.spec.seed,
+        device=task.device,
+        score_val=(lambda found: {}) if task.validates else None,  # only rank 0's is called
         on_epoch=lambda record: False,
-        world=World(job.rank, job.size, job.rendezvous),
+        world=World(task.rank, task.size, task.rendezvous),
     )
     detector.fit(layout, plan.recipe, context)
-
-
-def _end_with_input() -> None:
-    while os.read(0, 1):
-        pass
-    os._exit(1)
 
 
 if __name__ == "__main__":

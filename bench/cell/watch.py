@@ -1,9 +1,7 @@
 """The ears of a training: history, curves, progress events and early stopping, the same for every family."""
 
-import json
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench.cell.curves import Curves
@@ -12,8 +10,14 @@ from bench.errors import RunError
 from bench.records import EpochRecord
 from bench.store import CellFolder, flat
 
+OnEvent = Callable[[Mapping[str, Any]], None]
+
 _STEP_EVENT_S = 0.25
 """No more than four step events a second: a watcher can't read faster, and steps can be short."""
+
+
+def ignore(event: Mapping[str, Any]) -> None:
+    """Where nobody follows."""
 
 
 class Watch:
@@ -24,16 +28,16 @@ class Watch:
     """
 
     def __init__(
-        self, folder: CellFolder, *, patience: int, monitor: str = "AP", events: Path | None = None
+        self, folder: CellFolder, on_event: OnEvent = ignore, *, patience: int, monitor: str = "AP"
     ) -> None:
-        """`events`: the file that watchers follow, where it is not the folder's own."""
+        """`on_event` gets every stage, step, validation and epoch as it is reached, as a JSON object."""
         self._folder = folder
         self._patience = patience
         self._monitor = monitor
         self._rows = folder.history()
         self._curves = Curves(folder.tensorboard_dir)
         self._last_step = 0.0
-        self._events = events or folder.events_path
+        self._on_event = on_event
         self.native_metrics: dict[str, float] = {}
 
     def epoch(self, record: EpochRecord) -> bool:
@@ -62,9 +66,7 @@ class Watch:
         self.event("stage", {"stage": name})
 
     def event(self, kind: str, content: Mapping[str, Any]) -> None:
-        """One line for whoever follows events.jsonl."""
-        with self._events.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"event": kind, **content}) + "\n")
+        self._on_event({"event": kind, **content})
 
     def native(self) -> dict[str, float]:
         """The framework's own val figures of the last epoch that has some, without the prefix."""

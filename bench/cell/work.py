@@ -13,7 +13,7 @@ from bench.cell import device as devices
 from bench.cell import final as finals
 from bench.cell.fitting import Fitted, fit
 from bench.cell.spec import CellSpec
-from bench.cell.watch import Watch
+from bench.cell.watch import OnEvent, Watch, ignore
 from bench.detector import Detections, Detector, FitContext
 from bench.errors import BenchError
 from bench.evaluation import Judge, MatchTable
@@ -31,12 +31,12 @@ from bench.records import (
 from bench.store import CellFolder
 
 
-def work(folder: CellFolder) -> CellRecord:
+def work(folder: CellFolder, on_event: OnEvent = ignore) -> CellRecord:
     """Do what is left of the cell and write its record, a failed one where something breaks.
 
     A user's or a framework's fault becomes a record with stage and reason; the traceback goes to the log.
     """
-    cell = Cell(folder)
+    cell = Cell(folder, on_event)
     try:
         record = cell.run()
     except Exception as error:
@@ -54,12 +54,13 @@ def write_record(folder: CellFolder, record: CellRecord) -> None:
 class Cell:
     """One cell at work."""
 
-    def __init__(self, folder: CellFolder) -> None:
+    def __init__(self, folder: CellFolder, on_event: OnEvent = ignore) -> None:
         self.folder = folder
+        self.on_event = on_event
         self.spec = CellSpec.read(folder)
         self.device = self.spec.device
         recipe = self.spec.plan.recipe
-        self.watch = Watch(folder, patience=recipe.patience, monitor=recipe.monitor)
+        self.watch = Watch(folder, on_event, patience=recipe.patience, monitor=recipe.monitor)
         self.stage = "start"
         self.gates: tuple[GateResult, ...] = ()
 
@@ -69,7 +70,9 @@ class Cell:
         family = registry.family(self.spec.plan.family)
         if self.spec.plan.recipe.batch_size == "auto":
             self._enter("batch size")
-            self.spec = batch.settled(self.folder, self.spec, len(layout.examples("train")), device)
+            self.spec = batch.resolve_batch_size(
+                self.folder, self.spec, len(layout.examples("train")), device
+            )
         self.gates = gating.before(self.folder, self.spec, layout, device, self._enter_gate)
         if gates.reason(self.gates):
             return self._sealed(self._record(None))
@@ -156,7 +159,7 @@ class Cell:
         folder = self.folder.final
         self._enter("final data")
         together = finals.joined(layout, folder.root / "data")
-        watch = Watch(folder, patience=0, events=self.folder.events_path)
+        watch = Watch(folder, self.on_event, patience=0)
         last = finals.last_epoch(first.training)
 
         def hear(epoch: EpochRecord) -> bool:

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cli.progress import RunView, watcher
+from bench.process import Message
 from bench.reports.wording import NOTHING
-from bench.runner.launch import Event
 from bench.search_records import SearchRecord, StudyRecord, TrialRecord
 from bench.searching.folder import SearchFolder
 from bench.searching.plan import Planned
@@ -45,7 +45,7 @@ class SearchView:
         before = f", {done} done before" if done else ""
         self._view.say(f"trials   {planned.words.trials} of each of {', '.join(planned.plans)}{before}")
 
-    def trial(self, event: Event) -> None:
+    def trial(self, event: Message) -> None:
         kind = event["event"]
         name = f"{event['model']} {event.get('number', '')}"
         if kind == "trial_end":

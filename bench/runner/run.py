@@ -9,10 +9,11 @@ from bench.config import BenchConfig
 from bench.datasets import prepare
 from bench.errors import RunError
 from bench.layout import SPLITS, Layout
+from bench.process import Message
 from bench.records import CellRecord
 from bench.runner.begin import begin
 from bench.runner.checks import check_data
-from bench.runner.launch import Event, launch
+from bench.runner.launch import launch
 from bench.runner.plan import plan_cells
 from bench.store import CellFolder, RunFolder, RunInfo
 
@@ -32,7 +33,7 @@ class Watcher(Protocol):
         """The cell of that number (from 1) starts, or is skipped as done."""
         ...
 
-    def event(self, event: Event) -> None:
+    def event(self, event: Message) -> None:
         """The cell under way tells something: see bench.cell.watch."""
         ...
 

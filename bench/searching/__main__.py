@@ -1,40 +1,29 @@
 """`python -m bench.searching SEARCH`: one of several workers. Exit code 0 when the trials are all done.
 
-It ends, its cell with it, when its standard input does.
+Its task is the storage's URL: a password in it is seen neither in a list of processes nor in an environment.
 """
 
-import os
-import signal
 import sys
-import threading
 from pathlib import Path
 
-# See bench/cell/__main__.py.
-sys.path[:] = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
-
-from bench.config import read_config  # noqa: E402
-from bench.errors import BenchError  # noqa: E402
-from bench.searching.folder import SearchFolder  # noqa: E402
-from bench.searching.plan import plan_search  # noqa: E402
-from bench.searching.worker import work  # noqa: E402
-from bench.searching.workers import FAILED, URL, tell  # noqa: E402
+from bench import process
+from bench.config import read_config
+from bench.errors import BenchError
+from bench.searching.folder import SearchFolder
+from bench.searching.plan import plan_search
+from bench.searching.worker import work
+from bench.searching.workers import FAILED
 
 
 def main() -> int:
-    threading.Thread(target=_end_with_input, daemon=True).start()
+    url = process.connect()
     folder = SearchFolder.open(Path(sys.argv[1]))
     try:
-        work(folder, plan_search(read_config(folder.config_path)), os.environ[URL], tell)
+        work(folder, plan_search(read_config(folder.config_path)), url, process.send)
     except BenchError as error:
-        tell({"event": FAILED, "reason": str(error)})
+        process.send({"event": FAILED, "reason": str(error)})
         return error.exit_code
     return 0
-
-
-def _end_with_input() -> None:
-    while os.read(0, 1):
-        pass
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

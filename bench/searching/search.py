@@ -10,10 +10,10 @@ from bench.config import BenchConfig, read_config
 from bench.datasets import prepare
 from bench.errors import RunError
 from bench.layout import Layout
+from bench.process import Message
 from bench.provenance import provenance
 from bench.runner import run as running
 from bench.runner.begin import data_key, new_folder, resolved_yaml
-from bench.runner.launch import Event
 from bench.search_records import SearchRecord
 from bench.searching.final import train_again, write_best
 from bench.searching.folder import SearchFolder, SearchInfo
@@ -34,7 +34,7 @@ class SearchWatcher(running.Watcher, Protocol):
         """The folder stands; so many of all trials have been done before."""
         ...
 
-    def trial(self, event: Event) -> None:
+    def trial(self, event: Message) -> None:
         """A trial begins (`trial`, with `setting`), has ended (`trial_end`, with `record`), or tells more.
 
         With `model` and `number`; see bench.cell.watch for the last kind.
@@ -127,16 +127,16 @@ def _search(
             folder.write_record(written)
             return written
 
-        def hear(event: Event) -> None:
+        def on_event(event: Message) -> None:
             watcher.trial(event)
             if event["event"] == "trial_end":
                 record()
 
         record()
         if asked.workers > 1:
-            run_workers(folder, url, asked.workers, hear)
+            run_workers(folder, url, asked.workers, on_event)
         else:
-            work(folder, planned, url, hear)
+            work(folder, planned, url, on_event)
         found = write_best(folder, planned, studies)
         written = record(whole=True)
         if not found:

@@ -13,8 +13,9 @@ from bench.cell.spec import CellSpec
 from bench.config import BenchConfig
 from bench.detector import Plan
 from bench.errors import BenchError
+from bench.process import Message
 from bench.records import CellRecord, Failure
-from bench.runner.launch import Event, launch
+from bench.runner.launch import launch
 from bench.search_config import COSTS, SearchConfig
 from bench.searching.folder import SearchFolder, SearchInfo
 from bench.searching.setting import Batch, plan_setting
@@ -22,7 +23,7 @@ from bench.searching.space import Setting, Space
 from bench.searching.study import CURVE, RAN, REASON, SURPLUS, is_surplus
 from bench.store import CellFolder
 
-Hear = Callable[[Event], None]
+OnEvent = Callable[[Message], None]
 
 AFTER_TRAINING = ("predict", "time", "judge")
 """Stages of a cell."""
@@ -38,7 +39,7 @@ class TrialRun:
     """What Optuna calls for every trial of one model."""
 
     def __init__(
-        self, folder: SearchFolder, config: BenchConfig, model: str, space: Space, hear: Hear
+        self, folder: SearchFolder, config: BenchConfig, model: str, space: Space, on_event: OnEvent
     ) -> None:
         assert config.search is not None
         self._folder = folder
@@ -47,7 +48,7 @@ class TrialRun:
         self._words: SearchConfig = config.search
         self._model = model
         self._space = space
-        self._hear = hear
+        self._on_event = on_event
         self._curve: list[tuple[int, float]] = []
         self.number = -1
         """Of the last trial."""
@@ -60,7 +61,7 @@ class TrialRun:
             raise TrialFailed("another worker was quicker")
         setting = self._space.suggest(trial)
         self._curve = []
-        self._hear({"event": "trial", "model": self._model, "number": trial.number, "setting": setting})
+        self._on_event({"event": "trial", "model": self._model, "number": trial.number, "setting": setting})
         try:
             record = self._trained(trial, setting)
             return self._values(record)
@@ -112,9 +113,9 @@ class TrialRun:
             provenance=self._info.provenance,
         )
 
-    def _listen(self, trial: optuna.Trial, event: Event) -> None:
+    def _listen(self, trial: optuna.Trial, event: Message) -> None:
         """Tell who watches, and Optuna; raising here ends the cell at once."""
-        self._hear({**event, "model": self._model, "number": trial.number})
+        self._on_event({**event, "model": self._model, "number": trial.number})
         value = event.get("val_metrics", {}).get(self._words.objectives[0])
         if event["event"] != "epoch" or value is None:
             return

@@ -11,13 +11,13 @@ from bench.searching.plan import Planned, open_studies
 from bench.searching.storage import open_storage, quiet, reachable
 from bench.searching.study import SURPLUS, counted
 from bench.searching.summary import trial_record
-from bench.searching.trial import Hear, TrialFailed, TrialRun
+from bench.searching.trial import OnEvent, TrialFailed, TrialRun
 
 WAIT_S = 1.0
 """Between two looks at trials that others have under way."""
 
 
-def work(folder: SearchFolder, planned: Planned, url: str, hear: Hear) -> None:
+def work(folder: SearchFolder, planned: Planned, url: str, on_event: OnEvent) -> None:
     """Do trials until every model has as many as were asked for, whoever did them.
 
     Raises RunError where the storage can't be reached any more.
@@ -27,14 +27,16 @@ def work(folder: SearchFolder, planned: Planned, url: str, hear: Hear) -> None:
         studies = open_studies(
             planned, folder.info().dataset, open_storage(url, lost_after_s=words.lost_after_s)
         )
-        runs = {name: TrialRun(folder, planned.config, name, planned.spaces[name], hear) for name in studies}
+        runs = {
+            name: TrialRun(folder, planned.config, name, planned.spaces[name], on_event) for name in studies
+        }
         while (name := _next(studies, words.trials)) is not None:
             with quiet():
                 studies[name].optimize(runs[name], n_trials=1, catch=(TrialFailed,))
             ended = studies[name].get_trials(deepcopy=False)[runs[name].number]
             if SURPLUS not in ended.user_attrs:
                 record = trial_record(ended, words.objectives).model_dump(mode="json")
-                hear({"event": "trial_end", "model": name, "number": ended.number, "record": record})
+                on_event({"event": "trial_end", "model": name, "number": ended.number, "record": record})
 
 
 def _next(studies: Mapping[str, optuna.Study], wanted: int) -> str | None:

@@ -1,4 +1,4 @@
-"""`batch_size: auto`, with memory that the tests make up, and once with the real trial."""
+"""`batch_size: auto`, with memory that the tests make up, and once with real trainings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from bench import memory, registry
 from bench.cell import batch
-from bench.cell.batch import Try, chosen, settled
+from bench.cell.batch import Measurement, largest_fitting, resolve_batch_size
 from bench.cell.spec import CellSpec
 from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
@@ -47,51 +47,55 @@ def cell(
 
 
 class Machine:
-    """Memory of `free` MiB on which a model takes `base` and each picture `each`; counts its trials."""
+    """Memory of `free` MiB on which a model takes `base` and each picture `each`; counts what is asked."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, free: float, base: float, each: float) -> None:
         monkeypatch.setattr(memory, "free_mib", lambda device: free)
         self.free, self.base, self.each = free, base, each
         self.asked: list[list[int]] = []
 
-    def __call__(self, spec: CellSpec, device: str, sizes: Sequence[int]) -> list[Try]:
+    def __call__(self, spec: CellSpec, device: str, sizes: Sequence[int]) -> list[Measurement]:
         self.asked.append(list(sizes))
-        tries: list[Try] = []
+        measured: list[Measurement] = []
         for size in sizes:
             peak = self.base + size * self.each
-            tries.append(Try(batch=size, peak_mib=peak, outcome="fits" if peak <= self.free else "lacking"))
+            measured.append(
+                Measurement(
+                    batch=size, peak_mib=peak, outcome="fits" if peak <= self.free else "out_of_memory"
+                )
+            )
             if peak > self.free:
                 break
-        return tries
+        return measured
 
 
 @pytest.mark.parametrize(("each", "found"), [(100, 4), (45, 8), (40, 16), (1, 64), (0, 64)])
 def test_beyond_what_was_tried_the_steepest_rise_tells(each: float, found: int) -> None:
-    tries = [Try(batch=size, peak_mib=300 + size * each) for size in (1, 2, 4)]
-    assert chosen(tries, SIZES, limit_mib=300 + 16 * 40) == found
+    measured = [Measurement(batch=size, peak_mib=300 + size * each) for size in (1, 2, 4)]
+    assert largest_fitting(measured, SIZES, limit_mib=300 + 16 * 40) == found
 
 
-def test_one_that_did_not_fit_bounds_what_is_chosen() -> None:
-    tries = [
-        Try(batch=1, peak_mib=10),
-        Try(batch=2, peak_mib=11),
-        Try(batch=4, peak_mib=0, outcome="lacking"),
+def test_one_that_did_not_fit_bounds_what_is_largest_fitting() -> None:
+    measured = [
+        Measurement(batch=1, peak_mib=10),
+        Measurement(batch=2, peak_mib=11),
+        Measurement(batch=4, peak_mib=0, outcome="out_of_memory"),
     ]
-    assert chosen(tries, SIZES, limit_mib=1000) == 2
+    assert largest_fitting(measured, SIZES, limit_mib=1000) == 2
 
 
 def test_nothing_that_fits_is_a_lack_of_memory() -> None:
     with pytest.raises(memory.Lacking, match="one takes 500 MiB, 400 MiB may be used") as caught:
-        chosen([Try(batch=1, peak_mib=500)], SIZES, limit_mib=400)
+        largest_fitting([Measurement(batch=1, peak_mib=500)], SIZES, limit_mib=400)
     assert memory.is_lacking(caught.value)
     with pytest.raises(memory.Lacking, match="one is too much"):
-        chosen([Try(batch=1, peak_mib=0, outcome="lacking")], SIZES, limit_mib=400)
+        largest_fitting([Measurement(batch=1, peak_mib=0, outcome="out_of_memory")], SIZES, limit_mib=400)
 
 
 def test_what_breaks_otherwise_is_told_as_it_is() -> None:
-    broken = Try(batch=2, peak_mib=0, outcome="broken", reason="ValueError: odd")
-    with pytest.raises(RecipeError, match="trial of 2 pictures broke: ValueError: odd"):
-        chosen([Try(batch=1, peak_mib=1), broken], SIZES, limit_mib=400)
+    broken = Measurement(batch=2, peak_mib=0, outcome="error", reason="ValueError: odd")
+    with pytest.raises(RecipeError, match="training with 2 images fails: ValueError: odd"):
+        largest_fitting([Measurement(batch=1, peak_mib=1), broken], SIZES, limit_mib=400)
 
 
 def test_the_number_and_how_it_was_found_stand_in_the_cell(
@@ -99,7 +103,7 @@ def test_the_number_and_how_it_was_found_stand_in_the_cell(
 ) -> None:
     machine = Machine(monkeypatch, free=1000, base=200, each=50)
     folder, spec = cell(tmp_path, layout, lr=0.03)
-    now = settled(folder, spec, images=28, device="cpu", probe=machine)
+    now = resolve_batch_size(folder, spec, images=28, device="cpu", probe=machine)
     assert now.plan.recipe.batch_size == 8  # 200 + 8 * 50 is under 0.8 * 1000, 200 + 16 * 50 is not
     assert now.plan.recipe.lr == 0.03
     assert machine.asked == [[1, 2, 4]]
@@ -107,7 +111,7 @@ def test_the_number_and_how_it_was_found_stand_in_the_cell(
     (entry,) = [entry for entry in now.plan.ledger if entry.setting == "batch_size"]
     assert (entry.asked, entry.used) == ("auto", "8")
     assert "80% of the 1,000 MiB" in entry.why and "4: 400 MiB" in entry.why
-    assert settled(folder, now, images=28, device="cpu", probe=machine) == now
+    assert resolve_batch_size(folder, now, images=28, device="cpu", probe=machine) == now
     assert len(machine.asked) == 1
 
 
@@ -116,7 +120,7 @@ def test_a_gpu_is_tried_up_to_what_does_not_fit(
 ) -> None:
     machine = Machine(monkeypatch, free=1000, base=200, each=45)
     folder, spec = cell(tmp_path, layout)
-    now = settled(folder, spec, images=1000, device="cuda:0", probe=machine)
+    now = resolve_batch_size(folder, spec, images=1000, device="cuda:0", probe=machine)
     assert machine.asked == [SIZES]
     assert now.plan.recipe.batch_size == 8
     assert "32: too much" in next(e.why for e in now.plan.ledger if e.setting == "batch_size")
@@ -127,7 +131,9 @@ def test_it_is_no_more_than_the_split_can_fill(
 ) -> None:
     machine = Machine(monkeypatch, free=1e6, base=1, each=1)
     folder, spec = cell(tmp_path, layout, accumulate=2)
-    assert settled(folder, spec, images=28, device="cpu", probe=machine).plan.recipe.batch_size == 8
+    assert (
+        resolve_batch_size(folder, spec, images=28, device="cpu", probe=machine).plan.recipe.batch_size == 8
+    )
 
 
 def test_seeds_of_a_model_train_by_the_same_number(
@@ -138,45 +144,44 @@ def test_seeds_of_a_model_train_by_the_same_number(
         cell(tmp_path, layout, seed=1),
         cell(tmp_path, layout, seed=1, model="other"),
     )
-    settled(*first, images=28, device="cpu", probe=Machine(monkeypatch, free=1000, base=200, each=50))
+    resolve_batch_size(
+        *first, images=28, device="cpu", probe=Machine(monkeypatch, free=1000, base=200, each=50)
+    )
     less = Machine(monkeypatch, free=500, base=200, each=50)
-    assert settled(*second, images=28, device="cpu", probe=less).plan.recipe.batch_size == 8
+    assert resolve_batch_size(*second, images=28, device="cpu", probe=less).plan.recipe.batch_size == 8
     assert less.asked == []
-    assert settled(*other, images=28, device="cpu", probe=less).plan.recipe.batch_size == 4
+    assert resolve_batch_size(*other, images=28, device="cpu", probe=less).plan.recipe.batch_size == 4
 
 
 def test_the_trial_runs_the_model_in_a_process_of_its_own(layout: Layout, tmp_path: Path) -> None:
     _, spec = cell(tmp_path, layout)
-    tries = batch.run_trial(spec, "cpu", [1, 2])
-    assert [(one.batch, one.outcome) for one in tries] == [(1, "fits"), (2, "fits")]
-    assert 10 < tries[0].peak_mib <= tries[1].peak_mib
+    measured = batch.run_probe(spec, "cpu", [1, 2])
+    assert [(one.batch, one.outcome) for one in measured] == [(1, "fits"), (2, "fits")]
+    assert 10 < measured[0].peak_mib <= measured[1].peak_mib
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["detr", "yolo", "frcnn"])
 def test_every_family_can_be_tried(layout: Layout, tmp_path: Path, family: str) -> None:
     _, spec = cell(tmp_path, layout, family=family, multi_scale=0.25)
-    tries = batch.run_trial(spec, "cpu", [1, 2, 4])
-    assert [(one.batch, one.outcome) for one in tries] == [(1, "fits"), (2, "fits"), (4, "fits")]
+    measured = batch.run_probe(spec, "cpu", [1, 2, 4])
+    assert [(one.batch, one.outcome) for one in measured] == [(1, "fits"), (2, "fits"), (4, "fits")]
 
 
-def test_a_trial_that_is_killed_did_not_fit(
+def test_a_size_at_which_the_process_is_killed_did_not_fit(
     layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the system's killer does it: no word, and a signal's exit code."""
-    real = batch.subprocess.run
-
-    def killed(settings: list[str], **named: object) -> object:
-        code = (
-            f"import os; open({str(Path(settings[3]) / 'tries.jsonl')!r}, 'w').write('{tried}'); os.abort()"
-        )
-        return real([settings[0], "-c", code], **named)  # type: ignore[call-overload]
-
-    tried = Try(batch=1, peak_mib=5).model_dump_json() + "\\n"
+    """As the system's killer does it: no message, and a signal's exit code."""
+    (tmp_path / "doomed.py").write_text(
+        "import os\nfrom bench import process\nprocess.connect()\n"
+        "process.send({'batch': 1, 'peak_mib': 5.0})\nos.kill(os.getpid(), 9)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     _, spec = cell(tmp_path, layout)
-    monkeypatch.setattr(batch.subprocess, "run", killed)
-    tries = batch.run_trial(spec, "cpu", [1, 2, 4])
-    assert [(one.batch, one.outcome) for one in tries] == [(1, "fits"), (2, "lacking")]
+    real = batch.Child
+    monkeypatch.setattr(batch, "Child", lambda module, **named: real("doomed", **named))
+    measured = batch.run_probe(spec, "cpu", [1, 2, 4])
+    assert [(one.batch, one.outcome) for one in measured] == [(1, "fits"), (2, "out_of_memory")]
 
 
 def test_the_published_rate_of_sgd_needs_a_number() -> None:

@@ -1,7 +1,8 @@
 """`final: train+val`: the joined layout, what is trained on it, and what a resumed cell repeats."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from bench import registry
 from bench.adapters.fake import FakeDetector
 from bench.cell import final
 from bench.cell.spec import CellSpec
+from bench.cell.watch import OnEvent, ignore
 from bench.cell.work import work
 from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
@@ -45,14 +47,13 @@ def cell(root: Path, layout: Layout, *, family: str = "fake", **settings: object
     return folder
 
 
-def done(folder: CellFolder) -> CellRecord:
-    record = work(folder)
+def done(folder: CellFolder, on_event: OnEvent = ignore) -> CellRecord:
+    record = work(folder, on_event)
     assert record.status == "done", record.failure
     return record
 
 
-def stages(folder: CellFolder) -> list[str]:
-    events = [json.loads(line) for line in folder.events_path.read_text().splitlines()]
+def stages(events: list[Mapping[str, Any]]) -> list[str]:
     return [event["stage"] for event in events if event["event"] == "stage"]
 
 
@@ -156,9 +157,9 @@ def test_a_cell_killed_in_its_final_training_repeats_nothing_before(
         with pytest.raises(KeyboardInterrupt):
             work(folder)
     assert [row["epoch"] for row in folder.final.history()] == [1]
-    folder.events_path.unlink()
-    again = done(folder)
-    assert [stage for stage in stages(folder) if "fit" in stage or "predict" in stage] == [
+    events: list[Mapping[str, Any]] = []
+    again = done(folder, events.append)
+    assert [stage for stage in stages(events) if "fit" in stage or "predict" in stage] == [
         "final fit",
         "predict test",
     ]

@@ -7,7 +7,7 @@ import pytest
 from bench import registry
 from bench.adapters.fake import FakeDetector
 from bench.cell import batch
-from bench.cell.batch import Try
+from bench.cell.batch import Measurement
 from bench.cell.spec import CellSpec
 from bench.cell.work import work
 from bench.data_config import DataConfig, SyntheticConfig
@@ -64,16 +64,20 @@ def test_another_fault_is_no_lack_of_memory(
     assert record.failure.reason == "RuntimeError: shapes"
 
 
-def test_auto_trains_by_what_the_trial_found_and_asks_once(
+def test_auto_trains_by_what_was_measured_and_asks_once(
     layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
 
-    def trial(*settings: object) -> list[Try]:
+    def probe(*settings: object) -> list[Measurement]:
         asked.append(settings)
-        return [Try(batch=1, peak_mib=1), Try(batch=2, peak_mib=2), Try(batch=4, peak_mib=1e9)]
+        return [
+            Measurement(batch=1, peak_mib=1),
+            Measurement(batch=2, peak_mib=2),
+            Measurement(batch=4, peak_mib=1e9),
+        ]
 
-    monkeypatch.setattr(batch, "run_trial", trial)
+    monkeypatch.setattr(batch, "run_probe", probe)
     folder = cell(tmp_path / "it", layout, batch_size="auto")
     with monkeypatch.context() as broken:
         breaking(broken, RuntimeError("shapes"))
@@ -86,10 +90,12 @@ def test_auto_trains_by_what_the_trial_found_and_asks_once(
     assert [entry.used for entry in record.ledger if entry.setting == "batch_size"] == ["2"]
 
 
-def test_a_trial_that_finds_no_room_is_a_lack_of_memory(
+def test_no_batch_that_fits_is_a_lack_of_memory(
     layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "run_trial", lambda *settings: [Try(batch=1, peak_mib=0, outcome="lacking")])
+    monkeypatch.setattr(
+        batch, "run_probe", lambda *settings: [Measurement(batch=1, peak_mib=0, outcome="out_of_memory")]
+    )
     record = work(cell(tmp_path / "it", layout, batch_size="auto"))
     assert record.failure and (record.failure.kind, record.failure.stage) == ("out_of_memory", "batch size")
-    assert "not even a batch of one picture fits" in record.failure.reason
+    assert "not even a batch of one image fits" in record.failure.reason

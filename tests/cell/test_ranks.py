@@ -12,13 +12,14 @@ import pytest
 
 from bench import memory, registry
 from bench.cell import ranks as cell_ranks
-from bench.cell.ranks import Helpers, Job, tell, together
+from bench.cell.ranks import OtherRanks, RankTask, failure_report, other_ranks
 from bench.cell.spec import CellSpec
 from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.detector import FitContext, Plan
 from bench.errors import RunError
 from bench.layout import Layout
+from bench.process import Exit
 from bench.provenance import provenance
 from bench.recipe import Recipe
 from bench.records import EpochRecord, TrainingRecord
@@ -76,12 +77,12 @@ class Trained:
         plan = found.plan(variant="tiny", weights="none", options=options or {}, recipe=recipe)
         spec = spec_of(plan, layout, ranks)
         self.judged = 0
-        context = FitContext(workdir, 3, "cpu", score_val=self.score, on_epoch=self.broadcast, on_step=step)
+        context = FitContext(workdir, 3, "cpu", score_val=self.score, on_epoch=self.told, on_step=step)
         self.detector: Any = found.build(plan, classes=layout.classes, seed=3, device="cpu")
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            with together(spec, layout.root, context, ("cpu",) * ranks, self.given_up.append) as world:
+            with other_ranks(spec, layout.root, context, ("cpu",) * ranks, self.given_up.append) as world:
                 self.training: TrainingRecord = self.detector.fit(
                     layout, plan.recipe, replace(context, world=world)
                 )
@@ -110,7 +111,7 @@ def train(data: Layout, tmp_path: Path) -> Callable[..., Trained]:
     return lambda name, ranks, **words: Trained(data, tmp_path / name, ranks, **words)
 
 
-def helpers() -> list[psutil.Process]:
+def rank_processes() -> list[psutil.Process]:
     """The ranks that this process has started; frameworks may have started others."""
     return [child for child in psutil.Process().children() if "bench.cell.rank" in child.cmdline()]
 
@@ -185,10 +186,10 @@ def test_all_stop_when_one_is_told(train: Any, family: str) -> None:
 @pytest.mark.parametrize("family", ["frcnn", "yolo"])
 def test_a_dead_rank_ends_the_training_with_a_word(train: Any, family: str) -> None:
     def kill(done: int, total: int) -> None:
-        for child in helpers():
+        for child in rank_processes():
             child.kill()
 
-    with pytest.raises(RunError, match="lost one of its devices: rank 1 on cpu was ended by signal 9"):
+    with pytest.raises(RunError, match="lost one of its devices: rank 1 on cpu was ended by SIGKILL"):
         train("two", 2, family=family, step=kill)
 
 
@@ -203,13 +204,11 @@ def test_a_training_that_hangs_is_given_up(
     family = registry.family("fake")
     plan = family.plan(variant=None, weights=None, options={}, recipe=Recipe(epochs=1))
     context = FitContext(tmp_path, 3, "cpu", score_val=None, on_epoch=lambda record: False)
-    with together(spec_of(plan, data, 2), data.root, context, ("cpu", "cpu"), told.append):
-        (child,) = helpers()
+    with other_ranks(spec_of(plan, data, 2), data.root, context, ("cpu", "cpu"), told.append):
+        (child,) = rank_processes()
         child.kill()
         assert ended.wait(20)
-    assert str(told[0]).startswith(
-        "the training lost one of its devices: rank 1 on cpu was ended by signal 9"
-    )
+    assert str(told[0]).startswith("the training lost one of its devices: rank 1 on cpu was ended by SIGKILL")
 
 
 @pytest.mark.slow
@@ -223,34 +222,36 @@ def test_a_fault_of_the_first_rank_is_told_as_its_own(train: Any) -> None:
         train("two", 2, family="frcnn", step=lack)
 
 
-def helpers_that_say(
+def failed_ranks(
     errors: list[Exception | None], folder: Path, data: Layout, monkeypatch: pytest.MonkeyPatch, code: int = 1
-) -> Helpers:
-    """Helpers that ended with `code`, each with a word about its error."""
+) -> OtherRanks:
+    """Ranks that ended with `code`, each with a report of its error."""
+    monkeypatch.setattr(cell_ranks.memory, "free_mib", lambda device: 7.0)
     family = registry.family("fake")
     plan = family.plan(variant=None, weights=None, options={}, recipe=Recipe(epochs=1, batch_size=6))
     size = len(errors) + 1
-    jobs = []
-    for rank, error in enumerate(errors, start=1):
-        job = Job(
+    tasks = [
+        RankTask(
             spec=spec_of(plan, data, size), layout=data.root, workdir=folder, device=f"cuda:{rank}",
-            rank=rank, size=size, judged=True, rendezvous=folder / "rendezvous", word=folder / f"{rank}.json",
-        )  # fmt: skip
-        if error is not None:
-            tell(job, error)
-        jobs.append((job, folder / "job.json"))
-    monkeypatch.setattr(cell_ranks.memory, "free_mib", lambda device: 7.0)
-    monkeypatch.setattr(
-        cell_ranks.subprocess, "Popen", lambda *words, **more: SimpleNamespace(poll=lambda: code)
-    )
-    return Helpers(jobs)
+            rank=rank, size=size, validates=True, rendezvous=folder / "rendezvous",
+        )
+        for rank in range(1, size)
+    ]  # fmt: skip
+
+    def ended(module: str, rank: str, **named: object) -> object:
+        error = errors[int(rank) - 1]
+        reports = [] if error is None else [failure_report(tasks[int(rank) - 1], error).model_dump()]
+        return SimpleNamespace(poll=lambda: Exit(code), arrived=lambda: reports)
+
+    monkeypatch.setattr(cell_ranks, "Child", ended)
+    return OtherRanks(tasks)
 
 
 def test_the_rank_that_fails_is_named_and_not_one_that_misses_it(
     data: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing = RuntimeError("[third_party/gloo/pair.cc:547] Connection closed by peer")
-    failure = helpers_that_say([missing, ValueError("shapes")], tmp_path, data, monkeypatch).failure()
+    failure = failed_ranks([missing, ValueError("shapes")], tmp_path, data, monkeypatch).failure()
     assert type(failure) is RunError
     assert str(failure).endswith("rank 2 on cuda:2 failed: ValueError: shapes")
 
@@ -259,7 +260,7 @@ def test_the_rank_that_fails_is_named_and_not_one_that_misses_it(
 def test_a_rank_without_memory_says_what_to_change(
     data: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None, code: int
 ) -> None:
-    failure = helpers_that_say([error], tmp_path, data, monkeypatch, code).failure()
+    failure = failed_ranks([error], tmp_path, data, monkeypatch, code).failure()
     assert failure is not None and memory.is_lacking(failure)
     assert "rank 1 on cuda:1" in str(failure) and "batch_size 6" in str(failure)
     assert "train.batch_size: 2 with train.accumulate: 3" in str(failure), "3 pictures do not halve"

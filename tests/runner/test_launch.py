@@ -1,4 +1,4 @@
-"""Following a cell's events, and what is said of a process that leaves none."""
+"""What is recorded of a cell whose process leaves no record."""
 
 import signal
 from pathlib import Path
@@ -7,24 +7,11 @@ import pytest
 
 from bench import registry
 from bench.cell.spec import CellSpec
+from bench.process import Exit
 from bench.provenance import provenance
 from bench.recipe import Recipe
 from bench.runner import launch
-from bench.runner.launch import follow
 from bench.store import CellFolder
-
-
-def test_whole_lines_only_and_none_in_between(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    events = follow(path)
-    assert next(events) is None
-    path.write_text('{"n": 1}\n{"n": ')
-    assert next(events) == {"n": 1}
-    assert next(events) is None
-    with path.open("a") as file:
-        file.write("2}\n")
-    assert next(events) == {"n": 2}
-    assert next(events) is None
 
 
 @pytest.mark.parametrize(
@@ -43,8 +30,8 @@ def test_a_killed_process_may_have_lacked_memory(tmp_path: Path, code: int, kind
         model="it", seed=0, device="cpu", layout=tmp_path, dataset="d", plan=plan,
         provenance=provenance("it"),
     ).write(folder)  # fmt: skip
-    record = launch._died(folder, code)
+    record = launch._died(folder, Exit(code))
     assert record.failure and record.failure.kind == kind
     assert told in record.failure.reason
-    assert "its last words: half of it" in record.failure.reason
+    assert "the last line of its log: half of it" in record.failure.reason
     assert folder.record() == record
