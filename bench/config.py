@@ -22,6 +22,7 @@ from pydantic import (
 from bench import config_tree, registry
 from bench.config_problems import guess, problems
 from bench.data_config import DataConfig
+from bench.devices import Devices
 from bench.errors import BenchError, ConfigError
 from bench.loss import CLASSIFICATION_SETTINGS, LossConfig
 from bench.recipe import LENGTH_SETTINGS, Recipe, Settings
@@ -42,11 +43,7 @@ def _names_a_folder(value: str) -> str:
 
 
 def _names_devices(value: str) -> str:
-    if not re.fullmatch(r"auto|cpu(:[1-9]\d?)?|cuda(:\d+(,\d+)*)?", value):
-        raise ValueError("can be: auto, cpu, cuda, cuda:N, cuda:N,M for several, or cpu:N for N processes")
-    which = value.partition(":")[2].split(",")
-    if len(set(which)) < len(which):
-        raise ValueError("names the same GPU twice")
+    Devices.parse(value)
     return value
 
 
@@ -139,6 +136,11 @@ class BenchConfig(Settings):
     )
     runs: Path = Field(Path("runs"), description="Where run folders go, relative to this file.")
     cache: Path = Field(Path(".bench"), description="Where written datasets go, relative to this file.")
+
+    @property
+    def devices(self) -> Devices:
+        """`device`, parsed."""
+        return Devices.parse(self.device)
 
     @field_validator("train")
     @classmethod

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.devices import on_gpu
 from bench.errors import RunError
 from bench.recipe import Recipe
 
@@ -34,7 +35,7 @@ def is_lacking(error: BaseException) -> bool:
 
 def free_mib(device: str) -> float:
     """What a new process could take on 'cpu' or 'cuda:N'; a container's own limit counts."""
-    if device.startswith("cuda"):
+    if on_gpu(device):
         import torch
 
         return float(torch.cuda.mem_get_info(device)[0]) / MIB
@@ -75,7 +76,7 @@ def hint(recipe: Recipe, device: str, devices: int = 1) -> str:
             f"which leaves {batch * recipe.accumulate} pictures in a step"
         )
     ways.append("a smaller train.image_size")
-    if device.startswith("cuda") and not recipe.amp:
+    if on_gpu(device) and not recipe.amp:
         ways.append("train.amp: true")
     return "say " + ", or ".join(ways)
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench import memory
 from bench.cell.spec import CellSpec
+from bench.devices import on_gpu
 from bench.errors import RecipeError, RunError
 from bench.process import Child
 from bench.recipe import Budget, Recipe
@@ -87,9 +88,9 @@ def _found(spec: CellSpec, most: int, device: str, probe: Probe) -> tuple[int, s
     if not spec.plan.recipe.trains:
         return 1, "nothing is trained"
     sizes = [size for size in powers(LARGEST) if size <= max(1, most)]
-    on_gpu = device.startswith("cuda")
     free = memory.free_mib(device)
-    measured = probe(spec, device, sizes if on_gpu else [size for size in sizes if size in MEASURED_ON_CPU])
+    candidates = sizes if on_gpu(device) else [size for size in sizes if size in MEASURED_ON_CPU]
+    measured = probe(spec, device, candidates)
     return largest_fitting(measured, sizes, HEADROOM * free), _summary(measured, free, device)
 
 

@@ -12,6 +12,7 @@ from bench.cell import timing
 from bench.cell.batch import Measurement, ProbeTask, probe_recipe
 from bench.cell.spec import CellSpec
 from bench.detector import FitContext
+from bench.devices import on_gpu
 from bench.layout import Layout
 
 
@@ -47,7 +48,7 @@ def measure(spec: CellSpec, layout: Layout, device: str, batch: int, workdir: Pa
 
 def _peak_mib(device: str) -> float:
     """Of this size on a GPU, which is left clean for the next one; of the whole process so far on a CPU."""
-    if not device.startswith("cuda"):
+    if not on_gpu(device):
         return timing.peak_memory_mib()
     import torch
 

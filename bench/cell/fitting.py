@@ -8,11 +8,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from bench import files, registry
-from bench.cell import device as devices
 from bench.cell import ranks
 from bench.cell.spec import CellSpec
 from bench.cell.watch import Watch
 from bench.detector import Detector, FitContext
+from bench.feasibility import check_shares
 from bench.layout import Layout
 from bench.records import Description, TrainingRecord
 from bench.store import CellFolder
@@ -44,15 +44,15 @@ def fit(
     """
     if folder.fitted_path.is_file():
         return Fitted.model_validate_json(folder.fitted_path.read_bytes())
-    together = devices.resolve_all(spec.device)
-    devices.check_shares(spec.plan.recipe, len(together))
+    devices = spec.devices.resolve()
+    check_shares(spec.plan.recipe, len(devices))
     enter("build")
     family = registry.family(spec.plan.family)
     detector = family.build(spec.plan, classes=layout.classes, seed=spec.seed, device=context.device)
     description = detector.describe()
     enter("fit")
     context.workdir.mkdir(parents=True, exist_ok=True)
-    with ranks.other_ranks(spec, layout.root, context, together, give_up) as world:
+    with ranks.other_ranks(spec, layout.root, context, devices, give_up) as world:
         training = detector.fit(layout, spec.plan.recipe, replace(context, world=world))
     _save(detector, folder.checkpoint)
     fitted = Fitted(description=description, training=training, native_metrics=watch.native())

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench import earlier, files
 from bench.detector import Plan
+from bench.devices import Devices
 from bench.layout import SplitName
 from bench.records import Provenance
 from bench.store import CellFolder
@@ -33,6 +34,11 @@ class CellSpec(BaseModel):
     rare_classes: tuple[str, ...] = ()
     """Whose mean AP is told as AP_rare; see bench.frequencies."""
     provenance: Provenance
+
+    @property
+    def devices(self) -> Devices:
+        """`device`, parsed."""
+        return Devices.parse(self.device)
 
     @classmethod
     def read(cls, folder: CellFolder) -> "CellSpec":

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.detector import Detector
+from bench.devices import on_gpu
 
 WARM_UP = 3
 """Pictures before the clock starts: the first ones pay for allocations and kernel selection."""
@@ -58,7 +59,7 @@ def peak_memory_mib() -> float:
 
 def peak_gpu_memory_mib(device: str) -> float | None:
     """Largest memory that torch has held on the device; None on a CPU."""
-    if not device.startswith("cuda"):
+    if not on_gpu(device):
         return None
     import torch
 

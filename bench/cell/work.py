@@ -9,7 +9,6 @@ import traceback
 
 from bench import evaluation, files, gates, memory, registry
 from bench.cell import batch, gating, timing
-from bench.cell import device as devices
 from bench.cell import final as finals
 from bench.cell.fitting import Fitted, fit
 from bench.cell.spec import CellSpec
@@ -65,7 +64,7 @@ class Cell:
         self.gates: tuple[GateResult, ...] = ()
 
     def run(self) -> CellRecord:
-        device = self.device = devices.resolve(self.spec.device)
+        device = self.device = self.spec.devices.resolve()[0]
         layout = Layout.open(self.spec.layout)
         family = registry.family(self.spec.plan.family)
         if self.spec.plan.recipe.batch_size == "auto":
@@ -111,8 +110,8 @@ class Cell:
         if isinstance(error, BenchError):
             reason = str(error)
         elif lacking:
-            recipe, together = self.spec.plan.recipe, devices.how_many(self.spec.device)
-            reason = memory.reason(error, recipe, self.device, together)
+            spec = self.spec
+            reason = memory.reason(error, spec.plan.recipe, self.device, spec.devices.count)
         else:
             reason = f"{type(error).__name__}: {error}"
         return self.failed(reason, kind="out_of_memory" if lacking else "error")

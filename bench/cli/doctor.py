@@ -13,7 +13,6 @@ from rich.text import Text
 
 from bench import registry
 from bench.adapters.weights.download import telling
-from bench.cell import device as devices
 from bench.cli import installation
 from bench.cli.console import console
 from bench.cli.progress import watcher
@@ -62,7 +61,7 @@ def doctor(models: list[str], config_path: Path | None, overrides: list[str]) ->
 
 def examine(config: BenchConfig) -> Iterator[Examined]:
     """Model by model. A model's mistakes are its own: the others are examined all the same."""
-    device = devices.resolve(config.device)
+    device = config.devices.resolve()[0]
     for model in config.models:
         try:
             plan, note = _planned(model, config)

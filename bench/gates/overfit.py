@@ -34,7 +34,7 @@ def falling_loss(detector: Detector, layout: Layout, recipe: Recipe, room: Path,
 
     Ends when the loss has clearly fallen, or with the budget. Raises GateFailed where it has not fallen.
     """
-    if recipe.epochs == 0 and recipe.budget is None:
+    if not recipe.trains:
         return Flag("not tried: the recipe trains nothing")
     losses = _losses(detector, layout, recipe, room, device)
     first, best = losses[0], min(losses[1:], default=math.inf)

@@ -18,10 +18,10 @@ from PIL import Image
 
 from bench import files, registry
 from bench.boxes import xyxy_to_xywh
-from bench.cell import device as devices
 from bench.cell.spec import CellSpec
 from bench.datasets.image_files import inspect, quiet, upright_rgb
 from bench.detector import Detections, Detector
+from bench.devices import Devices
 from bench.errors import RunError
 from bench.layout import CATEGORY_OFFSET
 from bench.predicting.drawing import draw
@@ -128,7 +128,7 @@ def _detector(cell: CellFolder, record: CellRecord | None) -> Detector:
         raise RunError(f"can't be read: {error}", file=cell.spec_path) from None
     family = registry.family(spec.plan.family)
     judged = cell.final if record is not None and record.final else cell
-    return family.load(judged.checkpoint, device=devices.resolve("auto"))
+    return family.load(judged.checkpoint, device=Devices.parse("auto").resolve()[0])
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from bench import registry
 from bench.config import BenchConfig
 from bench.detector import ChecksPlan, Plan
 from bench.errors import BenchError, RecipeError
+from bench.feasibility import check_batch, check_number_format
 from bench.frequencies import class_weights
 from bench.layout import Example, Layout
-from bench.recipe import Recipe
 from bench.runner.plan import first_device, refusal
 
 
@@ -27,8 +27,8 @@ def check_data(config: BenchConfig, plans: Iterable[tuple[str, Plan]], layout: L
         try:
             class_weights(plan.recipe.loss, counts)
             if plan.recipe.trains:
-                _check_step(plan.recipe, len(train))
-                _check_format(plan.recipe, device)
+                check_batch(plan.recipe, len(train))
+                check_number_format(plan.recipe, device)
             elif final:
                 raise _nothing_to_train()
             _ask_family(plan, layout.classes, images, device)
@@ -42,33 +42,6 @@ def _ask_family(plan: Plan, classes: Sequence[str], images: Sequence[Example], d
     family = registry.family(plan.family)
     if isinstance(family, ChecksPlan):
         family.check(plan, classes=classes, images=images, device=device)
-
-
-def _check_step(recipe: Recipe, train: int) -> None:
-    """Raises RecipeError for a batch or a step that the train split can't fill."""
-    batch = 1 if recipe.batch_size == "auto" else recipe.batch_size
-    for record, size in (
-        ("train.batch_size", batch),
-        ("train.batch_size x train.accumulate", batch * recipe.accumulate),
-    ):
-        if size > train:
-            raise RecipeError(
-                f"the train split has {train} pictures only",
-                record=record,
-                value=size,
-                hint=f"make it {train} or less",
-            )
-
-
-def _check_format(recipe: Recipe, device: str) -> None:
-    """Raises RecipeError for float16 on a CPU: no framework here trains in it there."""
-    if recipe.amp == "fp16" and device == "cpu":
-        raise RecipeError(
-            f"{device} does not train in this number format",
-            record="train.amp",
-            value=recipe.amp,
-            hint="say true, which takes what the device has, or false",
-        )
 
 
 def _nothing_to_train() -> RecipeError:

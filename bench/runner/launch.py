@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import memory
-from bench.cell.device import how_many
 from bench.cell.spec import CellSpec
 from bench.cell.work import failed_record, write_record
 from bench.process import Child, Exit, Message
@@ -51,7 +50,7 @@ def _died(folder: CellFolder, outcome: Exit) -> CellRecord:
     reason += f"; the last line of its log: {_last_line(folder.log_path)}"
     if kind == "out_of_memory":
         recipe = spec.plan.recipe
-        change = memory.hint(recipe, spec.device, how_many(spec.device))
+        change = memory.hint(recipe, spec.device, spec.devices.count)
         reason += f"; asked for: {memory.asked(recipe)}\n  Hint: {change}"
     record = failed_record(folder, spec, stage="process", reason=reason, kind=kind)
     write_record(folder, record)

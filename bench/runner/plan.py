@@ -1,15 +1,14 @@
 """What a run will do, settled before anything is written."""
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bench import registry
-from bench.cell.device import check_gpus, check_shares, hints_of_gpu, how_many
 from bench.config import BenchConfig, ModelConfig
 from bench.detector import Plan
+from bench.devices import Devices, count_gpus_apart
 from bench.errors import BenchError, ConfigError, RecipeError
+from bench.feasibility import check_shares
 from bench.records import LedgerEntry
 
 
@@ -38,8 +37,7 @@ def plan_cells(config: BenchConfig) -> list[PlannedCell]:
             problems.append(error)
     if problems:
         raise refusal(problems)
-    if config.device.startswith("cuda"):
-        check_gpus(config.device, _count_gpus())
+    config.devices.resolve(count_gpus_apart)
     return [
         PlannedCell(name=f"{name}-seed{seed}", model=name, seed=seed, plan=plan)
         for seed in config.seeds
@@ -48,22 +46,8 @@ def plan_cells(config: BenchConfig) -> list[PlannedCell]:
 
 
 def first_device(config: BenchConfig) -> str:
-    """What a detector will be told: 'cpu' or 'cuda:N'."""
-    kind, _, which = config.device.partition(":")
-    if kind == "auto":
-        return "cuda:0" if hints_of_gpu() and _count_gpus() else "cpu"
-    return kind if kind == "cpu" else f"cuda:{which.split(',')[0] or 0}"
-
-
-def _count_gpus() -> int:
-    """Asked of another process: torch takes seconds and hundreds of MiB, and the runner needs none of it."""
-    code = "from bench.cell.device import count_gpus; print(count_gpus())"
-    asked = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
-    settings = asked.stdout.split()
-    if asked.returncode or not settings:
-        last = (asked.stderr.strip().splitlines() or ["(no words)"])[-1]
-        raise ConfigError(f"torch can't be asked for GPUs: {last}", record="device", hint="see bench doctor")
-    return int(settings[-1])
+    """The single device that a detector is built on: 'cpu' or 'cuda:N'."""
+    return config.devices.resolve(count_gpus_apart)[0]
 
 
 def plan_model(model: ModelConfig, config: BenchConfig) -> Plan:
@@ -76,33 +60,35 @@ def plan_model(model: ModelConfig, config: BenchConfig) -> Plan:
             options=model.options,
             recipe=model.recipe(config.train, config.loss),
         )
-        if plan.recipe.epochs == 0 and plan.weights == "none":
+        if not plan.recipe.trains and plan.weights == "none":
             raise RecipeError(
                 "epochs: 0 judges weights as they come, and random ones know nothing",
                 record="train.epochs",
                 value=0,
                 hint="say weights: pretrained or a path, or train for at least one epoch",
             )
-        return _shared(plan, config.device)
+        return _shared(plan, config.devices)
     except BenchError as error:
         raise type(error)(f"model {model.name}: {error}") from None
 
 
-def _shared(plan: Plan, device: str) -> Plan:
-    """The plan, with a word about its batches where several devices train it. Raises as it can't be."""
-    devices = how_many(device)
-    if devices == 1 or not plan.recipe.trains:
+def _shared(plan: Plan, devices: Devices) -> Plan:
+    """The plan, with a ledger entry where several devices share its batches. Raises where they can't."""
+    if devices.count == 1 or not plan.recipe.trains:
         return plan
     if not getattr(registry.family(plan.family), "several_devices", False):
         raise ConfigError(
-            f"{plan.family} trains on one device", record="device", value=device, hint="name one alone"
+            f"{plan.family} trains on one device",
+            record="device",
+            value=str(devices),
+            hint="name one",
         )
-    check_shares(plan.recipe, devices)
+    check_shares(plan.recipe, devices.count)
     size = plan.recipe.batch
     entry = LedgerEntry(
         setting="batch_size",
         asked=str(size),
-        used=f"{size // devices} on each of {devices} devices",
+        used=f"{size // devices.count} on each of {devices.count} devices",
         why="device names several; what batch norm learns from is the share of one",
     )
     return replace(plan, ledger=(*plan.ledger, entry))

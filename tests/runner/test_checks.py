@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import registry
+from bench import devices, registry
 from bench.adapters.yolo import family as yolo_family
 from bench.config import BenchConfig, read_config
 from bench.datasets import prepare
@@ -46,13 +46,13 @@ def layout(fake_config: Path) -> Layout:
 
 def test_a_batch_larger_than_the_split_is_refused(fake_config: Path, tmp_path: Path) -> None:
     told = str(refused(fake_config, tmp_path, "train.batch_size=29", models=("one",)))
-    assert told.startswith("model one: train.batch_size: the train split has 28 pictures only (found: 29)")
+    assert told.startswith("model one: train.batch_size: the train split has 28 images only (found: 29)")
     assert "Hint: make it 28 or less" in told
 
 
 def test_a_step_larger_than_the_split_is_refused(fake_config: Path, tmp_path: Path) -> None:
     told = str(refused(fake_config, tmp_path, "train.accumulate=4", models=("one",)))
-    assert "train.batch_size x train.accumulate: the train split has 28 pictures only (found: 32)" in told
+    assert "train.batch_size x train.accumulate: the train split has 28 images only (found: 32)" in told
     auto = ("train.batch_size=auto", "train.accumulate=29")
     assert "(found: 29)" in str(refused(fake_config, tmp_path, *auto, models=("one",)))
 
@@ -173,8 +173,8 @@ def test_yolo_trains_in_no_half_precision_on_a_cpu() -> None:
 def test_the_device_of_the_cells_is_known_beforehand(
     monkeypatch: pytest.MonkeyPatch, asked: str, hint: bool, there: int, found: str
 ) -> None:
-    monkeypatch.setattr(plan, "hints_of_gpu", lambda: hint)
-    monkeypatch.setattr(plan, "_count_gpus", lambda: there)
+    monkeypatch.setattr(devices, "may_have_gpu", lambda: hint)
+    monkeypatch.setattr(plan, "count_gpus_apart", lambda: there)
     assert plan.first_device(config(device=asked)) == found
 
 

