@@ -132,13 +132,18 @@ def _entry(entries: Sequence[Any], name: str) -> Any:
     return name
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[str]:
-    """Each word that differs, as 'train.lr was 0.01, now 0.02'."""
-    lines = []
-    for setting in dict.fromkeys([*before, *now]):
-        old, new = before.get(setting), now.get(setting)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            lines += differences(old, new, f"{within}{setting}.")
-        elif old != new:
-            lines.append(f"{within}{setting} was {old!r}, now {new!r}")
-    return lines
+def changes(one: Mapping[str, Any], other: Mapping[str, Any], within: str = "") -> dict[str, tuple[Any, Any]]:
+    """The dotted keys in which two trees differ, with the value of each; None where it is missing."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in dict.fromkeys([*one, *other]):
+        mine, theirs = one.get(key), other.get(key)
+        if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+            found |= changes(mine, theirs, f"{within}{key}.")
+        elif mine != theirs:
+            found[f"{within}{key}"] = mine, theirs
+    return found
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """`changes` as sentences: 'train.lr was 0.01, now 0.02'."""
+    return [f"{key} was {old!r}, now {new!r}" for key, (old, new) in changes(before, now).items()]

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,43 @@ def replacing(path: Path) -> Iterator[Path]:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+@contextlib.contextmanager
+def draft_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A fresh folder `.NAME.XXXXXXXX` below `parent` to fill and rename; removed where it was not renamed."""
+    with writing(parent / name):
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
+        try:
+            folder.chmod(0o755)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path, *, finished: Callable[[], bool] | None = None) -> Iterator[Path]:
+    """A fresh neighbour of the folder `path` to fill: it takes that name if the block ends well, and goes if
+    not.
+
+    What is at `path` by then is removed; but where `finished` says that another process has completed it
+    meanwhile, that one stays. Without `finished`, this is the only process that writes there, and what an
+    earlier one left unfinished is removed first.
+    """
+    if finished is None:
+        for left in path.parent.glob(f".{path.name}.????????"):
+            shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
+    with draft_folder(path.parent, path.name) as folder:
+        yield folder
+        try:
+            folder.rename(path)
+        except OSError:
+            if finished is not None and finished():
+                return
+            shutil.rmtree(path, ignore_errors=True)
+            folder.rename(path)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -4,10 +4,8 @@ import csv
 import io
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,7 +61,8 @@ def write(
 
     Raises RunError if it can't be written (disk full, no permission); nothing is left behind then.
     """
-    with _whole_folder(root) as folder:
+    files.sweep(root.parent, ".*-*.????????")
+    with files.replacing_folder(root, finished=lambda: finished(root) is not None) as folder:
         file_names = prepared.file_names()
         for split in SPLITS:
             rows = _rows_of(prepared, split)
@@ -76,32 +75,6 @@ def write(
         _write_repairs(folder / "repairs.csv", prepared.repairs)
         files.write_json(folder / "manifest.json", manifest)
     return Layout.open(root)
-
-
-@contextmanager
-def _whole_folder(root: Path) -> Iterator[Path]:
-    """A temporary neighbour that becomes `root` if the block succeeds, and is deleted if not."""
-    with files.writing(root):
-        root.parent.mkdir(parents=True, exist_ok=True)
-        files.sweep(root.parent, ".*-*.????????")
-        folder = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
-        try:
-            folder.chmod(0o755)
-            yield folder
-            _rename(folder, root)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _rename(folder: Path, root: Path) -> None:
-    """Rename to `root` unless a complete layout is there; an incomplete one is replaced."""
-    try:
-        folder.rename(root)
-    except OSError:
-        if finished(root):
-            return
-        shutil.rmtree(root, ignore_errors=True)
-        folder.rename(root)
 
 
 def _rows_of(prepared: Prepared, split: SplitName) -> NDArray[np.intp]:

@@ -68,3 +68,46 @@ def test_old_temporaries_are_swept_and_young_ones_are_not(tmp_path: Path) -> Non
 def test_hash_of_a_known_content(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert files.sha256(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    place = tmp_path / "deep" / "place"
+    for text in ("first", "second"):
+        with files.replacing_folder(place) as fresh:
+            (fresh / text).write_text(text)
+            assert not (place / text).exists()
+        assert [path.name for path in place.iterdir()] == [text]
+        assert [path.name for path in place.parent.iterdir()] == ["place"]
+    assert place.stat().st_mode & 0o777 == 0o755
+    with pytest.raises(KeyError), files.replacing_folder(place) as fresh:
+        (fresh / "half").touch()
+        raise KeyError
+    assert list(place.parent.iterdir()) == []  # the unfinished one, and what the new one was to replace
+
+
+def test_what_a_killed_writer_of_a_folder_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".place.abcd1234").mkdir()
+    (tmp_path / ".places.abcd1234").mkdir()
+    with files.replacing_folder(tmp_path / "place"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".places.abcd1234", "place"]
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_of_two_writers_of_a_folder_the_first_to_finish_wins(tmp_path: Path, complete: bool) -> None:
+    place = tmp_path / "place"
+    with files.replacing_folder(place, finished=lambda: complete) as mine:
+        (mine / "mine").touch()
+        place.mkdir()
+        (place / "theirs").touch()
+    assert [path.name for path in place.iterdir()] == ["theirs" if complete else "mine"]
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+
+
+def test_a_draft_folder_that_is_not_renamed_is_removed(tmp_path: Path) -> None:
+    with files.draft_folder(tmp_path, "run") as draft:
+        (draft / "file").touch()
+        kept = draft.replace(tmp_path / "kept")
+    with files.draft_folder(tmp_path, "run") as draft:
+        (draft / "file").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"] and list(kept.iterdir())

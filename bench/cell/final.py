@@ -27,12 +27,8 @@ def joined(layout: Layout, root: Path) -> Layout:
     """
     if (root / "manifest.json").is_file():
         return Layout.open(root)
-    draft = root.with_name(root.name + ".partial")
-    for stale in (draft, root):
-        shutil.rmtree(stale, ignore_errors=True)
-    with files.writing(root):
-        _fill(Layout(draft, layout.classes), layout)
-        draft.replace(root)
+    with files.replacing_folder(root) as folder:
+        _fill(Layout(folder, layout.classes), layout)
     return Layout.open(root)
 
 

@@ -1,9 +1,7 @@
 """One training of a cell: built, fitted, and its checkpoint and findings safe on disk."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,7 +9,7 @@ from bench import files, registry
 from bench.cell import ranks
 from bench.cell.spec import CellSpec
 from bench.cell.watch import Watch
-from bench.detector import Detector, FitContext
+from bench.detector import FitContext
 from bench.feasibility import check_shares
 from bench.layout import Layout
 from bench.records import Description, TrainingRecord
@@ -54,17 +52,9 @@ def fit(
     context.workdir.mkdir(parents=True, exist_ok=True)
     with ranks.other_ranks(spec, layout.root, context, devices, give_up) as world:
         training = detector.fit(layout, spec.plan.recipe, replace(context, world=world))
-    _save(detector, folder.checkpoint)
+    with files.replacing_folder(folder.checkpoint) as draft:  # a half-written one must never be judged
+        draft.rmdir()  # `save` makes it
+        detector.save(draft)
     fitted = Fitted(description=description, training=training, native_metrics=watch.native())
     files.write_text(folder.fitted_path, fitted.model_dump_json(indent=2) + "\n")
     return fitted
-
-
-def _save(detector: Detector, target: Path) -> None:
-    """Whole or not at all: a half-written checkpoint must never be judged."""
-    partial = target.with_name(target.name + ".partial")
-    for stale in (partial, target):
-        shutil.rmtree(stale, ignore_errors=True)
-    with files.writing(target):
-        detector.save(partial)
-    partial.replace(target)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import DataError
-from bench.evaluation.gc_pause import gc_paused
+from bench.gc_pause import gc_paused
 from bench.layout import CATEGORY_OFFSET
 
 _HINT = "write the layout anew with: bench data convert"

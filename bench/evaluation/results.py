@@ -21,7 +21,7 @@ from bench import files
 from bench.boxes import Boxes, xyxy_to_xywh
 from bench.detector import Detections
 from bench.errors import RunError
-from bench.evaluation.gc_pause import gc_paused
+from bench.gc_pause import gc_paused
 from bench.layout import CATEGORY_OFFSET, Example
 
 BOX_DECIMALS = 3

@@ -3,7 +3,6 @@
 import datetime
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -67,16 +66,9 @@ def new_folder(runs: Path, name: str, fill: Callable[[Path], None], *, into: Pat
 
     Raises RunError where nothing can be written.
     """
-    with files.writing(runs):
-        runs.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
-        try:
-            draft.chmod(0o755)
-            fill(draft)
-            return draft.replace(into) if into else _place(draft, runs, name)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
+    with files.draft_folder(runs, "new") as draft:
+        fill(draft)
+        return draft.replace(into) if into else _place(draft, runs, name)
 
 
 def _fill(

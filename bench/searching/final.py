@@ -5,8 +5,8 @@ from itertools import count
 
 import optuna
 
-from bench import files
-from bench.config import BenchConfig, read_config
+from bench import config_tree, files
+from bench.config import read_config
 from bench.runner import run as running
 from bench.runner.begin import resolved_yaml
 from bench.searching.folder import SearchFolder
@@ -45,12 +45,9 @@ def train_again(folder: SearchFolder, watcher: running.Watcher, command: str) ->
     wanted = read_config(folder.best_path)
     final = folder.final_dir
     if final.is_dir():
-        if _same(read_config(RunFolder.open(final).config_path), wanted):
+        there = read_config(RunFolder.open(final).config_path)
+        if not config_tree.changes(there.model_dump(mode="json"), wanted.model_dump(mode="json")):
             return running.resume(RunFolder(final), watcher)
         number = next(number for number in count(1) if not final.with_name(f"final-old-{number}").exists())
         final.replace(final.with_name(f"final-old-{number}"))
     return running.start(wanted, watcher, command=command, into=final)
-
-
-def _same(one: BenchConfig, other: BenchConfig) -> bool:
-    return one.model_dump(mode="json") == other.model_dump(mode="json")

@@ -1,7 +1,7 @@
 """One model's study in Optuna: made or joined, asked for settings, and counted."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from bench import config_tree
 from bench.errors import ConfigError
 from bench.search_config import LEAST, SearchConfig
 from bench.searching.storage import RETRY_OF, give_out_again, quiet
@@ -132,7 +133,10 @@ def check_identity(storage: RDBStorage, name: str, identity: Mapping[str, Any]) 
             hint="give the search another name: --set name=NAME",
         )
     theirs, ours = json.loads(stored), json.loads(json.dumps(identity))
-    lines = [f"  {line}" for line in _differences(theirs, ours)]
+    lines = [
+        f"  {key}: there {_json(one)}, here {_json(other)}"
+        for key, (one, other) in config_tree.changes(theirs, ours).items()
+    ]
     if lines:
         raise ConfigError(
             "\n".join(["a study of that name is there, of another search:", *lines]),
@@ -177,16 +181,5 @@ def recover(study: optuna.Study, *, alone: bool) -> None:
             give_out_again(study, trial)
 
 
-def _differences(theirs: Any, ours: Any, way: str = "") -> Iterator[str]:
-    """'train.epochs: there 10, here 20', for every word that differs."""
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        for key in sorted({*theirs, *ours}):
-            yield from _differences(theirs.get(key), ours.get(key), f"{way}, {key}" if way else key)
-    elif theirs != ours:
-        yield f"{way}: there {_said(theirs)}, here {_said(ours)}"
-
-
-def _said(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    return json.dumps(value, ensure_ascii=False)
+def _json(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,10 +1,7 @@
 """One COCO json as columns."""
 
-import gc
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from bench.datasets.problems import Problems
 from bench.datasets.repairs import Repair
 from bench.datasets.sources.coco_rows import CocoRows
 from bench.errors import DataError
+from bench.gc_pause import gc_paused
 from bench.layout import SplitName
 
 
@@ -35,7 +33,7 @@ class CocoFile:
 
 def parse(path: Path, split: SplitName | None, problems: Problems) -> CocoFile:
     """Read one file. Bad rows go to `problems`; raises DataError if it is not COCO at all."""
-    with _without_gc():
+    with gc_paused():
         tree, digest = _load(path)
         rows = CocoRows(path, problems)
         rows.categories(tree["categories"])
@@ -59,18 +57,6 @@ def _licences(rows: Any) -> list[str]:
     """Their names; none if the value is no list of licences."""
     named = [str(row.get("name")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     return [name.encode("utf-8", "replace").decode("utf-8") for name in named]
-
-
-@contextmanager
-def _without_gc() -> Iterator[None]:
-    """Pause cyclic garbage collection: it would scan millions of new dicts that form no cycle."""
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
 
 
 def _load(path: Path) -> tuple[dict[str, Any], str]:

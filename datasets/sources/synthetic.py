@@ -1,8 +1,5 @@
 """The synthetic source: generated scenes with a seed; the embedded default."""
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -45,21 +42,11 @@ def read(config: DataConfig, workdir: Path) -> Source:
 
 
 def _write(folder: Path, names: list[str], drawn: list[scenes.DrawnImage]) -> None:
-    """Write atomically: to a temporary neighbour, then rename."""
-    with files.writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        files.sweep(folder.parent, ".synthetic-*.????????")
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            for name, scene in zip(names, drawn, strict=True):
-                (fresh / name).write_bytes(scenes.png(scene.pixels))
-            fresh.chmod(0o755)
-            os.rename(fresh, folder)  # noqa: PTH104 -- refuses a folder that is not empty, on every system
-        except OSError:
-            if not folder.is_dir():  # else another process drew the same meanwhile
-                raise
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+    """All images or none."""
+    files.sweep(folder.parent, ".synthetic-*.????????")
+    with files.replacing_folder(folder, finished=folder.is_dir) as fresh:
+        for name, scene in zip(names, drawn, strict=True):
+            (fresh / name).write_bytes(scenes.png(scene.pixels))
 
 
 def _metadata(options: SyntheticConfig) -> dict[str, object]:

@@ -15,7 +15,7 @@ from bench.detector import Detections
 from bench.errors import RunError
 from bench.evaluation import Results, read_results, results_json, write_results
 from bench.evaluation import results as module
-from bench.evaluation.gc_pause import gc_paused
+from bench.gc_pause import gc_paused
 from bench.layout import Example
 
 FOUND = Detections(

@@ -1,4 +1,4 @@
-"""Python's garbage collector, held still while many small objects are made."""
+"""Pause Python's cyclic garbage collector while many small objects are made."""
 
 import contextlib
 import gc
