@@ -52,14 +52,14 @@ for number in range(5000):
     if number % 1000 == 0:
         print("printed", flush=True)
         subprocess.run(["echo", "echoed"])
-process.send({"task": len(task), "argument": sys.argv[1]})
+process.send({"task": task, "argument": sys.argv[1]})
 os._exit(3)
 """
     with (tmp_path / "log").open("wb") as log, child(code, "it", task=task, output=log) as started:
         found = list(started.messages())
         outcome = started.end()
     assert found[:-1] == [{"number": number} for number in range(5000)]
-    assert found[-1] == {"task": len(task), "argument": "it"}
+    assert found[-1] == {"task": task, "argument": "it"}
     assert outcome == Exit(3) and not outcome.ok and str(outcome) == "ended with code 3"
     assert (tmp_path / "log").read_text().split() == ["printed", "echoed"] * 5
 
@@ -79,26 +79,38 @@ def test_exit_by_signal(child: Callable[..., Child]) -> None:
 
 
 def test_the_end_takes_all_that_the_child_has_started(child: Callable[..., Child]) -> None:
-    """Also where the child itself is deaf to SIGTERM, and where it has ended before."""
+    """Whichever of the two ignores SIGTERM, and where the child has ended before."""
     code = """
 import signal
+if task != "child":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which the grandchild inherits
 grandchild = subprocess.Popen(["sleep", "60"])
-if task == "deaf":
+if task == "child":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 process.send({"pid": grandchild.pid})
-if task == "deaf":
+if task == "child":
     time.sleep(60)
 os._exit(0)
 """
-    for task, expected in (("deaf", -signal.SIGKILL), ("", 0)):
+    for task, expected in (("child", -signal.SIGKILL), ("grandchild", 0)):
         started = child(code, task=task)
         pid = next(started.messages())["pid"]
-        if not task:
+        if task == "grandchild":
             started.wait()
         assert psutil.pid_exists(pid)
         assert started.end(grace_s=0.3) == Exit(expected)
         wait_until_gone(pid)
-        assert started.end() == Exit(expected), "a second end does nothing"
+
+
+def test_the_end_of_an_ended_child_does_nothing(
+    child: Callable[..., Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process id may be another process's by then."""
+    started = child("os._exit(2)")
+    started.wait()
+    assert started.end() == Exit(2)
+    monkeypatch.setattr(process.os, "killpg", lambda *_: pytest.fail("a signal to somebody else"))
+    assert started.end() == Exit(2)
 
 
 def test_an_exception_in_the_parent_ends_the_child(child: Callable[..., Child]) -> None:
