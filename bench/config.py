@@ -105,6 +105,17 @@ class ModelConfig(Settings):
         return LossConfig.model_validate({**settings, **self.loss})
 
 
+class ReportConfig(Settings):
+    """`report:`: what the report's sentences go by."""
+
+    margin: float = Field(
+        0.01,
+        gt=0,
+        lt=1,
+        description="AP. Models whose difference surely is smaller are as good as each other.",
+    )
+
+
 class BenchConfig(Settings):
     """The whole of bench.yaml."""
 
@@ -121,6 +132,7 @@ class BenchConfig(Settings):
     search: SearchConfig | None = Field(
         None, description="What `bench search` tries; `bench run` ignores it."
     )
+    report: ReportConfig = ReportConfig()
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
     device: Annotated[str, AfterValidator(_names_devices)] = Field(
         "auto",

@@ -9,10 +9,10 @@ from statistics import median
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from bench import registry
+from bench import image_groups, registry
 from bench.config import LONGEST_NAME
 from bench.data_config import DataConfig
-from bench.datasets import formats, names, splits
+from bench.datasets import formats, splits
 from bench.datasets.dataset import NO_SPLIT, Dataset, Reader, Source
 from bench.datasets.formats import Format
 from bench.datasets.repairs import KINDS
@@ -99,7 +99,7 @@ def _data_lines(detected: Format, name: str, path: str, dataset: Dataset) -> Ite
 def _split_lines(dataset: Dataset) -> Iterator[str]:
     """The published split if there is one, with a warning if it leaks."""
     published = dataset.images.splits
-    groups = names.groups(dataset.images.names.tolist(), "roboflow")
+    groups = image_groups.groups(dataset.images.names.tolist(), "roboflow")
     copies = len(groups) - len(set(groups))
     if (published == NO_SPLIT).all():
         kind = "grouped" if copies else "random"

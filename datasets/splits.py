@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import image_groups
 from bench.data_config import SplitConfig
-from bench.datasets import names
 from bench.datasets.dataset import NO_SPLIT, Dataset
 from bench.datasets.stratify import apportion, stratify
 from bench.errors import DataError
@@ -72,7 +72,7 @@ class _Sampler:
         self.present = dataset.class_counts() > 0
         self.has_box: NDArray[np.bool_] = np.asarray(self.present.any(axis=1))  # (N,) holds a box
         try:
-            self.groups = names.groups(self.names, config.group)
+            self.groups = image_groups.groups(self.names, config.group)
         except ValueError as error:
             raise DataError(str(error), record="data.split.group", value=config.group) from None
 

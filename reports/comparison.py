@@ -4,18 +4,22 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from bench import earlier
+from bench.config import ReportConfig
 from bench.errors import RunError
 from bench.layout import SplitName
 from bench.records import CellRecord
 from bench.reports.palette import Tone, tone
-from bench.reports.ranking import Ranked, Spread, ranking
+from bench.reports.ranking import Ranked, Spread, ranking, test_ap
 from bench.reports.stored import read_json
 from bench.store import RunFolder, RunInfo
+
+if TYPE_CHECKING:
+    from bench.reports.certainty import Certainty
 
 History = list[dict[str, float]]
 
@@ -126,6 +130,24 @@ class Comparison:
                 manifest = earlier.upgrade(read_json(run.folder.manifest_path))
                 return manifest if isinstance(manifest, dict) else {}
         return {}
+
+    @cached_property
+    def certainty(self) -> "Certainty | str":
+        """Of all models with a test AP; where nothing is known of it, the reason."""
+        from bench.reports.certainty import certainty
+
+        known = {
+            c.label: [(c.run.folder, record) for record in c.done if test_ap(record) is not None]
+            for c in self.finished
+            if c.ranked.ap
+        }
+        return certainty(known, self.margin) if known else "no model has a test AP"
+
+    @property
+    def margin(self) -> float:
+        """`report.margin` of the first run's bench.yaml: AP within which models are as good as each other."""
+        settings = self.runs[0].info.config or {}
+        return float((settings.get("report") or {}).get("margin", ReportConfig().margin))
 
     def ground_truth(self, split: SplitName) -> dict[str, Any] | None:
         """COCO json of the first run that kept it."""

@@ -1,25 +1,41 @@
-"""The answer in a sentence, and how far it can be trusted; only what the figures support."""
+"""The answer in a sentence, and how sure it is; every claim follows from intervals of bench.statistics.
 
-import math
+A model "is best" where it is ahead of every other one. One "is as good as" another where their difference is
+surely within the margin. Neither: it "can't be told", and the sentence says what difference could have gone
+unseen. docs/statistics.md lists the sentences with what each rests on.
+"""
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.records import CellRecord
+from bench.reports.cautions import FEW_IMAGES, NEAR_ZERO_AP, cautions
 from bench.reports.comparison import Comparison, Contestant
+from bench.reports.more import more
 from bench.reports.ranking import Spread
-from bench.reports.wording import count, leak_of, listed, number, share
+from bench.reports.wording import count, listed, number, share, signed
+from bench.statistics import Comparison as Intervals
+from bench.statistics import Difference
 
-NEAR_ZERO_AP = 0.05
-"""Below this hardly anything is found where it is, and the order of models says little."""
-
-FEW_IMAGES = 100
-"""Test pictures below which a handful of boxes moves the AP by whole points."""
-
-SAME_AMOUNT = 1.1
-"""Pictures seen may differ by this factor and still count as the same training."""
+if TYPE_CHECKING:
+    from bench.reports.certainty import Certainty
 
 WORTH_TELLING = 0.05
 """Share by which another model must be quicker or smaller than the best one to be named for it."""
+
+UNSEEN = 0.0005
+"""A smaller difference does not show in three digits."""
+
+OTHER_FIGURES = {
+    "AP_rare": "AP of the rare classes",
+    "AP_small": "AP of small objects",
+    "AP_medium": "AP of medium objects",
+    "AP_large": "AP of large objects",
+    "precision": "precision",
+    "recall": "recall",
+}
+"""In which a model that is not first may be ahead of the one that is."""
 
 
 @dataclass(frozen=True)
@@ -28,22 +44,40 @@ class Verdict:
 
     answer: str
     certainty: str
+    more: str
+    """What more seeds or test images would tell, and what this test split can tell at all."""
     trade_off: str
     cautions: tuple[str, ...]
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """For a terminal."""
+        return tuple(text for text in (self.answer, self.certainty, self.more, self.trade_off) if text)
 
-def verdict(comparison: Comparison) -> Verdict:
-    """What to say above the ranking."""
+
+def verdict(comparison: Comparison, known: "Certainty | str | None" = None) -> Verdict:
+    """What to say above the ranking. `known`: in place of what the runs' predictions tell."""
     ranked = [c for c in comparison.contestants if c.ranked.ap]
-    cautions = tuple(_cautions(comparison))
     if not ranked:
-        return Verdict(_nobody(comparison), "", "", cautions)
+        return Verdict(_nobody(comparison), "", "", "", tuple(cautions(comparison)))
     best = ranked[0]
     if len(ranked) == 1:
-        answer = f"{best.label} reached a test AP of {_ap(best)}, {_over(best)}; nothing stands beside it."
-        return Verdict(answer, _alone(best), "", cautions)
-    second = ranked[1]
-    return Verdict(_answer(best, second), _certainty(best, second), _trade_off(best, ranked), cautions)
+        answer = f"{best.label} reached a test AP of {_ap(best)}, {_over(best)}; there is nothing to compare."
+        return Verdict(answer, _alone(best), "", "", tuple(cautions(comparison)))
+    known = comparison.certainty if known is None else known
+    intervals = None if isinstance(known, str) else known.comparison("AP")
+    trade_offs = [_cost(best, ranked)]
+    if intervals is None or isinstance(known, str):
+        reason = known if isinstance(known, str) else "too few of the test images hold an object"
+        answer, certain, further = _unproven(ranked), _unknown(reason), ""
+    else:
+        ranked.sort(key=lambda c: intervals.order.index(c.label))
+        answer, certain = _answer(ranked, intervals), _certainty(ranked, intervals, known)
+        further = more(intervals, known)
+        trade_offs.append(_other_figures(ranked, known))
+    return Verdict(
+        answer, certain, further, " ".join(text for text in trade_offs if text), tuple(cautions(comparison))
+    )
 
 
 def _nobody(comparison: Comparison) -> str:
@@ -51,63 +85,133 @@ def _nobody(comparison: Comparison) -> str:
     tests = [record.test for record in comparison.records if record.test]
     if tests and not any(test.boxes for test in tests):
         return (
-            f"No model has a test AP: the test split ({count(tests[0].images, 'picture')}) has no boxes, "
-            "so there is nothing to find in it. Give test pictures with boxes, or another split."
+            f"No model has a test AP: the test split ({count(tests[0].images, 'image')}) has no boxes, "
+            "so there is nothing to find in it. Give test images with boxes, or another split."
         )
     return "No model has a test AP: see below for what went wrong."
 
 
-def _answer(best: Contestant, second: Contestant) -> str:
+def _answer(ranked: Sequence[Contestant], intervals: Intervals) -> str:
+    best, others = ranked[0], ranked[1:]
+    rivals = [c for c in others if c.label in intervals.rivals]
+    behind = [c for c in others if c.label not in intervals.rivals]
+    if _mean(best) < NEAR_ZERO_AP:
+        return _near_zero(ranked)
+    if not rivals:
+        return _ahead(ranked, intervals)
+    if all(_difference(intervals, best, c).equivalent for c in rivals) and _covers_training(
+        intervals, [best, *rivals]
+    ):
+        names = listed([c.label for c in rivals])
+        are = "is" if len(rivals) == 1 else "are"
+        claim = f"{names} {are} {_probably(intervals)}as good as {best.label} on this data, within "
+        claim += f"{share(intervals.margin)} AP"
+    else:
+        names = listed([best.label, *(c.label for c in rivals)])
+        claim = f"Which of {names} is {'better' if len(rivals) == 1 else 'best'} can't be told on this data"
+    told = f"{claim}: test AP {listed([_ap(c) for c in (best, *rivals)])}, {_over(best, *rivals)}"
+    if behind:
+        told += f". {best.label} is {_probably(intervals)}ahead of {_with_ap(behind)}"
+    return f"{told}."
+
+
+def _ahead(ranked: Sequence[Contestant], intervals: Intervals) -> str:
+    best, second = ranked[0], ranked[1]
+    lead = (
+        f"test AP {_ap(best)}, {share(_mean(best) - _mean(second))} ahead of {second.label} ({_ap(second)})"
+    )
+    if not _covers_training(intervals, ranked):
+        return f"{best.label} came first on this data: {lead}, {_over(best, second)}."
+    little = ""
+    if _difference(intervals, best, second).equivalent:
+        little = f", by less than {share(intervals.margin)} AP"
+    return f"{best.label} is {_probably(intervals)}best on this data{little}: {lead}, {_over(best, second)}."
+
+
+def _near_zero(ranked: Sequence[Contestant]) -> str:
+    best, second = ranked[:2]
+    return (
+        f"No model finds much on this data yet: {best.label} has a test AP of {_ap(best)}, "
+        f"{second.label} {_ap(second)}, {_over(best, second)}."
+    )
+
+
+def _unproven(ranked: Sequence[Contestant]) -> str:
+    """The answer where nothing is known of chance."""
+    best, second = ranked[:2]
     lead = _mean(best) - _mean(second)
     if _mean(best) < NEAR_ZERO_AP:
+        return _near_zero(ranked)
+    if lead < UNSEEN:
         return (
-            f"No model finds much on this data yet: {best.label} has a test AP of {_ap(best)}, "
-            f"{second.label} {_ap(second)}, {_over(best, second)}."
-        )
-    if lead < 0.0005:
-        return f"{best.label} and {second.label} are level on this data: test AP {_ap(best)}, {_over(best)}."
-    # One training each, or seeds that overlap, show who came first and not who is better.
-    proven = min(_spread(best).values) > max(_spread(second).values) and len(_spread(second).values) > 1
-    claim = "is best" if proven and len(_spread(best).values) > 1 else "came first"
-    return (
-        f"{best.label} {claim} on this data: test AP {_ap(best)}, "
-        f"{share(lead)} ahead of {second.label} ({_ap(second)}), {_over(best, second)}."
-    )
-
-
-def _certainty(best: Contestant, second: Contestant) -> str:
-    mine, theirs = _spread(best), _spread(second)
-    few = min(len(mine.values), len(theirs.values))
-    lead = mine.mean - theirs.mean
-    if few == 1:
-        single = [c.label for c in (best, second) if len(_spread(c).values) == 1]
-        who = "One seed" if len(single) == 2 else f"The one seed of {single[0]}"
-        return (
-            f"{who} can't tell how much of the difference of {share(lead)} is chance: "
-            "a second training of the same model would give another figure. More seeds would tell."
-        )
-    ranges = (
-        f"{best.label} from {share(min(mine.values))} to {share(max(mine.values))}, "
-        f"{second.label} from {share(min(theirs.values))} to {share(max(theirs.values))}"
-    )
-    if min(mine.values) > max(theirs.values):
-        chance = clean_order_chance(len(mine.values), len(theirs.values))
-        return (
-            f"It was ahead in every seed ({ranges}). Two equally good models would come out as "
-            f"cleanly apart, one way or the other, in {number(100 * chance)} % of such comparisons."
+            f"{best.label} and {second.label} have the same test AP on this data: {_ap(best)}, {_over(best)}."
         )
     return (
-        f"The seeds overlap ({ranges}), so the difference of {share(lead)} may be chance: "
-        "take the order of these two as open."
+        f"{best.label} came first on this data: test AP {_ap(best)}, {share(lead)} ahead of {second.label} "
+        f"({_ap(second)}), {_over(best, second)}."
     )
 
 
-def clean_order_chance(mine: int, theirs: int) -> float:
-    """Probability that all of one sample lie above all of the other when both come from one distribution.
+def _unknown(reason: str) -> str:
+    return (
+        f"How much of the difference is chance can't be told: {reason}. "
+        "Without intervals this is the order in which the models came out, and no more."
+    )
 
-    Of the equally likely orders of `mine + theirs` values two are clean: 2 / C(mine + theirs, mine).
-    """
-    return min(1.0, 2 / math.comb(mine + theirs, mine))
+
+def _certainty(ranked: Sequence[Contestant], intervals: Intervals, known: "Certainty") -> str:
+    """The intervals that the answer rests on, what they cover, and how likely each model is the best."""
+    best = ranked[0]
+    told = [_interval(_difference(intervals, best, c)) for c in ranked[1:]]
+    sentences = [f"{best.label} minus {listed(told)} (95 % interval{'s' * (len(told) > 1)})."]
+    sentences.append(_scope(ranked, intervals, known))
+    open_ = [d for c in ranked[1:] if not (d := _difference(intervals, best, c)).ahead and not d.equivalent]
+    if open_:
+        widest = max(open_, key=lambda d: d.half_width)
+        sentences.append(f"A true difference of up to {share(widest.half_width)} could have gone unseen.")
+        likely = intervals.best_probability
+        chances = [f"{c.label} {_percent(likely[c.label])}" for c in ranked if likely[c.label] >= 0.005]
+        sentences.append(f"Probability of being the best: {listed(chances)}.")
+    return " ".join(sentences)
+
+
+def _interval(difference: Difference) -> str:
+    """'b: +0.031 (+0.012 to +0.050)'."""
+    return (
+        f"{difference.other}: {signed(difference.estimate)} "
+        f"({signed(difference.low)} to {signed(difference.high)})"
+    )
+
+
+def _scope(ranked: Sequence[Contestant], intervals: Intervals, known: "Certainty") -> str:
+    images = "test images" if known.units == known.images else f"the {known.units:,} groups of test images"
+    pairs = len(intervals.differences)
+    together = f", all {pairs} pairs at once" if pairs > 1 else ""
+    single = [c.label for c in ranked if len(_spread(c).values) == 1]
+    if not single:
+        return f"They cover the choice of {images} and the seeds{together}."
+    who = "one seed each" if len(single) == len(ranked) else f"the one seed of {listed(single)}"
+    return (
+        f"They cover the choice of {images}{together}, but not the training: {who} can't tell how far "
+        "another training of the same model would be from this one."
+    )
+
+
+def _percent(probability: float) -> str:
+    return f"{100 * probability:.0f} %" if probability < 0.995 else "over 99 %"
+
+
+def _probably(intervals: Intervals) -> str:
+    """On few images intervals hold less often than they say."""
+    return "probably " if intervals.sample.units < FEW_IMAGES else ""
+
+
+def _covers_training(intervals: Intervals, of: Sequence[Contestant]) -> bool:
+    return all(_difference(intervals, of[0], c).covers_training for c in of[1:])
+
+
+def _difference(intervals: Intervals, one: Contestant, other: Contestant) -> Difference:
+    return intervals.difference(one.label, other.label)
 
 
 def _alone(best: Contestant) -> str:
@@ -117,14 +221,30 @@ def _alone(best: Contestant) -> str:
     return f"Its seeds lie between {share(min(spread.values))} and {share(max(spread.values))}."
 
 
-def _trade_off(best: Contestant, ranked: list[Contestant]) -> str:
+def _other_figures(ranked: Sequence[Contestant], known: "Certainty") -> str:
+    """Models that are ahead of the first one in something else, as far as intervals show it."""
+    best = ranked[0]
+    told = []
+    for figure, title in OTHER_FIGURES.items():
+        intervals = known.comparison(figure, claims=len(OTHER_FIGURES))
+        for rival in ranked[1:] if intervals else ():
+            difference = intervals.difference(rival.label, best.label) if intervals else None
+            if difference and difference.ahead:
+                told.append(
+                    f"{rival.label} is ahead of {best.label} in {title}: {signed(difference.estimate)} "
+                    f"({signed(difference.low)} to {signed(difference.high)})"
+                )
+    return f"{'; '.join(told)}." if told else ""
+
+
+def _cost(best: Contestant, ranked: Sequence[Contestant]) -> str:
     """Who is quicker or smaller than the best, and at what AP."""
     parts = []
     quick = _least(ranked, lambda r: r.efficiency.latency_ms if r.efficiency else None)
     small = _least(ranked, lambda r: float(r.description.parameters) if r.description else None)
     if quick and quick[2] is not None and _worth_telling(quick[1], quick[2]):
         parts.append(
-            f"{quick[0].label} is quicker: {number(quick[1])} ms a picture instead of {number(quick[2])} ms, "
+            f"{quick[0].label} is quicker: {number(quick[1])} ms an image instead of {number(quick[2])} ms, "
             f"at a test AP of {_ap(quick[0])}"
         )
     if small and small[2] is not None and _worth_telling(small[1], small[2]):
@@ -142,7 +262,7 @@ def _worth_telling(least: float, best: float) -> bool:
 
 
 def _least(
-    ranked: list[Contestant], figure: Callable[[CellRecord], float | None]
+    ranked: Sequence[Contestant], figure: Callable[[CellRecord], float | None]
 ) -> tuple[Contestant, float, float | None] | None:
     """The contestant with the lowest mean, its mean, and the best-ranked one's; None where nobody has one."""
     known = [(c, spread.mean) for c in ranked if (spread := c.spread(figure))]
@@ -151,97 +271,6 @@ def _least(
     least = min(known, key=lambda pair: pair[1])
     first = ranked[0].spread(figure)
     return least[0], least[1], first.mean if first else None
-
-
-def _cautions(comparison: Comparison) -> list[str]:
-    """What a sceptic would ask first."""
-    found = []
-    if leak := leak_of(comparison.manifest):
-        found.append(f"{leak}.")
-    records = comparison.records
-    found += _of_finals(records)
-    best = max((c.ranked.ap.mean for c in comparison.contestants if c.ranked.ap), default=None)
-    if best is not None and best < NEAR_ZERO_AP:
-        found.append(
-            f"With a best test AP of {share(best)} the order says little: train longer, "
-            "or start from pretrained weights."
-        )
-    failed = [record for c in comparison.contestants for record in c.ranked.failed]
-    if failed:
-        found.append(f"{count(len(failed), 'cell')} failed and stand{'s' * (len(failed) == 1)} apart, below.")
-    found += _of_gates(comparison)
-    left = [name for run in comparison.runs for name in run.unfinished]
-    if left:
-        found.append(f"{count(len(left), 'cell')} not finished yet: {listed(left)}.")
-    starts = {record.description.pretrained_on for record in records if record.description}
-    if len(starts) > 1:
-        found.append("The models did not start alike: their weights were pretrained on different data.")
-    seen = [record.training.images_seen for record in records if record.training]
-    if seen and max(seen) > SAME_AMOUNT * min(seen):
-        found.append(
-            f"They did not see the same number of pictures in training: {min(seen):,} to {max(seen):,}."
-        )
-    seeds = {contestant.ranked.seeds for contestant in comparison.finished}
-    if len(seeds) > 1:
-        found.append("They were not trained with the same seeds.")
-    if (
-        len({record.rare_classes for record in records if record.test and record.test.AP_rare is not None})
-        > 1
-    ):
-        found.append("The runs name different rare classes: compare no AP of the rare ones.")
-    devices = {record.efficiency.device for record in records if record.efficiency}
-    if len(devices) > 1:
-        found.append("They were timed on different devices: compare no latencies.")
-    tested = {record.test.images for record in records if record.test}
-    if tested and max(tested) < FEW_IMAGES:
-        found.append(
-            f"The test split has only {count(max(tested), 'picture')}: which pictures fell into it is "
-            "a chance that more seeds don't cover."
-        )
-    if comparison.manifest.get("limit"):
-        found.append("Only a share of the data was used (data.limit): with all of it the order may differ.")
-    return found
-
-
-def _of_finals(records: Sequence[CellRecord]) -> list[str]:
-    """Which training the test figures are of, where there were two."""
-    finals = [record for record in records if record.final]
-    if not finals:
-        return []
-    if len(finals) < len(records):
-        told = (
-            "Some test figures are of a training on train and val together "
-            f"({listed(sorted({record.model for record in finals}))}), others of one on train alone: "
-            "they do not compare."
-        )
-    else:
-        told = (
-            "Ranked by the final trainings: after the choice on val each model was trained once more on "
-            "train and val together, and its last weights judged on test. The figures of the models chosen "
-            "on val stand beside them."
-        )
-    return [told]
-
-
-def _of_gates(comparison: Comparison) -> list[str]:
-    """Who did not pass, who passed with a doubt, and whether anyone was asked."""
-    found = []
-    invalid = [record for c in comparison.contestants for record in c.ranked.invalid]
-    if invalid:
-        one = len(invalid) == 1
-        found.append(
-            f"{count(len(invalid), 'cell')} {'is' if one else 'are'} invalid and stand{'s' * one} apart, "
-            "below: the gates say that the figures tell nothing of the model."
-        )
-    if not all(run.gated for run in comparison.runs):
-        found.append("The gates were off (gates: false): a broken adapter would be ranked as a bad model.")
-    found += [
-        f"{record.model}, seed {record.seed}, gate {gate.name}: {gate.detail}."
-        for record in comparison.records
-        for gate in record.gates
-        if gate.flagged
-    ]
-    return found
 
 
 def _spread(contestant: Contestant) -> Spread:
@@ -258,6 +287,10 @@ def _ap(contestant: Contestant) -> str:
     return share(_mean(contestant))
 
 
+def _with_ap(contestants: Sequence[Contestant]) -> str:
+    return listed([f"{c.label} ({_ap(c)})" for c in contestants])
+
+
 def _over(*contestants: Contestant) -> str:
     """'means over 3 seeds each'."""
     amounts = [len(_spread(contestant).values) for contestant in contestants]
@@ -265,4 +298,4 @@ def _over(*contestants: Contestant) -> str:
         return "one seed each" if len(amounts) > 1 else "one seed"
     if len(set(amounts)) == 1:
         return f"mean{'s' * (len(amounts) > 1)} over {amounts[0]} seeds{' each' * (len(amounts) > 1)}"
-    return f"over {count(amounts[0], 'seed')} against {amounts[1]}"
+    return f"over {listed([str(amount) for amount in amounts])} seeds"

@@ -8,7 +8,7 @@
 Knows nothing of detectors or files: figures come in as arrays. docs/statistics.md says what it is worth.
 """
 
-from bench.statistics.comparison import CONFIDENCE, MARGIN, Comparison, Difference
+from bench.statistics.comparison import CONFIDENCE, MARGIN, Comparison, Difference, simultaneous
 from bench.statistics.planning import Plan, plan, resolution
 from bench.statistics.resampling import DRAWS, image_weights, units_of
 from bench.statistics.sample import Sample
@@ -24,5 +24,6 @@ __all__ = [
     "image_weights",
     "plan",
     "resolution",
+    "simultaneous",
     "units_of",
 ]

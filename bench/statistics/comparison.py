@@ -179,7 +179,7 @@ class Comparison:
 
 def simultaneous(confidence: float, intervals: int) -> float:
     """The confidence at which each of several intervals is taken so that all hold at once (Sidak 1967)."""
-    return confidence ** (1 / max(1, intervals))
+    return float(confidence ** (1 / max(1, intervals)))
 
 
 def standard_error(sample: Sample, one: int, other: int) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench import files
 from bench.reports import wording
+from bench.reports.cautions import FEW_IMAGES
 from bench.reports.page import FIGURES
 from bench.reports.search.folder import Search, read_search
 from bench.reports.search.parts import part
@@ -15,7 +16,6 @@ from bench.reports.search.trials import BEST, SERIES, STANDARD, ended, lower_is_
 from bench.reports.search.verdict import Final, finals, headline
 from bench.reports.stored import read_json
 from bench.reports.training import plain
-from bench.reports.verdict import FEW_IMAGES
 
 FEW_SEEDS = 3
 """Below this a t-interval says hardly anything."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.datasets.names import groups, layout_names, relative_name
+from bench.datasets.names import layout_names, relative_name
 
 
 @pytest.mark.parametrize(
@@ -45,19 +45,3 @@ def test_any_names_become_safe_and_different(names):
         assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
         assert not name.startswith((".", "-"))
         assert len(name) < 160
-
-
-def test_groups():
-    names = [
-        "train/images/arm_JPEG.rf.39ba.jpg",
-        "test/images/arm_JPEG.rf.525c.jpg",
-        "train/images/leg.jpg",
-        "val/images/leg.jpg",
-    ]
-    assert groups(names, "roboflow") == ["arm_JPEG", "arm_JPEG", names[2], names[3]]
-    assert groups(names, "folder") == ["train/images", "test/images", "train/images", "val/images"]
-    assert groups(names, r"^([a-z]+)") == ["arm", "arm", "leg", "leg"]
-    with pytest.raises(ValueError, match="not a regular expression"):
-        groups(names, "(")
-    with pytest.raises(ValueError, match="has no group"):
-        groups(names, "arm")

@@ -19,7 +19,7 @@ def test_invalid_models_stand_apart_with_their_reason(make_run, make_record, mak
     comparison = compared(make_run, [make_record("a", 0, 0.5), make_invalid("broken", 0, ap=0.98765)])
     said = verdict(comparison)
     assert said.answer.startswith("a reached a test AP of 0.500")
-    assert any("1 cell is invalid and stands apart" in caution for caution in said.cautions)
+    assert any("1 cell is invalid and not ranked" in caution for caution in said.cautions)
     page = render([comparison])
     assert "Invalid cells" in page and "invalid: outputs: all one box" in page
     assert "Failed cells" not in page
