@@ -1,9 +1,8 @@
-"""Which classes of a dataset a checkpoint already knows, where it is judged as it comes (`epochs: 0`).
+"""Which classes of a dataset a checkpoint already detects, where it is evaluated untrained (`epochs: 0`).
 
-Names decide: equal but for upper and lower case, nothing cleverer. The head that is judged names our
-classes first, in our order; a class that the weights do not know gets a row that never fires; the
-checkpoint's other classes follow, where the head's classes share one softmax: without them a zebra, of
-which nobody asked, would be taken for the likeliest of the classes that are left.
+Classes are matched by name, regardless of case. The evaluated head has our classes first, in our order; a
+class that the checkpoint lacks gets a row whose score is always 0. Where the head is a softmax, the
+checkpoint's other classes follow: without them a zebra would be reported as the likeliest of the rest.
 """
 
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ NEVER = -1e4
 
 @dataclass(frozen=True)
 class ClassMap:
-    """`rows[i]` is the place of our class i among `theirs`; None where they have none of that name."""
+    """`rows[i]` is the index of our class i among `theirs`; None where none of them has that name."""
 
     ours: tuple[str, ...]
     theirs: tuple[str, ...]
@@ -36,11 +35,11 @@ class ClassMap:
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Their classes that are none of ours, in their order."""
+        """Those of their classes that are not ours, in their order."""
         return tuple(self.theirs[row] for row in self._left())
 
     def known(self, rows: "Tensor", missing: float) -> "Tensor":
-        """(theirs, ...) -> (ours, ...), filled with `missing` where they have no such class."""
+        """(theirs, ...) -> (ours, ...), filled with `missing` for classes that they lack."""
         filled = rows.new_full((len(self.ours), *rows.shape[1:]), missing)
         for place, row in enumerate(self.rows):
             if row is not None:
@@ -59,26 +58,26 @@ class ClassMap:
 
 
 def match(ours: Sequence[str], theirs: Sequence[str], *, weights: str) -> ClassMap:
-    """By name. `theirs` is empty where nobody says what the head of `weights` knows.
+    """Match by name. `theirs` is empty where the classes of `weights` are not known.
 
-    Raises RecipeError where no class is shared: without a training there is nothing to judge.
+    Raises RecipeError where no class is shared: without a training there is nothing to evaluate.
     """
-    places: dict[str, int] = {}
-    for place, name in enumerate(theirs):
-        places.setdefault(name.strip().casefold(), place)
-    found = ClassMap(tuple(ours), tuple(theirs), tuple(places.get(name.strip().casefold()) for name in ours))
+    index: dict[str, int] = {}
+    for row, name in enumerate(theirs):
+        index.setdefault(name.strip().casefold(), row)
+    found = ClassMap(tuple(ours), tuple(theirs), tuple(index.get(name.strip().casefold()) for name in ours))
     if any(row is not None for row in found.rows):
         return found
     raise RecipeError(
-        f"epochs: 0 judges weights as they come, and {weights} "
-        + (f"knows none of {', '.join(ours)}" if theirs else "does not say which classes it knows"),
+        f"epochs: 0 evaluates weights without training, and {weights} "
+        + (f"has none of {', '.join(ours)}" if theirs else "does not say which classes it has"),
         record="train.epochs",
         value=0,
         hint="train for at least one epoch, or rename classes in a class table to those of the weights"
-        + (f": {_few(theirs)}" if theirs else ""),
+        + (f": {_shortened(theirs)}" if theirs else ""),
     )
 
 
-def _few(names: Sequence[str], most: int = 12) -> str:
+def _shortened(names: Sequence[str], most: int = 12) -> str:
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,6 +1,7 @@
-"""Published weights that came on a stick: recognised, checked as a training would, and put where one looks.
+"""Importing published weights from local files: they are identified, checked by building their model, and
+copied into the weights folder.
 
-Nothing in them is run. A copy is checked, not the original, and that copy is what takes the place.
+Nothing in them is executed. The copy is checked, not the original, and that copy is what is installed.
 """
 
 import contextlib
@@ -14,9 +15,8 @@ from pathlib import Path
 
 from bench import registry
 from bench.adapters.weights.caches import weights_dir
-from bench.adapters.weights.checkpoints import load_state
-from bench.adapters.weights.download import looks_like
-from bench.adapters.weights.published import KNOWN, Published, entry_of, fingerprint, own_place
+from bench.adapters.weights.checkpoints import load_state, looks_like
+from bench.adapters.weights.published import KNOWN, Published, entry_of, fingerprint, own_path
 from bench.errors import BenchError, WeightsError
 from bench.files import sha256, writing
 from bench.recipe import Recipe
@@ -25,26 +25,26 @@ _YOLO_WIDTHS = {16: "n", 32: "s", 48: "m", 64: "l", 80: "x"}
 """Channels of the first convolution, by size (ultralytics/cfg/models/v8/yolov8.yaml)."""
 
 _COCO_CLASSES = 80
-_OF_ONES_OWN = "weights of your own need no import: say weights: PATH"
+_OTHER_WEIGHTS = "other weights need no import: set weights: PATH"
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What was placed, and where."""
+    """What was imported, and where it is now."""
 
     entry: Published
     path: Path
     sha256: str
     replaced: bool
-    """Another file, or another folder, had that place before."""
+    """Whether `path` existed before."""
 
 
 def import_weights(source: Path, name: str | None = None) -> Imported:
-    """Copy a published file, or a folder of the hub's, to our weights folder, by the name that it has there.
+    """Copy a published file, or the folder of a model of the hub, to its path in our weights folder.
 
     Args:
         source: the file; for a model of the hub the folder with config.json and model.safetensors.
-        name: which of the published weights these are; without it, name, hash or content tell.
+        name: which of the published weights these are; by default found by file name, hash or content.
 
     Raises:
         WeightsError: it is none of the published weights, or not those that it claims to be.
@@ -52,14 +52,14 @@ def import_weights(source: Path, name: str | None = None) -> Imported:
     """
     if not source.exists():
         raise WeightsError("no such file or folder", file=source)
-    entry = entry_of(name) if name else _recognised(source)
+    entry = entry_of(name) if name else _identified(source)
     if source.is_dir() != (entry.folder is not None):
         raise WeightsError(
             f"{entry.name} is {'a folder' if entry.folder else 'one file'}, and this is not",
             file=source,
             hint=f"give the {'folder with ' if entry.folder else ''}{' and '.join(_files(entry))}",
         )
-    target = own_place(entry)
+    target = own_path(entry)
     with writing(target), _staging() as staging:
         copy = _copied(source, entry, staging)
         _check(entry, copy, source)
@@ -68,22 +68,22 @@ def import_weights(source: Path, name: str | None = None) -> Imported:
     return Imported(entry, target, fingerprint(target), replaced)
 
 
-def _recognised(source: Path) -> Published:
-    """Which one it is by its name, its hash or its content. Raises WeightsError."""
-    found = _folder(source) if source.is_dir() else _file(source)
+def _identified(source: Path) -> Published:
+    """The entry by name, hash or content. Raises WeightsError."""
+    found = _folder_entry(source) if source.is_dir() else _file_entry(source)
     if found is None:
         raise WeightsError(
-            "is not recognised as any of the published weights",
+            "is none of the published weights, by name, hash or content",
             file=source,
-            hint=f"say which they are: --name NAME (bench weights list names them); {_OF_ONES_OWN}",
+            hint=f"name them: --name NAME (see bench weights list); {_OTHER_WEIGHTS}",
         )
     return found
 
 
-def _file(source: Path) -> Published | None:
+def _file_entry(source: Path) -> Published | None:
     single = [entry for entry in KNOWN.values() if entry.folder is None]
     for entry in single:
-        if source.name == entry.files[0].place:
+        if source.name == entry.files[0].path:
             return entry
     digest = sha256(source)
     for entry in single:
@@ -92,8 +92,8 @@ def _file(source: Path) -> Published | None:
     return KNOWN.get(f"yolov8{_yolo_size(source)}.pt") if source.suffix == ".pt" else None
 
 
-def _folder(source: Path) -> Published | None:
-    """By the end of its path, the name of a cache's folder above it, or what config.json says."""
+def _folder_entry(source: Path) -> Published | None:
+    """By the end of its path, a folder of the hub's cache above it, or the name in config.json."""
     path = source.resolve()
     names = ["/".join(path.parts[-2:]), path.name]
     names += [
@@ -108,12 +108,12 @@ def _folder(source: Path) -> Published | None:
 
 
 def _files(entry: Published) -> list[str]:
-    return [file.place.rpartition("/")[2] for file in entry.files]
+    return [file.name for file in entry.files]
 
 
 @contextlib.contextmanager
 def _staging() -> Iterator[Path]:
-    """A folder beside the place, gone afterwards."""
+    """A temporary folder on the same file system as the target."""
     weights_dir().mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".importing-", dir=weights_dir()))
     try:
@@ -123,8 +123,8 @@ def _staging() -> Iterator[Path]:
 
 
 def _copied(source: Path, entry: Published, staging: Path) -> Path:
-    """Under the published names, without anything else that lies there."""
-    copy = staging / own_place(entry).name
+    """A copy under the published names, of the published files alone."""
+    copy = staging / own_path(entry).name
     if entry.folder is None:
         shutil.copyfile(source, copy)
         return copy
@@ -148,7 +148,7 @@ def _place(copy: Path, target: Path, staging: Path) -> None:
 def _check(entry: Published, copy: Path, source: Path) -> None:
     """Raises WeightsError, which names `source`, unless `copy` is what it should be and a model takes it."""
     for file in entry.files:
-        one = copy / file.place.rpartition("/")[2] if entry.folder else copy
+        one = copy / file.name if entry.folder else copy
         digest = sha256(one)
         if not digest.startswith(file.sha256_prefix):
             raise _refused(entry, source, f"its sha256 begins with {digest[:8]}, not {file.sha256_prefix}")
@@ -161,21 +161,21 @@ def _check(entry: Published, copy: Path, source: Path) -> None:
 
 
 def _load(entry: Published, copy: Path) -> None:
-    """As a training does. Raises BenchError."""
-    told = _model_of(entry)
-    if told is None:
+    """Read the weights as a training does. Raises BenchError."""
+    model = _model_of(entry)
+    if model is None:
         load_state(copy)
         return
-    name, variant = told
+    name, variant = model
     if name == "yolo" and _yolo_size(copy) is None:
-        raise WeightsError("its first layer is none of YOLOv8's", file=copy)
+        raise WeightsError("its first layer has the width of no YOLOv8", file=copy)
     family = registry.family(name)
     plan = family.plan(variant=variant, weights=str(copy), options={}, recipe=Recipe(epochs=1))
     family.build(plan, classes=("thing",), seed=0, device="cpu")
 
 
 def _model_of(entry: Published) -> tuple[str, str | None] | None:
-    """Family and variant whose weights these are; a hub's folder says itself which variant."""
+    """Family and variant that the weights are for; a model of the hub names its variant itself."""
     from bench.adapters.frcnn.variants import VARIANTS
 
     if entry.folder:
@@ -189,7 +189,7 @@ def _model_of(entry: Published) -> tuple[str, str | None] | None:
 
 
 def _yolo_size(path: Path) -> str | None:
-    """n, s, m, l or x for a YOLO that knows COCO's classes. Raises WeightsError for any other file."""
+    """n, s, m, l or x for a YOLO with COCO's classes. Raises WeightsError for any other file."""
     from bench.adapters.weights.pickles import check_pickle
     from bench.adapters.yolo import quiet
 
@@ -202,7 +202,7 @@ def _yolo_size(path: Path) -> str | None:
     if len(names) != _COCO_CLASSES or "person" not in names:
         shown = ", ".join(map(str, names[:6])) + (", ..." if len(names) > 6 else "")
         raise WeightsError(
-            f"knows {len(names)} classes ({shown}), not COCO's {_COCO_CLASSES}", file=path, hint=_OF_ONES_OWN
+            f"has {len(names)} classes ({shown}), not COCO's {_COCO_CLASSES}", file=path, hint=_OTHER_WEIGHTS
         )
     first = getattr(model.model[0], "conv", None)
     return _YOLO_WIDTHS.get(getattr(first, "out_channels", 0))
@@ -210,5 +210,5 @@ def _yolo_size(path: Path) -> str | None:
 
 def _refused(entry: Published, source: Path, reason: str) -> WeightsError:
     return WeightsError(
-        f"is not {entry.name}: {reason}", file=source, hint=f"fetch it from {entry.files[-1].url}"
+        f"is not {entry.name}: {reason}", file=source, hint=f"download it from {entry.files[-1].url}"
     )

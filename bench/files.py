@@ -75,8 +75,8 @@ def writing(path: Path) -> Iterator[None]:
             f"can't be written: {reason}",
             file=path,
             value=None if error.filename in (None, str(path)) else str(error.filename),
-            hint="choose another folder that you may write to (`cache` for data, `runs` for runs), "
-            "or mend this one",
+            hint="choose another folder that you may write to (`cache` for data, `runs` for runs, "
+            "BENCH_HOME for weights), or mend this one",
         ) from error
 
 
@@ -90,11 +90,11 @@ def _concerns(error: OSError, path: Path) -> bool:
 
 
 def sweep(folder: Path, pattern: str) -> None:
-    """Take away what killed processes left in `folder`: temporary folders of that name, a day old."""
+    """Delete what killed processes left in `folder`: temporary files and folders of that name, a day old."""
     for left in folder.glob(pattern):
         with contextlib.suppress(OSError):
             if left.stat().st_mtime < time.time() - _STALE_S:
-                shutil.rmtree(left)
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def disk_full(path: Path) -> BenchError:

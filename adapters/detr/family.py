@@ -109,9 +109,9 @@ class DetrFamily(LoopFamily):
         return "frozen batch norm with the statistics of the starting weights"
 
 
-def _start(variant: str, asked: str | None) -> weights.Start:
+def _start(variant: str, asked: str | None) -> weights.InitialWeights:
     published = PUBLISHED.get(variant)
-    return weights.start(
+    return weights.resolve(
         asked or ("pretrained" if published else "none"), published=published, variant=f"detr:{variant}"
     )
 
@@ -137,11 +137,11 @@ def _asked(asked: str | None, options: DetrOptions) -> str | None:
     )
 
 
-def _on_backbone(variant: str, options: DetrOptions) -> tuple[weights.Start, DetrOptions]:
+def _on_backbone(variant: str, options: DetrOptions) -> tuple[weights.InitialWeights, DetrOptions]:
     """The ResNet to start from, and the options with all words of the architecture. Raises WeightsError."""
     resolved = options.filled(ARCHITECTURES[variant])
     file = options.backbone_weights
-    start = weights.start(
+    start = weights.resolve(
         "pretrained" if file == "none" else file,
         published=resnet_name(resolved.backbone),
         variant=f"the backbone of detr:{variant}",
@@ -150,7 +150,7 @@ def _on_backbone(variant: str, options: DetrOptions) -> tuple[weights.Start, Det
         from bench.adapters.detr import backbone
 
         backbone.check(resolved, Path(start.weights))
-    told = weights.Start(start.weights, f"{start.pretrained_on} (backbone only)")
+    told = weights.InitialWeights(start.weights, f"{start.pretrained_on} (backbone only)")
     return told, resolved.model_copy(update={"backbone_weights": start.weights})
 
 

@@ -43,7 +43,7 @@ class FrcnnFamily(LoopFamily):
         given = {**planning.inherited(options, asked), **options}
         settings = planning.resolved(own_options.read(Options, given, self.name), chosen, asked, full)
         augment.check(settings.augment, full)
-        start = published.start(asked, published=chosen.published, variant=f"frcnn:{name}")
+        start = published.resolve(asked, published=chosen.published, variant=f"frcnn:{name}")
         plan = Plan(
             family=self.name,
             variant=name,

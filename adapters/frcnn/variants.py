@@ -97,7 +97,7 @@ VARIANTS: dict[str, Variant] = {
     ),
 }
 
-COCO_V1_FILE = KNOWN["fasterrcnn_resnet50_fpn"].files[0].place
+COCO_V1_FILE = KNOWN["fasterrcnn_resnet50_fpn"].files[0].path
 """The one file whose frozen batch norm was trained with an epsilon of 0 (torchvision's `overwrite_eps`)."""
 
 

@@ -1,4 +1,4 @@
-"""Folders in which published weights may lie: our own, and those of the frameworks."""
+"""Folders in which published weights may lie: our own, and the caches of the frameworks."""
 
 import json
 import os
@@ -13,26 +13,18 @@ def weights_dir() -> Path:
 
 
 def torch_checkpoints() -> Path:
-    """Where torch.hub and torchvision keep what they fetch."""
-    torch_home = os.environ.get("TORCH_HOME")
-    return (Path(torch_home) if torch_home else _cache_home() / "torch") / "hub" / "checkpoints"
+    """Where torch.hub and torchvision keep downloads: torch.hub.get_dir(), without the import of torch."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub" / "checkpoints"
 
 
-def _cache_home() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+def hub_snapshots(repo_id: str, revision: str) -> Iterator[Path]:
+    """The folder of that revision in huggingface_hub's cache, where there is one with a config.json."""
+    from huggingface_hub import try_to_load_from_cache
 
-
-def hub_snapshots(name: str) -> Iterator[Path]:
-    """huggingface_hub's cache: models--ORG--MODEL/refs/REVISION names the folder below snapshots/."""
-    home = Path(os.environ.get("HF_HOME") or _cache_home() / "huggingface")
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
-    model, _, revision = name.partition("@")
-    root = hub / f"models--{model.replace('/', '--')}"
-    ref = root / "refs" / (revision or "main")
-    if ref.is_file():
-        yield root / "snapshots" / ref.read_text(encoding="utf-8").strip()
-    elif revision:
-        yield root / "snapshots" / revision
+    found = try_to_load_from_cache(repo_id, "config.json", revision=revision)
+    if isinstance(found, str):
+        yield Path(found).parent
 
 
 def ultralytics_dirs() -> Iterator[Path]:

@@ -1,7 +1,7 @@
-"""Reading the tensors that others saved, without running anything that they wrote.
+"""Reading tensors from files of unknown origin without running code from them.
 
 A torch checkpoint is a pickle, and a pickle is a program: tensors are read from safetensors, or through
-`torch.load(weights_only=True)`, whose unpickler knows tensors and plain containers and nothing else.
+`torch.load(weights_only=True)`, whose unpickler accepts tensors and plain containers and nothing else.
 """
 
 import pickle
@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.adapters.weights.download import looks_like
 from bench.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def load_state(path: Path) -> "dict[str, Tensor]":
         raise foreign(path, f"it holds a {type(content).__name__} without named tensors")
     odd = [str(key) for key, value in content.items() if not isinstance(value, torch.Tensor)]
     if odd:
-        raise foreign(path, f"{odd[0]!r} in it is no tensor")
+        raise foreign(path, f"its entry {odd[0]!r} is no tensor")
     prefix = "module." if all(str(key).startswith("module.") for key in content) else ""
     return {str(key).removeprefix(prefix): value for key, value in content.items()}
 
@@ -55,14 +54,14 @@ def _content(path: Path) -> Any:
 
     try:
         if not looks_like(path, ".safetensors" if path.suffix == ".safetensors" else ".pth"):
-            raise _none_at_all(path)
+            raise _no_checkpoint(path)
         if path.suffix == ".safetensors":
             return load_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle protocols
             return torch.load(path, map_location="cpu", weights_only=True)
-    except EOFError:  # has no words
-        raise _none_at_all(path) from None
+    except EOFError:  # its message is empty
+        raise _no_checkpoint(path) from None
     except (SafetensorError, RuntimeError, OSError) as error:
         raise damaged(path, error) from None
     except pickle.UnpicklingError as error:
@@ -73,31 +72,44 @@ def _content(path: Path) -> Any:
         raise foreign(path, "its pickle is no plain record of tensors") from None
 
 
-def _none_at_all(path: Path) -> WeightsError:
+def looks_like(path: Path, suffix: str) -> bool:
+    """Whether the first bytes fit the suffix: .safetensors, .json, .pt and .pth; others always do."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    if suffix == ".safetensors":  # u64 length of a JSON header, then the header
+        return len(head) == 16 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32
+    if suffix == ".json":
+        return head.lstrip()[:1] == b"{"
+    if suffix in (".pt", ".pth"):  # a zip, or torch's format before 1.6: a pickle of protocol 2 and up
+        return head[:4] == b"PK\x03\x04" or head[:1] == b"\x80"
+    return True
+
+
+def _no_checkpoint(path: Path) -> WeightsError:
     return WeightsError(
         "is no torch or safetensors checkpoint",
         file=path,
-        hint="give the path of a .pth, .pt or .safetensors file, or copy it anew from where it came from",
+        hint="give the path of a .pth, .pt or .safetensors file, or copy it again from its source",
     )
 
 
 def _refusal(error: Exception) -> str:
-    """torch's reason, without its advice to load the file all the same."""
+    """torch's reason, without its advice to load the file with weights_only=False."""
     name = re.search(r"GLOBAL (\S+)", str(error))
     return f"it names {name[1]}" if name else "its pickle is no plain record of tensors"
 
 
 def damaged(path: Path, error: Exception) -> WeightsError:
-    """An error for a file that breaks off or is of another kind."""
+    """An error for a file that is truncated or of another format."""
     return WeightsError(
         f"is damaged, or no checkpoint at all: {first_line(error)}",
         file=path,
-        hint="copy it anew from where it came from",
+        hint="copy it again from its source",
     )
 
 
 def foreign(path: Path, reason: str) -> WeightsError:
-    """An error for a file that is whole, but holds something other than tensors."""
+    """An error for a complete file that holds something other than tensors."""
     return WeightsError(
         f"is no checkpoint that can be loaded safely: {reason}",
         file=path,
@@ -106,21 +118,21 @@ def foreign(path: Path, reason: str) -> WeightsError:
 
 
 def first_line(error: Exception) -> str:
-    """Of the message; the error's name where it has none."""
+    """First line of the error's message; the class name where the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def misfits(wanted: "Mapping[str, Tensor]", offered: "Mapping[str, Tensor]") -> list[str]:
-    """Tensors that are missing, of another shape or not wanted, one line each, at most three of a sort."""
+    """Tensors that are missing, of another shape or unexpected: one line each, at most three of each kind."""
     missing = [f"{name} is missing" for name in wanted if name not in offered]
     shapes = [
         f"{name} has shape {tuple(offered[name].shape)}, not {tuple(tensor.shape)}"
         for name, tensor in wanted.items()
         if name in offered and offered[name].shape != tensor.shape
     ]
-    strange = [f"{name} is not wanted" for name in offered if name not in wanted]
-    return [line for sort in (missing, shapes, strange) for line in _few(sort)]
+    unexpected = [f"{name} is unexpected" for name in offered if name not in wanted]
+    return [line for kind in (missing, shapes, unexpected) for line in _shortened(kind)]
 
 
-def _few(lines: list[str], most: int = 3) -> list[str]:
+def _shortened(lines: list[str], most: int = 3) -> list[str]:
     return lines if len(lines) <= most else [*lines[:most], f"and {len(lines) - most} more"]

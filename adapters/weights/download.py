@@ -1,267 +1,189 @@
-"""One file from a web server to disk: whole or not at all, taken up where it broke off, and quick to say
-that nothing answers.
+"""Downloads of published weights, made by huggingface_hub.
 
-    NAME                what is wanted; appears when all of it is there and checked
-    NAME.part           what has arrived so far; it survives a cut, a kill and a lost network
-    NAME.part.json      which address and which version of the content that is part of
+* Models of the Hugging Face hub: `hf_hub_download`, into the hub's own cache. It supports access tokens
+  (HF_TOKEN), mirrors (HF_ENDPOINT) and offline mode (HF_HUB_OFFLINE), locks the cache, and writes a file
+  whole or not at all.
+* Single files of other servers: `http_get` of the same package, into a temporary file that is renamed last.
+  It has time-outs, continues an interrupted transfer, and compares the size with what the server announced.
+  `torch.hub.download_url_to_file` has no time-out, accepts a truncated file where no hash is known (as for
+  YOLO's), reports progress to its own bar alone, and needs torch, which planning does not import.
+
+Ours is what neither of the two does: an error within seconds where no server answers (`_check_answers`), the
+checks of the sha256 prefix and of the first bytes, and an error that says where to put the file by hand.
 """
 
 import contextlib
-import hashlib
-import http.client
 import logging
+import queue
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bench import files
-from bench.adapters.weights.part import Part
-from bench.errors import WeightsError
-from bench.files import writing
+from bench.adapters.weights.checkpoints import looks_like
+from bench.errors import BenchError, WeightsError
 
 CONNECT_S = 6.0
-"""Longest wait for an answer's first line: name look-up, proxies and redirects included."""
+"""Longest wait for a server's first answer: name look-up, proxies and redirects included."""
 
-STALL_S = 20.0
-"""Longest silence within a transfer that has begun."""
-
-TRIES = 3
-"""How often in a row one call goes on with a transfer that breaks off but brings something each time."""
-
-_CHUNK = 1 << 20
-_AGENT = "bench-detectors"
+ProgressCallback = Callable[[str, int, int | None], None]
+"""Called with the file's name, the bytes that have arrived, and the total (None: the server does not say)."""
 
 _log = logging.getLogger(__name__)
-
-Tell = Callable[[str, int, int | None], None]
-"""Hears the file's name, the bytes that are there, and how many there will be (None: nobody says)."""
-
-_listener: ContextVar[Tell | None] = ContextVar("listener", default=None)
+_callback: ContextVar[ProgressCallback | None] = ContextVar("callback", default=None)
 
 
 @contextlib.contextmanager
-def telling(tell: Tell) -> Iterator[None]:
-    """Every transfer below tells how far it is: weights are fetched deep inside of planning."""
-    token = _listener.set(tell)
+def download_progress(callback: ProgressCallback) -> Iterator[None]:
+    """Report every download within the block to `callback`: weights are fetched deep inside of planning."""
+    token = _callback.set(callback)
     try:
         yield
     finally:
-        _listener.reset(token)
+        _callback.reset(token)
 
 
-def fetch(url: str, target: Path, *, sha256_prefix: str = "", hint: str | None = None) -> str:
-    """Download `url` to `target`; returns the sha256 of what arrived.
-
-    The bytes go to a neighbour of `target`, are checked there (length, hash, kind of file), and are renamed
-    over `target` last. A transfer that breaks off leaves the neighbour, and the next call asks for the rest
-    of it, provided that the server can say whether it still has the same content (RFC 9110, 13.1.5).
-    Proxies are those of the environment. Of two that fetch the same, one waits for the other.
+def fetch(url: str, target: Path, *, sha256_prefix: str = "", hint: str | None = None) -> None:
+    """Download one file from `url` to `target`, which is replaced last, once the content is checked.
 
     Raises:
-        WeightsError: nothing answers, the server refuses, the transfer breaks, or the content is another's.
-            It names `target`, `url` and `hint`.
-        RunError: the disk is full.
+        WeightsError: nothing answers, the server refuses, the transfer breaks off, or the content is not what
+            it should be. It names `target`, `url` and `hint`.
+        RunError: the disk is full, or the folder can't be written to.
     """
-    _log.info("fetching %s -> %s", url, target)
-    before = target.stat().st_mtime_ns if target.is_file() else None
-    with writing(target), _writable(target), Part(target).held() as part:
-        if target.is_file() and target.stat().st_mtime_ns != before:  # whoever held it has brought it
-            return files.sha256(target)
-        transfer = _Transfer(url, target, part, hint)
+    from huggingface_hub.file_download import http_get
+
+    files.sweep(target.parent, f".{target.name}.*")
+    with files.replacing(target) as arriving:
+        with _failures(url, target, hint), files.writing(target), arriving.open("wb") as file:
+            _check_answers(url)
+            http_get(url, file, displayed_filename=target.name, tqdm_class=_progress_bar(target.name))
+        if reason := _mismatch(arriving, target.suffix, sha256_prefix):
+            raise _failure(url, target, reason, hint)
+
+
+def fetch_from_hub(
+    repo_id: str,
+    revision: str,
+    names: tuple[str, ...],
+    *,
+    endpoint: str,
+    target: Path,
+    hint: str | None = None,
+) -> Path:
+    """Download files of one commit of a model into the hub's cache; returns the folder that holds them.
+
+    Args:
+        repo_id: ORG/MODEL.
+        revision: a branch, a tag or a commit.
+        names: the files; those after the first are taken from the same commit.
+        endpoint: the hub's address, as HF_ENDPOINT has it.
+        target: where the files may be put by hand, for the message.
+
+    Raises WeightsError and RunError as `fetch` does.
+    """
+    from huggingface_hub import hf_hub_download, hf_hub_url
+
+    folder = target
+    for name in names:
+        url = hf_hub_url(repo_id, name, revision=revision, endpoint=endpoint)
+        with _failures(url, target / name, hint), files.writing(target / name):
+            _check_answers(url)
+            bar = _progress_bar(name)
+            path = hf_hub_download(repo_id, name, revision=revision, endpoint=endpoint, tqdm_class=bar)
+        folder = Path(path).parent
+        revision = folder.name  # the cache names the folder for the commit
+    return folder
+
+
+def _check_answers(url: str) -> None:
+    """Raise an exception within CONNECT_S where no server answers at `url`, whatever its answer.
+
+    huggingface_hub repeats a failed request for up to several minutes, and no time-out covers a name look-up:
+    hence one request ahead, on a thread that is left behind when it takes too long.
+    """
+    from huggingface_hub import get_session
+
+    outcome: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+    def ask() -> None:
         try:
-            digest = transfer.run()
-            _check(part.path, target, digest, sha256_prefix, transfer)
-        except OSError:  # a full disk: the message says that nothing is left
-            part.drop()
-            raise
-        part.become_target()
-    return digest
+            get_session().head(url, timeout=CONNECT_S)
+        except Exception as error:
+            outcome.put(error)
+        else:
+            outcome.put(None)
+
+    _log.info("asking %s", url)
+    threading.Thread(target=ask, name="bench-download", daemon=True).start()
+    try:
+        error = outcome.get(timeout=CONNECT_S)
+    except queue.Empty:
+        error = TimeoutError(f"no answer within {CONNECT_S:g} s")
+    if error is not None:
+        raise error
 
 
 @contextlib.contextmanager
-def _writable(target: Path) -> Iterator[None]:
-    """A folder that can't be written to is the user's to mend."""
+def _failures(url: str, target: Path, hint: str | None) -> Iterator[None]:
+    """Turn whatever huggingface_hub raises into a WeightsError."""
     try:
         yield
-    except PermissionError as error:
-        hint = "let BENCH_HOME name a folder that you may write to"
-        raise WeightsError(f"can't be written: {error.strerror}", file=target, hint=hint) from None
-
-
-def _check(path: Path, target: Path, digest: str, sha256_prefix: str, transfer: "_Transfer") -> None:
-    """Drops what arrived, and raises WeightsError, where it is not what was wanted."""
-    if not digest.startswith(sha256_prefix):
-        reason = f"what arrived has sha256 {digest[:16]}…, expected {sha256_prefix}…"
-    elif not looks_like(path, target.suffix):
-        reason = f"what arrived is no {target.suffix} file (a log-in page of the network?)"
-    else:
-        return
-    transfer.part.drop()
-    raise transfer.failure(reason)
-
-
-def looks_like(path: Path, suffix: str) -> bool:
-    """Whether the first bytes are those of such a file: .safetensors, .json, .pt and .pth; others pass."""
-    with path.open("rb") as file:
-        head = file.read(16)
-    if suffix == ".safetensors":  # u64 length of a JSON header, then the header
-        return len(head) == 16 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32
-    if suffix == ".json":
-        return head.lstrip()[:1] == b"{"
-    if suffix in (".pt", ".pth"):  # a zip, or torch's older form: a pickle of protocol 2 and up
-        return head[:4] == b"PK\x03\x04" or head[:1] == b"\x80"
-    return True
-
-
-class _BrokeOffError(Exception):
-    """The transfer ended before its end."""
-
-
-@dataclass(frozen=True)
-class _Transfer:
-    """From one address into one part."""
-
-    url: str
-    target: Path
-    part: Part
-    hint: str | None
-
-    def run(self) -> str:
-        """Everything that the server has, in `part`; its sha256. Goes on after a cut while bytes arrive."""
-        for left in reversed(range(TRIES)):
-            size = self.part.size
-            try:
-                return self._once()
-            except _BrokeOffError as error:
-                grown = self.part.keep_if_it_can_go_on() and self.part.size > size
-                if not grown or not left:
-                    kept = (
-                        f"; {self.part.size} bytes are kept, the next try goes on" if self.part.size else ""
-                    )
-                    raise self.failure(f"{error}{kept}") from None
-        raise AssertionError("the last try returns or raises")
-
-    def failure(self, reason: str) -> WeightsError:
-        return WeightsError(
-            f"could not be downloaded from {self.url}: {reason}", file=self.target, hint=self.hint
-        )
-
-    def _once(self) -> str:
-        validator = self.part.validator(self.url)
-        response = self._ask(validator)
-        if response is None:  # nothing of what the part is part of can be had: from the start
-            self.part.empty()
-            response = self._ask(None)
-        assert response is not None, "only a request for a range is answered by None"
-        with response:
-            if response.status != 206 or not _goes_on_at(response, self.part.size):
-                if response.status == 206:
-                    raise self.failure("the server sent another part than was asked for")
-                self.part.empty()
-            self.part.describe(self.url, _validator_of(response))
-            return self._copy(response)
-
-    def _ask(self, validator: str | None) -> Any:
-        """The answer; None where the rest of the part can't be had."""
-        headers = {"User-Agent": _AGENT}
-        if validator is not None and self.part.size:
-            headers |= {"Range": f"bytes={self.part.size}-", "If-Range": validator}
-        try:
-            return _open(self.url, headers)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            if isinstance(error, urllib.error.HTTPError) and error.code == 416 and "Range" in headers:
-                error.close()
-                return None
-            raise self.failure(_reason(error)) from None
-
-    def _copy(self, response: Any) -> str:
-        """The rest of the content, appended; the sha256 of all of it. Raises _BrokeOffError."""
-        digest = hashlib.sha256()
-        tell = _listener.get()
-        announced = response.headers.get("Content-Length")
-        begun_at = self.part.size
-        total = None if announced is None else begun_at + int(announced)
-        with self.part.path.open("rb") as before:
-            while piece := before.read(_CHUNK):
-                digest.update(piece)
-        with self.part.path.open("ab") as file:
-            arrived = begun_at
-            while piece := self._piece(response, arrived, total):
-                arrived += len(piece)
-                digest.update(piece)
-                file.write(piece)
-                if tell is not None:
-                    tell(self.target.name, arrived, total)
-        if total is not None and arrived != total:
-            raise _BrokeOffError(f"broke off after {arrived} of {total} bytes")
-        return digest.hexdigest()
-
-    def _piece(self, response: IO[bytes], arrived: int, total: int | None) -> bytes:
-        """What is there, as it comes, so that a cut costs nothing that had arrived."""
-        try:
-            return bytes(response.read1(_CHUNK))  # type: ignore[attr-defined]
-        except (OSError, http.client.HTTPException) as error:
-            of = "" if total is None else f" of {total}"
-            raise _BrokeOffError(f"broke off after {arrived}{of} bytes: {_reason(error)}") from None
-
-
-def _goes_on_at(response: Any, offset: int) -> bool:
-    """Whether Content-Range, 'bytes FIRST-LAST/TOTAL', begins there."""
-    unit, _, span = str(response.headers.get("Content-Range", "")).partition(" ")
-    first = span.partition("-")[0]
-    return unit == "bytes" and first.isdecimal() and int(first) == offset
-
-
-def _validator_of(response: Any) -> str | None:
-    """What tells this version of the content from others: a strong ETag, else the date of its last change."""
-    etag = response.headers.get("ETag")
-    if etag and not etag.startswith("W/"):
-        return str(etag)
-    changed = response.headers.get("Last-Modified")
-    return str(changed) if changed else None
-
-
-def _open(url: str, headers: dict[str, str]) -> Any:
-    """The answer, once its head is there. A thread does it, because a name look-up knows no time-out."""
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("not an http or https address")
-    outcome: list[Any] = []
-    lock = threading.Lock()
-    abandoned = False
-
-    def ask() -> None:
-        request = urllib.request.Request(url, headers=headers)
-        try:
-            answer: Any = urllib.request.urlopen(request, timeout=STALL_S)
-        except Exception as error:
-            answer = error
-        with lock:
-            outcome.append(answer)
-            late = abandoned
-        if late and not isinstance(answer, Exception):
-            answer.close()
-
-    thread = threading.Thread(target=ask, name="bench-download", daemon=True)
-    thread.start()
-    thread.join(CONNECT_S)
-    with lock:
-        abandoned = not outcome
-    if abandoned:
-        raise TimeoutError(f"no answer within {CONNECT_S:g} s")
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
+    except BenchError:
+        raise
+    except Exception as error:  # its HTTP client, and with it the classes, differs between its releases
+        raise _failure(url, target, _reason(error), hint) from None
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, urllib.error.HTTPError):
-        error.close()
-        return f"the server says {error.code} {error.reason}"
-    if isinstance(error, urllib.error.URLError):
-        return f"not reachable: {error.reason}"
-    return str(error) or type(error).__name__
+    """huggingface_hub's message in one line; where the hub was not reached, that of the cause."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _failure(url: str, target: Path, reason: str, hint: str | None) -> WeightsError:
+    return WeightsError(f"could not be downloaded from {url}: {reason}", file=target, hint=hint)
+
+
+def _mismatch(path: Path, suffix: str, sha256_prefix: str) -> str | None:
+    """What is wrong with the content of `path`; None where nothing is."""
+    if not looks_like(path, suffix):
+        return f"what arrived is no {suffix} file (a log-in page of the network?)"
+    if sha256_prefix and not (digest := files.sha256(path)).startswith(sha256_prefix):
+        return f"what arrived has sha256 {digest[:16]}…, expected {sha256_prefix}…"
+    return None
+
+
+def _progress_bar(name: str) -> Any:
+    """A class with as much of tqdm's interface as huggingface_hub uses, which calls the progress callback."""
+    callback = _callback.get()
+
+    class ProgressBar:
+        def __init__(self, *, total: int | None = None, initial: int = 0, **_: object) -> None:
+            self.total, self.n = total, initial
+
+        def update(self, n: int = 1) -> None:
+            self.n += n
+            if callback is not None:
+                callback(name, self.n, self.total)
+
+        def update_transfer(self, n: int = 1) -> None:
+            """Bytes on the network, which its storage service counts apart from those on disk."""
+
+        def set_postfix_str(self, text: str, refresh: bool = True) -> None: ...
+
+        def set_transfer_postfix_str(self, text: str, refresh: bool = True) -> None: ...
+
+        def close(self) -> None: ...
+
+        def __enter__(self) -> "ProgressBar":
+            return self
+
+        def __exit__(self, *error: object) -> None: ...
+
+    return ProgressBar

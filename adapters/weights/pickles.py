@@ -1,8 +1,8 @@
-"""Looking through a torch checkpoint that pickles whole objects, before anything of it is run.
+"""Inspecting a torch checkpoint that pickles whole objects, before any of it is executed.
 
-A pickle is a program, and ultralytics' .pt files are pickles of module objects. `check_pickle` goes through
-such a program with inert stand-ins for every name in it, and refuses all names and all calls that a detection
-checkpoint does not need.
+A pickle is a program, and ultralytics' .pt files are pickles of module objects. `check_pickle` interprets
+such a program with an inert stand-in for every name in it, and refuses all names and all calls that a
+detection checkpoint does not need.
 """
 
 import io
@@ -17,7 +17,7 @@ from bench.adapters.weights.checkpoints import damaged, first_line, foreign
 from bench.errors import WeightsError
 
 PICKLE_LIMIT = 64 << 20
-"""Bytes of the object tree alone, without tensors; YOLOv8n's has 0.1 MiB."""
+"""Largest size in bytes of the object tree without its tensors; YOLOv8n's has 0.1 MiB."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def check_pickle(
 ) -> frozenset[str]:
     """Refuse a torch checkpoint whose pickle mentions or calls anything that is not `allowed`.
 
-    Nothing of the file is run: Python's own unpickler goes through it with inert stand-ins for every name.
+    Nothing in the file is executed: Python's own unpickler interprets it with inert stand-ins for every name.
 
     Args:
         path: a file of torch's zip form (torch.save since 1.6); the older form is refused.
@@ -134,7 +134,7 @@ def check_pickle(
 def read_pickle(path: Path, allowed: Allowed = ULTRALYTICS) -> Any:
     """What a torch checkpoint holds: plain values, and a StandIn for every object that is none.
 
-    Neither torch nor anything of the file is run. Raises WeightsError as `check_pickle`.
+    Neither torch nor anything in the file is executed. Raises WeightsError as `check_pickle` does.
     """
     return _audited(path, _pickle_by_zipfile(path), allowed)[1]
 
@@ -145,24 +145,24 @@ def _audited(path: Path, content: bytes, allowed: Allowed) -> tuple[frozenset[st
         raise foreign(path, f"its pickle is larger than {PICKLE_LIMIT >> 20} MiB")
     auditor = _Auditor(content, allowed)
     try:
-        told = auditor.load()
+        content_read = auditor.load()
     except _ForeignError as error:
         raise WeightsError(
             f"is not loaded, because its pickle {error}: that could run foreign code",
             file=path,
             hint="take the file from its publisher, or export the weights as a state_dict or safetensors",
         ) from None
-    except Exception as error:  # whatever a crooked pickle makes of the stand-ins is a refusal
+    except Exception as error:  # a malformed pickle can make the stand-ins raise anything
         raise foreign(path, f"{type(error).__name__}: {first_line(error)}") from None
-    return frozenset(auditor.names), told
+    return frozenset(auditor.names), content_read
 
 
 class _ForeignError(Exception):
-    """What the pickle does that it must not."""
+    """The pickle does something that is not allowed; the message says what."""
 
 
 class _Kind(type):
-    """The class of stand-ins; calling one is only allowed where the real one may be called."""
+    """The metaclass of stand-ins: one may be called only where the real object may be called."""
 
     may_be_called = False
 
@@ -173,7 +173,7 @@ class _Kind(type):
 
 
 class StandIn(metaclass=_Kind):
-    """Stands for an object of a name in the pickle: keeps its state, does nothing, can do nothing."""
+    """Stands for an object that the pickle names: keeps its state and has no behaviour."""
 
     state: object = None
 
@@ -200,14 +200,14 @@ _PLAIN: dict[str, type] = {
     "builtins.set": set,
     "__builtin__.set": set,
 }
-"""Containers that stand for themselves, because the pickle goes on to fill them."""
+"""Containers without a stand-in, because the pickle fills them afterwards."""
 
 
 class _Auditor(pickle.Unpickler):
-    """Goes through a pickle and keeps the names that it mentions."""
+    """Interprets a pickle and collects the names that it mentions."""
 
     def __init__(self, content: bytes, allowed: Allowed) -> None:
-        # fix_imports would turn Python 2's names into today's before they are looked at.
+        # fix_imports would translate Python 2's names before they are checked.
         super().__init__(io.BytesIO(content), fix_imports=False)
         self.allowed = allowed
         self.names: set[str] = set()
@@ -235,7 +235,7 @@ def _pickle_by_zipfile(path: Path) -> bytes:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             file.seek(0)
             if file.read(4) != b"PK\x03\x04":
-                raise zipfile.BadZipFile("something stands before the archive")
+                raise zipfile.BadZipFile("there are bytes before the archive")
             with archive.open(_only_record(path, archive.namelist())) as stream:
                 return stream.read(PICKLE_LIMIT + 1)
     except FileNotFoundError:

@@ -1,12 +1,13 @@
-"""Where published weights are: our own folder, the frameworks' caches, then their publishers.
+"""Published weights: where each is looked for, and where it is downloaded from.
 
     $BENCH_HOME/weights (default ~/.cache/bench/weights)
       yolov8n.pt
       fasterrcnn_resnet50_fpn_coco-258fb6c6.pth
       facebook/detr-resnet-50/{config.json,model.safetensors}
 
-A file that lies there is never looked for elsewhere, so a machine without a network is served by copying.
-$BENCH_WEIGHTS_URL names a mirror that offers the same tree over http, in place of all publishers.
+This folder comes first, then the caches of the frameworks, then a download: on a machine without a network,
+copying the files is enough. $BENCH_WEIGHTS_URL names a mirror that offers the same tree over http, in place
+of all publishers; $HF_ENDPOINT names a mirror of the Hugging Face hub alone.
 """
 
 import os
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.adapters.weights.caches import hub_snapshots, torch_checkpoints, ultralytics_dirs, weights_dir
-from bench.adapters.weights.download import fetch
+from bench.adapters.weights.download import fetch, fetch_from_hub
 from bench.errors import WeightsError
 from bench.files import sha256
 
@@ -36,16 +37,21 @@ _COCO_91 = "COCO 2017 (80 classes in 91 places)"
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """One file: its place below the weights folder, its origin, the beginning of its sha256 where known."""
+    """One file: its path below the weights folder, its address, the beginning of its sha256 where known."""
 
-    place: str
+    path: str
     url: str
     sha256_prefix: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last part of `path`."""
+        return self.path.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
 class Published:
-    """Weights under one name. `folder` is set where they are several files that belong together."""
+    """Weights under one name. `folder` is set for a model of the hub, whose files belong together."""
 
     name: str
     files: tuple[PublishedFile, ...]
@@ -56,7 +62,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialWeights:
     """What a training starts from, as `Plan` wants it."""
 
     weights: str  # 'none', or the path of a file or folder
@@ -78,10 +84,16 @@ def _yolo(file: str) -> Published:
 
 def _hub(name: str, trained_on: str) -> Published:
     """`name` is ORG/MODEL or ORG/MODEL@REVISION."""
-    model, _, revision = name.partition("@")
-    base = f"{_HUB}/{model}/resolve/{revision or 'main'}"
+    repo_id, revision = _repository(name)
+    base = f"{_HUB}/{repo_id}/resolve/{revision}"
     files = tuple(PublishedFile(f"{name}/{file}", f"{base}/{file}") for file in _HUB_FILES)
     return Published(name, files, trained_on, folder=name)
+
+
+def _repository(name: str) -> tuple[str, str]:
+    """'ORG/MODEL@REVISION' -> ('ORG/MODEL', 'REVISION'); the revision is 'main' where none is named."""
+    repo_id, _, revision = name.partition("@")
+    return repo_id, revision or "main"
 
 
 KNOWN: dict[str, Published] = {
@@ -113,73 +125,99 @@ def entry_of(name: str) -> Published:
     """The entry of `name`; any ORG/MODEL of the hub has one. Raises WeightsError for other names."""
     if name in KNOWN:
         return KNOWN[name]
-    if _HUB_NAME.fullmatch(name):
-        return _hub(name, f"what the hub says of {name}")
+    if _is_hub_name(name):
+        return _hub(name, f"what huggingface.co/{name.partition('@')[0]} says")
     raise WeightsError("no published weights have that name", value=name, hint=f"known: {', '.join(KNOWN)}")
+
+
+def _is_hub_name(text: str) -> bool:
+    """Whether `text` is ORG/MODEL or ORG/MODEL@REVISION, by the hub's own rules."""
+    if not _HUB_NAME.fullmatch(text):
+        return False
+    from huggingface_hub.utils import HFValidationError, validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(_repository(text)[0])
+    except HFValidationError:
+        return False
+    return True
 
 
 def locate(name: str) -> Path:
     """A local copy of published weights: a file, or a folder for models of the hub; downloaded where needed.
 
-    Raises WeightsError where none can be had: it names the file, the address tried, and the place to put it.
+    Raises WeightsError where there is none: it names the file, the address, and the path to put it at.
     """
     entry = entry_of(name)
-    found = local_copy(entry)
-    if found is not None:
+    if (found := local_copy(entry)) is not None:
         return found
-    own = weights_dir()
+    mirror = os.environ.get("BENCH_WEIGHTS_URL")
+    if entry.folder is not None and not mirror:
+        repo_id, revision = _repository(name)
+        return fetch_from_hub(
+            repo_id,
+            revision,
+            _HUB_FILES,
+            endpoint=(os.environ.get("HF_ENDPOINT") or _HUB).rstrip("/"),
+            target=own_path(entry),
+            hint=_hint(entry, entry.files[-1]),
+        )
     for file in entry.files:
-        target = own / file.place
-        if target.is_file() and not _usable(target, file):
+        target = weights_dir() / file.path
+        if target.is_file() and not _is_intact(target, file):
             raise WeightsError(
                 f"is not the published file: empty, or its sha256 does not begin with {file.sha256_prefix!r}",
                 file=target,
                 hint="delete it or replace it",
             )
         if not target.is_file():
-            fetch(_address(file), target, sha256_prefix=file.sha256_prefix, hint=_mend(entry, file))
-    return _whole(entry, own)
+            url = f"{mirror.rstrip('/')}/{file.path}" if mirror else file.url
+            fetch(url, target, sha256_prefix=file.sha256_prefix, hint=_hint(entry, file))
+    return own_path(entry)
 
 
 def local_copy(entry: Published) -> Path | None:
-    """A whole copy on this machine, in our folder or a framework's; nobody is asked for one."""
-    for folder in (weights_dir(), *_caches(entry)):
-        if all(_usable(folder / _below(entry, folder, file), file) for file in entry.files):
-            return _whole(entry, folder)
+    """A whole copy on this machine, in our folder or in the cache of a framework; nothing is downloaded."""
+    own = own_path(entry)
+    candidates = [own, *(cache if entry.folder else cache / own.name for cache in _caches(entry))]
+    for path in candidates:
+        files = [(path / file.name if entry.folder else path, file) for file in entry.files]
+        if all(_is_intact(local, file) for local, file in files):
+            return path
     return None
 
 
-def own_place(entry: Published) -> Path:
-    """Where it lies in our folder, or would."""
-    return _whole(entry, weights_dir())
+def own_path(entry: Published) -> Path:
+    """Where the weights are in our folder, or would be."""
+    return weights_dir() / (entry.folder or entry.files[0].path)
 
 
-def start(asked: str, *, published: str | None, variant: str) -> Start:
-    """What 'pretrained', 'none' or a path means for a variant whose published weights bear that name.
+def resolve(asked: str, *, published: str | None, variant: str) -> InitialWeights:
+    """What 'pretrained', 'none' or a path means for a variant whose published weights have that name.
 
     Where the published weights are a model of the hub, `asked` may name another one, as ORG/MODEL.
-    Raises WeightsError where the weights are not there.
+    Raises WeightsError where the weights can't be had.
     """
     if asked == "none":
-        return Start("none", "nothing")
+        return InitialWeights("none", "nothing")
     path = Path(asked).expanduser()
     if asked == "pretrained":
         if published is None:
             raise WeightsError(
-                f"nobody has published weights for {variant}",
+                f"there are no published weights for {variant}",
                 value=asked,
-                hint="say weights: none, or the path of a file of your own",
+                hint="set weights: none, or the path of a file of your own",
             )
         name = published
     elif path.exists():
-        return Start(str(path.resolve()), _origin(path))
-    elif published in KNOWN and KNOWN[published].folder and _HUB_NAME.fullmatch(asked) and not path.suffix:
+        return InitialWeights(str(path.resolve()), _trained_on(path))
+    elif published in KNOWN and KNOWN[published].folder and not path.suffix and _is_hub_name(asked):
         name = asked
     else:
         raise WeightsError(
-            "no such file", file=path, hint="say weights: pretrained, none, or the path of a file or folder"
+            "no such file", file=path, hint="set weights: pretrained, none, or the path of a file or folder"
         )
-    return Start(str(locate(name)), entry_of(name).trained_on)
+    return InitialWeights(str(locate(name)), entry_of(name).trained_on)
 
 
 def fingerprint(path: Path) -> str:
@@ -188,23 +226,23 @@ def fingerprint(path: Path) -> str:
 
 
 def published_as(path: Path) -> Published | None:
-    """The published file that `path` is by its name and its hash; None where it is not, or has no hash."""
-    entry = _named_like(path)
+    """The published file that `path` is, by its name and its hash; None where that is not certain."""
+    entry = _same_name(path)
     if entry is None or not entry.files[0].sha256_prefix:
         return None
-    return entry if _usable(path, entry.files[0]) else None
+    return entry if _is_intact(path, entry.files[0]) else None
 
 
-def _named_like(path: Path) -> Published | None:
+def _same_name(path: Path) -> Published | None:
     for entry in KNOWN.values():
-        if entry.folder is None and path.name == entry.files[0].place:
+        if entry.folder is None and path.name == entry.files[0].path:
             return entry
     return None
 
 
-def _origin(path: Path) -> str:
-    """What a local file has seen, where that can be known: published ones show by name and hash."""
-    entry = _named_like(path)
+def _trained_on(path: Path) -> str:
+    """The data that a local file was trained on; known for published files alone, by name and hash."""
+    entry = _same_name(path)
     if entry is None:
         return f"unknown (the local {'folder' if path.is_dir() else 'file'} {path.name})"
     if not entry.files[0].sha256_prefix:
@@ -212,42 +250,26 @@ def _origin(path: Path) -> str:
     return entry.trained_on if published_as(path) else f"unknown ({path.name}, altered)"
 
 
-def _usable(path: Path, file: PublishedFile) -> bool:
-    """There, not empty, and with the hash that it is known by."""
+def _is_intact(path: Path, file: PublishedFile) -> bool:
+    """Whether `path` exists, is not empty, and has the hash of `file` where that is known."""
     if not path.is_file() or path.stat().st_size == 0:
         return False
     return not file.sha256_prefix or sha256(path).startswith(file.sha256_prefix)
 
 
-def _below(entry: Published, folder: Path, file: PublishedFile) -> str:
-    """Caches know a hub model's files by their bare names, our folder by ORG/MODEL/FILE."""
-    return file.place if folder == weights_dir() else file.place.rpartition("/")[2]
-
-
-def _whole(entry: Published, folder: Path) -> Path:
-    if entry.folder is None:
-        return folder / entry.files[0].place
-    return folder / entry.folder if folder == weights_dir() else folder
-
-
-def _address(file: PublishedFile) -> str:
-    mirror = os.environ.get("BENCH_WEIGHTS_URL")
-    return f"{mirror.rstrip('/')}/{file.place}" if mirror else file.url
-
-
-def _mend(entry: Published, file: PublishedFile) -> str:
-    others = [f.place.rpartition("/")[2] for f in entry.files if f is not file]
+def _hint(entry: Published, file: PublishedFile) -> str:
+    others = [other.name for other in entry.files if other is not file]
     beside = f" (and {', '.join(others)} beside it)" if others else ""
     return (
-        f"fetch {file.url} on a machine that reaches it and put it at {weights_dir() / file.place}{beside}; "
-        "or set BENCH_WEIGHTS_URL to a mirror, or say weights: none or a path"
+        f"download {file.url} on another machine and put it at {weights_dir() / file.path}{beside}; "
+        "or set BENCH_WEIGHTS_URL to a mirror, or set weights: none or a path"
     )
 
 
 def _caches(entry: Published) -> Iterator[Path]:
-    """Folders in which the frameworks themselves keep such files."""
+    """Folders in which the frameworks keep such files; for a model of the hub the folder of its files."""
     if entry.folder is not None:
-        yield from hub_snapshots(entry.name)
+        yield from hub_snapshots(*_repository(entry.name))
     elif entry.name.endswith(".pt"):
         yield from ultralytics_dirs()
     else:

@@ -45,7 +45,7 @@ class YoloFamily:
         check_loss(recipe.loss, chosen)
         check(recipe, chosen, f"{self.name} {Path(variant).stem}")
         published_name = f"yolov8{variant}.pt" if variant in VARIANTS and variant != "tiny" else None
-        start = published.start(weights, published=published_name, variant=f"{self.name} {variant}")
+        start = published.resolve(weights, published=published_name, variant=f"{self.name} {variant}")
         if start.weights != "none":
             check_checkpoint(Path(start.weights))
         used = with_family_defaults(

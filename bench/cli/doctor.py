@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import registry
-from bench.adapters.weights.download import telling
+from bench.adapters.weights.download import download_progress
 from bench.cli import installation
 from bench.cli.console import console
 from bench.cli.progress import watcher
@@ -48,7 +48,7 @@ def doctor(models: list[str], config_path: Path | None, overrides: list[str]) ->
     config = read_config(config_path, overrides=overrides, models=models)
     screen = console()
     well = _show_installation(screen)
-    with watcher(screen) as view, telling(view.weights):
+    with watcher(screen) as view, download_progress(view.weights):
         for examined in examine(config):
             screen.print(_table(examined))
             if examined.note:

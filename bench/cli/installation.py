@@ -7,12 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
-from bench.adapters.weights.whereabouts import every
+from bench.adapters.weights.inventory import inventory
 
 DISTRIBUTION = "bench-detectors"
-
-HERE = ("own folder", "framework's cache")
-"""States of weights that need no network (bench.adapters.weights.whereabouts)."""
 
 HUB = ("huggingface.co", 443)
 LOOK_S = 2.0
@@ -42,11 +39,11 @@ def versions(
     """What `bench` needs, against what is there; extras are left out."""
     lines = requires(DISTRIBUTION) or [] if requirements is None else requirements
     for line in lines:
-        name, _, condition = line.partition(";")
-        found = re.fullmatch(r"\s*([\w.-]+)\s*>=\s*([\w.]+)\s*", name)
-        if not found or "extra" in condition:
-            continue
-        yield _version(found[1], found[2], installed)
+        specifier, _, condition = line.partition(";")
+        name = re.match(r"\s*([\w.-]+)", specifier)
+        least = re.search(r">=\s*([\w.]+)", specifier)
+        if name and least and "extra" not in condition:
+            yield _version(name[1], least[1], installed)
 
 
 def _version(name: str, least: str, installed: Callable[[str], str]) -> Finding:
@@ -84,8 +81,8 @@ def gpu() -> Finding:
 
 def weights() -> Iterator[Finding]:
     """Of every published variant: where they lie, or that they are not here, which is no fault."""
-    for one in every():
-        well = True if one.state in HERE else False if one.state == "damaged" else None
+    for one in inventory():
+        well = True if one.available else False if one.state == "damaged" else None
         yield Finding(
             f"weights {one.entry.name}", well, one.state if well is None else f"{one.state}: {one.path}"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from bench.adapters.weights.download import telling
+from bench.adapters.weights.download import download_progress
 from bench.cli.console import console
 from bench.cli.progress import RunView, watcher
 from bench.cli.tables import comparison
@@ -33,7 +33,7 @@ def run(
 ) -> None:
     screen = console()
     overrides = [*overrides, *named_devices(devices)]
-    with watcher(screen) as view, telling(view.weights):
+    with watcher(screen) as view, download_progress(view.weights):
         try:
             outcome = _run(view, config_path, models, overrides, seeds, resume)
         except KeyboardInterrupt:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from bench import reports
-from bench.adapters.weights.download import telling
+from bench.adapters.weights.download import download_progress
 from bench.cli.console import console
 from bench.cli.run import INTERRUPTED, names, numbers
 from bench.cli.search_view import SearchView, best_settings, search_watcher
@@ -34,7 +34,7 @@ def search(
 ) -> None:
     screen = console()
     overrides = [*overrides, *_words(trials, seeds)]
-    with search_watcher(screen) as view, telling(view.weights):
+    with search_watcher(screen) as view, download_progress(view.weights):
         try:
             outcome = _search(view, config_path, models, overrides, asked, resume)
         except KeyboardInterrupt:

@@ -8,51 +8,51 @@ from rich.text import Text
 
 from bench.adapters.importing import import_weights
 from bench.adapters.weights.caches import weights_dir
-from bench.adapters.weights.download import telling
+from bench.adapters.weights.download import download_progress
+from bench.adapters.weights.inventory import inventory
 from bench.adapters.weights.published import fingerprint, locate
-from bench.adapters.weights.whereabouts import every
 from bench.cli.console import console
 from bench.cli.progress import watcher
 from bench.reports import wording
 
-HERE = ("own folder", "framework's cache")
-
 
 def list_() -> None:
-    standings = every()
+    statuses = inventory()
     table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
     for column in ("name", "trained on", "size", "where"):
         table.add_column(column, justify="right" if column == "size" else "left", no_wrap=column == "name")
-    for one in standings:
+    for one in statuses:
         size = wording.NOTHING if one.size_bytes is None else wording.bytes_(one.size_bytes)
-        style = None if one.state in HERE else "dim"
+        style = None if one.available else "dim"
         table.add_row(Text(one.entry.name), Text(one.entry.trained_on), size, one.state, style=style)
     screen = console()
     screen.print(table)
-    here = [one for one in standings if one.state in HERE]
-    if here:
-        screen.print("Here:")
-    for one in here:
+    available = [one for one in statuses if one.available]
+    if available:
+        screen.print("On this machine:")
+    for one in available:
         screen.print(f"  {one.entry.name}: {one.path}")
-    missing = [one for one in standings if one.state not in HERE]
+    missing = [one for one in statuses if not one.available]
     if not missing:
         return
-    screen.print("Not here, and where they belong (bench weights import FILE puts them there):")
+    screen.print(
+        "Not on this machine, with the path for each file (bench weights import FILE copies it there):"
+    )
     for one in missing:
         for file in one.entry.files:
-            screen.print(f"  {file.url}\n    -> {weights_dir() / file.place}")
+            screen.print(f"  {file.url}\n    -> {weights_dir() / file.path}")
 
 
 def fetch(name: str) -> None:
-    with watcher(console()) as view, telling(view.weights):
+    with watcher(console()) as view, download_progress(view.weights):
         found = locate(name)
     console().print(f"{name}: {found}")
     console().print(f"sha256 {fingerprint(found)}")
 
 
 def import_(source: Path, name: str | None) -> None:
-    placed = import_weights(source, name)
+    imported = import_weights(source, name)
     screen = console()
-    screen.print(f"{placed.entry.name}, trained on {placed.entry.trained_on}")
-    screen.print(f"placed at {placed.path}" + (", in place of what was there" if placed.replaced else ""))
-    screen.print(f"sha256 {placed.sha256}")
+    screen.print(f"{imported.entry.name}, trained on {imported.entry.trained_on}")
+    screen.print(f"imported to {imported.path}" + (", replacing what was there" if imported.replaced else ""))
+    screen.print(f"sha256 {imported.sha256}")

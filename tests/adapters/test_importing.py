@@ -1,4 +1,4 @@
-"""Weights that came on a stick: placed if they are what they claim to be, refused with the reason if not."""
+"""Weights are imported if they are what they claim to be, and refused with the reason if not."""
 
 import hashlib
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 
 from bench.adapters.importing import import_weights
 from bench.adapters.weights import published
@@ -21,8 +22,9 @@ MOBILE = "fasterrcnn_mobilenet_v3_large_320_fpn"
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Our weights folder; no other is looked into, and nobody is asked."""
-    for name in ("TORCH_HOME", "HF_HOME", "HF_HUB_CACHE", "YOLO_CONFIG_DIR"):
+    for name in ("TORCH_HOME", "YOLO_CONFIG_DIR"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("BENCH_HOME", str(tmp_path / "bench"))
@@ -43,16 +45,16 @@ def refused(place: Path, source: Path, reason: str, name: str | None = None) -> 
 def test_what_is_not_there_or_nothing_published_is_refused(place: Path, tmp_path: Path) -> None:
     refused(place, tmp_path / "none.pth", "no such file or folder")
     (tmp_path / "mine.pth").write_bytes(STOCK)
-    text = refused(place, tmp_path / "mine.pth", "is not recognised")
+    text = refused(place, tmp_path / "mine.pth", "is none of the published weights")
     assert "--name" in text and "weights: PATH" in text
     (tmp_path / "stick").mkdir()
-    refused(place, tmp_path / "stick", "is not recognised")
+    refused(place, tmp_path / "stick", "is none of the published weights")
     with pytest.raises(WeightsError, match="no published weights have that name"):
         import_weights(tmp_path / "mine.pth", "yolov8q.pt")
 
 
 def test_another_content_than_the_name_says_is_refused(place: Path, tmp_path: Path) -> None:
-    file = tmp_path / KNOWN[MOBILE].files[0].place
+    file = tmp_path / KNOWN[MOBILE].files[0].path
     file.write_bytes(STOCK)
     digest = hashlib.sha256(STOCK).hexdigest()
     refused(place, file, f"is not {MOBILE}: its sha256 begins with {digest[:8]}, not 907ea3f9")
@@ -116,7 +118,7 @@ def test_another_yolo_than_the_name_says_is_refused(place: Path, tmp_path: Path)
     )
     assert "(16, 3, 3, 3), not (32, 3, 3, 3)" in text
     own = yolo(tmp_path / "yolov8n.pt", "yolov8n.yaml", names=3)
-    assert "knows 3 classes (person, c1, c2)" in refused(place, own, "weights: PATH")
+    assert "has 3 classes (person, c1, c2)" in refused(place, own, "weights: PATH")
 
 
 @pytest.mark.slow
@@ -132,7 +134,7 @@ def test_a_torchvision_file_is_known_by_its_hash(
     entry = published._torchvision(MOBILE, f"mobile-{digest[:8]}.pth")
     monkeypatch.setitem(KNOWN, MOBILE, entry)
     placed = import_weights(tmp_path / "renamed.pth")
-    assert placed.path == place / entry.files[0].place == locate(MOBILE)
+    assert placed.path == place / entry.files[0].path == locate(MOBILE)
     torch.save({"a": torch.zeros(1)}, tmp_path / "mobile.pth")
     monkeypatch.setitem(
         KNOWN,
@@ -149,7 +151,7 @@ def test_a_folder_of_the_hub_is_known_by_its_path_or_needs_a_name(place: Path, t
 
     plan = FAMILY.plan(variant="tiny", weights="none", options={}, recipe=Recipe(epochs=1, image_size=64))
     FAMILY.build(plan, classes=("person",), seed=0, device="cpu").save(tmp_path / "mine")
-    refused(place, tmp_path / "mine", "is not recognised")
+    refused(place, tmp_path / "mine", "is none of the published weights")
     placed = import_weights(tmp_path / "mine", "some/detr")
     assert placed.path == place / "some/detr" == locate("some/detr")
     assert sorted(path.name for path in placed.path.iterdir()) == ["config.json", "model.safetensors"]

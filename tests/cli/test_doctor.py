@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from bench.adapters.fake import FakeDetector
 from bench.cli import doctor, installation
@@ -21,7 +22,7 @@ def test_versions_are_held_against_what_is_needed() -> None:
             raise PackageNotFoundError(name)
         return there[name]
 
-    lines = ["torch>=2.11", "numpy>=2.0.0", "old>=1.10", "gone>=3", 'ruff>=0.15; extra == "dev"']
+    lines = ["torch>=2.11", "numpy<3,>=2.0.0", "old>=1.10", "gone>=3", 'ruff>=0.15; extra == "dev"']
     found = {one.what: one for one in installation.versions(lines, installed)}
     assert [(name, one.well) for name, one in found.items()] == [
         ("torch", True), ("numpy", True), ("old", False), ("gone", False),
@@ -44,7 +45,8 @@ def test_a_network_that_is_off_is_no_fault_and_costs_no_more_than_a_moment() -> 
 
 
 def test_weights_that_are_missing_are_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("BENCH_HOME", "HF_HOME", "TORCH_HOME", "YOLO_CONFIG_DIR"):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    for variable in ("BENCH_HOME", "TORCH_HOME", "YOLO_CONFIG_DIR"):
         monkeypatch.setenv(variable, str(tmp_path))
     found = list(installation.weights())
     assert "weights yolov8n.pt" in [one.what for one in found]

@@ -147,7 +147,7 @@ def test_a_backbone_that_does_not_fit_is_named_while_planning(imagenet: Path, tm
     with pytest.raises(WeightsError, match=r"stages\.0\.layers\.0.*has shape \(1,\), not \(64, 64, 3, 3\)"):
         plan(tmp_path / "odd.pth")
     torch.save({f"layer5.{name}": tensor for name, tensor in state.items()} | state, tmp_path / "more.pth")
-    with pytest.raises(WeightsError, match="is not wanted"):
+    with pytest.raises(WeightsError, match="is unexpected"):
         plan(tmp_path / "more.pth")
     with pytest.raises(WeightsError, match="no such file"):
         plan(tmp_path / "nothing.pth")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 
 from bench.adapters.detr import checkpoint as detr_checkpoint
 from bench.adapters.detr.family import FAMILY
@@ -286,7 +287,7 @@ def test_without_a_network_the_file_and_its_place_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BENCH_HOME", str(tmp_path))
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("BENCH_WEIGHTS_URL", "http://127.0.0.1:9")
     with pytest.raises(WeightsError) as caught:
         _plan("resnet-50", None)

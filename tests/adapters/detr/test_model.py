@@ -330,7 +330,7 @@ def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
     text = str(caught.value)
     assert "model.input_projection.bias has shape (7,), not (32,)" in text
     assert "model.query_position_embeddings.weight is missing" in text
-    assert "something.else is not wanted" in text
+    assert "something.else is unexpected" in text
     with pytest.raises(WeightsError, match="input_projection"):
         FAMILY.load(tmp_path / "mine", device="cpu")
 

@@ -120,7 +120,7 @@ def test_pretrained_without_a_network_says_what_to_do(
     with pytest.raises(WeightsError) as caught:
         plan(weights=None)
     assert str(tmp_path / "weights" / "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth") in str(caught.value)
-    with pytest.raises(WeightsError, match="nobody has published weights for frcnn:tiny"):
+    with pytest.raises(WeightsError, match="there are no published weights for frcnn:tiny"):
         plan("tiny", "pretrained")
     assert plan("tiny", None).weights == "none"
 

@@ -8,6 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from bench.adapters.weights import published as weights
 from bench.adapters.weights.published import (
@@ -17,7 +18,7 @@ from bench.adapters.weights.published import (
     entry_of,
     fingerprint,
     locate,
-    start,
+    resolve,
 )
 from bench.errors import WeightsError
 
@@ -47,8 +48,9 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of its own for every test: no cache of this machine is seen, and nobody is asked."""
-    for name in ("TORCH_HOME", "HF_HOME", "HF_HUB_CACHE", "YOLO_CONFIG_DIR"):
+    for name in ("TORCH_HOME", "YOLO_CONFIG_DIR", "HF_ENDPOINT", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / ".cache"))
     monkeypatch.setenv("BENCH_HOME", str(tmp_path / "bench"))
@@ -99,7 +101,7 @@ def test_a_cached_file_with_another_hash_is_passed_over(home: Path, mirror: Path
 
 
 def test_the_hubs_cache_is_used(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = home / ".cache/huggingface/hub/models--facebook--detr-resnet-50"
+    root = home / "hub/models--facebook--detr-resnet-50"
     put(root / "refs/main", b"0123abc")
     put(root / "snapshots/0123abc/config.json", b"{}")
     with pytest.raises(WeightsError):
@@ -107,7 +109,7 @@ def test_the_hubs_cache_is_used(home: Path, tmp_path: Path, monkeypatch: pytest.
     put(root / "snapshots/0123abc/model.safetensors", SAFETENSORS)
     assert locate("facebook/detr-resnet-50") == root / "snapshots/0123abc"
     assert locate("facebook/detr-resnet-50@0123abc") == root / "snapshots/0123abc"
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no such place"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "no such place"))
     with pytest.raises(WeightsError):
         locate("facebook/detr-resnet-50")
 
@@ -145,6 +147,19 @@ def test_a_model_of_the_hub_is_fetched_as_a_folder(mirror: Path, tmp_path: Path)
     assert fingerprint(found) == hashlib.sha256(SAFETENSORS).hexdigest()
 
 
+def test_without_a_mirror_a_model_of_the_hub_comes_from_hf_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BENCH_WEIGHTS_URL")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9/")
+    with pytest.raises(WeightsError) as caught:
+        locate("some/model@v1")
+    text = str(caught.value)
+    assert "could not be downloaded from http://127.0.0.1:9/some/model/resolve/v1/config.json" in text
+    assert str(tmp_path / "bench/weights/some/model@v1/config.json") in text
+    assert "download https://huggingface.co/some/model/resolve/v1/model.safetensors" in text
+
+
 def test_the_error_says_what_was_tried_and_where_it_belongs(tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(WeightsError) as caught:
@@ -167,7 +182,16 @@ def test_a_wrong_file_in_our_folder_is_named_not_replaced(tmp_path: Path, mirror
 
 
 def test_unknown_names_are_refused_without_asking_anyone() -> None:
-    for name in ("yolov9q.pt", "a/b/c", "../../x", "org/..", "/etc/passwd", "org/model@../x", "org/model@.."):
+    for name in (
+        "yolov9q.pt",
+        "a/b/c",
+        "../../x",
+        "org/..",
+        "/etc/passwd",
+        "org/model@../x",
+        "org/model@..",
+        "org/a--b",
+    ):
         with pytest.raises(WeightsError, match="no published weights have that name"):
             entry_of(name)
 
@@ -181,41 +205,41 @@ def test_a_revision_is_asked_for_and_kept_apart() -> None:
     assert isinstance(entry, Published)
 
 
-def test_start_reads_the_three_words(tmp_path: Path, mirror: Path, stock: str) -> None:
+def test_resolve_takes_none_pretrained_or_a_path(tmp_path: Path, mirror: Path, stock: str) -> None:
     put(mirror / STOCK_NAME, STOCK)
-    assert start("none", published=stock, variant="v").weights == "none"
-    pretrained = start("pretrained", published=stock, variant="v")
+    assert resolve("none", published=stock, variant="v").weights == "none"
+    pretrained = resolve("pretrained", published=stock, variant="v")
     assert Path(pretrained.weights).read_bytes() == STOCK
     assert pretrained.pretrained_on.startswith("COCO 2017")
     mine = put(tmp_path / "mine.pth", b"x")
-    assert start(str(mine), published=stock, variant="v") == weights.Start(
+    assert resolve(str(mine), published=stock, variant="v") == weights.InitialWeights(
         str(mine), "unknown (the local file mine.pth)"
     )
     with pytest.raises(WeightsError, match="no such file"):
-        start(str(tmp_path / "missing.pth"), published=stock, variant="v")
-    with pytest.raises(WeightsError, match="nobody has published weights for v"):
-        start("pretrained", published=None, variant="v")
+        resolve(str(tmp_path / "missing.pth"), published=stock, variant="v")
+    with pytest.raises(WeightsError, match="there are no published weights for v"):
+        resolve("pretrained", published=None, variant="v")
 
 
-def test_start_knows_a_published_file_wherever_it_lies(tmp_path: Path, stock: str) -> None:
+def test_resolve_knows_a_published_file_wherever_it_lies(tmp_path: Path, stock: str) -> None:
     good = put(tmp_path / "a" / STOCK_NAME, STOCK)
     bad = put(tmp_path / "b" / STOCK_NAME, b"fine-tuned by somebody")
     yolo = put(tmp_path / "c" / "yolov8n.pt", YOLO)
-    assert start(str(good), published=None, variant="v").pretrained_on.startswith("COCO 2017")
-    assert "altered" in start(str(bad), published=None, variant="v").pretrained_on
-    assert "by the file's name" in start(str(yolo), published=None, variant="v").pretrained_on
+    assert resolve(str(good), published=None, variant="v").pretrained_on.startswith("COCO 2017")
+    assert "altered" in resolve(str(bad), published=None, variant="v").pretrained_on
+    assert "by the file's name" in resolve(str(yolo), published=None, variant="v").pretrained_on
 
 
-def test_start_takes_another_model_of_the_hub_where_the_family_lives_there(mirror: Path) -> None:
+def test_resolve_takes_another_model_of_the_hub_where_the_family_lives_there(mirror: Path) -> None:
     put(mirror / "some/detr/config.json", b"{}")
     put(mirror / "some/detr/model.safetensors", SAFETENSORS)
-    found = start("some/detr", published="facebook/detr-resnet-50", variant="v")
+    found = resolve("some/detr", published="facebook/detr-resnet-50", variant="v")
     assert Path(found.weights).name == "detr"
     for published in (None, "yolov8n.pt"):
         with pytest.raises(WeightsError, match="no such file"):
-            start("some/detr", published=published, variant="v")
+            resolve("some/detr", published=published, variant="v")
     with pytest.raises(WeightsError, match="no such file"):  # a path with a slip, not a model
-        start("weights/best.safetensors", published="facebook/detr-resnet-50", variant="v")
+        resolve("weights/best.safetensors", published="facebook/detr-resnet-50", variant="v")
 
 
 @pytest.mark.slow

@@ -219,7 +219,7 @@ def test_auto_optimizer_and_a_rate_contradict_each_other() -> None:
         ({"variant": "missing.yaml"}, "no such file"),
         ({"variant": "missing.pt"}, "no such file"),
         ({"weights": "missing.pt"}, "no such file"),
-        ({"weights": "pretrained"}, "nobody has published"),
+        ({"weights": "pretrained"}, "there are no published weights"),
     ],
 )
 def test_a_variant_or_file_that_is_not_there(given: dict[str, Any], message: str) -> None:
