@@ -36,7 +36,7 @@ from bench.datasets import prepare
 from bench.detector import Plan
 from bench.layout import Layout
 from bench.provenance import provenance
-from bench.runner.begin import begin
+from bench.runner.create import begin
 from bench.runner.plan import plan_cells
 from bench.store import RunFolder
 

@@ -114,13 +114,13 @@ def _family(kind: type[FakeDetector]) -> FakeFamily:
 @pytest.mark.parametrize(
     ("kind", "complaint"),
     [
-        (_Outside, "outside the picture"),
+        (_Outside, "outside the image"),
         (_Unsorted, "not sorted"),
         (_Greedy, "not lazy"),
         (_Disordered, "not in the order"),
         (_Talking, "prints"),
-        (_Deaf, "said stop"),
-        (_Choosing, "no choice: without score_val"),
+        (_Deaf, "returned True"),
+        (_Choosing, "without score_val"),
         (_Peeking, "fit: FileNotFoundError"),
         (_Littering, "outside its workdir"),
         (_Forgetful, "says 1 epochs, not 2"),

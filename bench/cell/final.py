@@ -16,10 +16,10 @@ from bench import files
 from bench.layout import Layout, SplitName
 from bench.records import EpochRecord, TrainingRecord
 
-TOGETHER: tuple[SplitName, ...] = ("train", "val")
+JOINED_SPLITS: tuple[SplitName, ...] = ("train", "val")
 
 
-def joined(layout: Layout, root: Path) -> Layout:
+def join_splits(layout: Layout, root: Path) -> Layout:
     """A layout at `root` whose train split is the train and val of `layout`; test is not in it.
 
     Pictures and labels are links to the folders of `layout`. Its val split is there for detectors that want
@@ -41,7 +41,7 @@ def _fill(new: Layout, layout: Layout) -> None:
         (new.labels_dir("train"), layout.labels_dir),
     ):
         whole.mkdir(parents=True)
-        for split in TOGETHER:
+        for split in JOINED_SPLITS:
             (whole / split).symlink_to(parts(split), target_is_directory=True)
         whole.with_name("val").symlink_to(parts("val"), target_is_directory=True)
     told = {"train": "images/train", "val": "images/val", "names": dict(enumerate(layout.classes))}
@@ -55,7 +55,7 @@ def _fill(new: Layout, layout: Layout) -> None:
 def _joined_coco(layout: Layout) -> dict[str, Any]:
     """Both splits under new ids; file names begin with the split's."""
     whole: dict[str, Any] = {"images": [], "annotations": []}
-    for split in TOGETHER:
+    for split in JOINED_SPLITS:
         coco = json.loads(layout.coco_path(split).read_text(encoding="utf-8"))
         ids: dict[int, int] = {}
         for image in coco["images"]:
@@ -78,6 +78,6 @@ def last_epoch(first: TrainingRecord) -> int | None:
     return first.best_epoch if first.stopped_early else None
 
 
-def is_over(record: EpochRecord, last: int | None) -> bool:
+def ends_with(record: EpochRecord, last: int | None) -> bool:
     """Whether the final training ends with this epoch, as `last_epoch` says."""
     return last is not None and record.epoch >= last

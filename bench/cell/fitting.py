@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from bench import files, registry
 from bench.cell import ranks
+from bench.cell.monitor import TrainingMonitor
 from bench.cell.spec import CellSpec
-from bench.cell.watch import Watch
 from bench.detector import FitContext
 from bench.feasibility import check_shares
 from bench.layout import Layout
@@ -16,7 +16,7 @@ from bench.records import Description, TrainingRecord
 from bench.store import CellFolder
 
 
-class Fitted(BaseModel):
+class FitResult(BaseModel):
     """fitted.json: what a training found out."""
 
     model_config = ConfigDict(frozen=True)
@@ -32,16 +32,16 @@ def fit(
     layout: Layout,
     context: FitContext,
     *,
-    watch: Watch,
+    monitor: TrainingMonitor,
     enter: Callable[[str], None],
     give_up: Callable[[Exception], None],
-) -> Fitted:
+) -> FitResult:
     """The training that `folder` holds, if it is finished; else train, or go on where a killed one stood.
 
     `enter` is told the stages `build` and `fit`, `give_up` why this process must end: bench.cell.ranks.
     """
     if folder.fitted_path.is_file():
-        return Fitted.model_validate_json(folder.fitted_path.read_bytes())
+        return FitResult.model_validate_json(folder.fitted_path.read_bytes())
     devices = spec.devices.resolve()
     check_shares(spec.plan.recipe, len(devices))
     enter("build")
@@ -55,6 +55,6 @@ def fit(
     with files.replacing_folder(folder.checkpoint) as draft:  # a half-written one must never be judged
         draft.rmdir()  # `save` makes it
         detector.save(draft)
-    fitted = Fitted(description=description, training=training, native_metrics=watch.native())
-    files.write_text(folder.fitted_path, fitted.model_dump_json(indent=2) + "\n")
-    return fitted
+    fit_result = FitResult(description=description, training=training, native_metrics=monitor.native())
+    files.write_text(folder.fitted_path, fit_result.model_dump_json(indent=2) + "\n")
+    return fit_result

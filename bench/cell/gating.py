@@ -1,4 +1,4 @@
-"""The gates of one cell: what has passed is kept, so that a resumed cell asks only the rest."""
+"""The gates of one cell. Passed ones are stored: a resumed cell runs only the others."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from bench import evaluation, files, registry
 from bench.cell.spec import CellSpec
 from bench.evaluation import Results
-from bench.gates import Fitted, Subject, after_training, before_training
+from bench.gates import Subject, TrainingOutput, after_training, before_training
 from bench.layout import Layout
 from bench.records import GateResult, TrainingRecord
 from bench.store import CellFolder
@@ -17,15 +17,15 @@ _RESULTS = TypeAdapter(tuple[GateResult, ...])
 
 
 def before(
-    folder: CellFolder, spec: CellSpec, layout: Layout, device: str, hear: Callable[[str], None]
+    folder: CellFolder, spec: CellSpec, layout: Layout, device: str, on_gate: Callable[[str], None]
 ) -> tuple[GateResult, ...]:
-    """Results of the gates before training; none where they are off. `hear` is told each gate's name."""
+    """Results of the gates before training; none where they are off. `on_gate` gets each gate's name."""
     if not spec.gates:
         return ()
     subject = Subject(registry.family(spec.plan.family), spec.plan, layout.classes, spec.seed, device)
-    for stale in folder.root.glob("gates-*"):  # of a killed process
+    for stale in folder.root.glob("gates-*"):  # left by a killed process
         shutil.rmtree(stale, ignore_errors=True)
-    results = before_training(subject, folder.root, passed=_kept(folder), hear=hear)
+    results = before_training(subject, folder.root, passed=_kept(folder), on_gate=on_gate)
     files.write_bytes(folder.gates_path, _RESULTS.dump_json(results, indent=2) + b"\n")
     return results
 
@@ -37,7 +37,7 @@ def after(
     if not spec.gates:
         return ()
     return after_training(
-        Fitted(
+        TrainingOutput(
             history=folder.history(),
             training=training,
             from_random=spec.plan.weights == "none",

@@ -116,8 +116,8 @@ def other_ranks(
         ]
         ranks = OtherRanks(tasks)
         finished = threading.Event()
-        watch = threading.Thread(target=_watch, args=(ranks, finished, give_up), daemon=True)
-        watch.start()
+        monitor = threading.Thread(target=_watch, args=(ranks, finished, give_up), daemon=True)
+        monitor.start()
         wait_s = 0.0
         try:
             yield World(0, len(devices), rendezvous)
@@ -129,7 +129,7 @@ def other_ranks(
             raise failure from error
         finally:
             finished.set()
-            watch.join()
+            monitor.join()
             ranks.end(wait_s=wait_s)
 
 

@@ -10,9 +10,9 @@ import traceback
 from bench import evaluation, files, gates, memory, registry
 from bench.cell import batch, gating, timing
 from bench.cell import final as finals
-from bench.cell.fitting import Fitted, fit
+from bench.cell.fitting import FitResult, fit
+from bench.cell.monitor import OnEvent, TrainingMonitor, ignore
 from bench.cell.spec import CellSpec
-from bench.cell.watch import OnEvent, Watch, ignore
 from bench.detector import Detections, Detector, FitContext
 from bench.errors import BenchError
 from bench.evaluation import Judge, MatchTable
@@ -59,7 +59,7 @@ class Cell:
         self.spec = CellSpec.read(folder)
         self.device = self.spec.device
         recipe = self.spec.plan.recipe
-        self.watch = Watch(folder, on_event, patience=recipe.patience, monitor=recipe.monitor)
+        self.monitor = TrainingMonitor(folder, on_event, patience=recipe.patience, monitor=recipe.monitor)
         self.stage = "start"
         self.gates: tuple[GateResult, ...] = ()
 
@@ -76,7 +76,7 @@ class Cell:
         if gates.reason(self.gates):
             return self._sealed(self._record(None))
         judge = Judge.of_layout(layout, self.spec.rare_classes)
-        fitted = self._fit(layout, judge)
+        fit_result = self._fit(layout, judge)
         self._enter("load")
         # The stored checkpoint is judged, not what is left in memory: others can repeat the figures from it.
         detector = family.load(self.folder.checkpoint, device=device)
@@ -88,12 +88,12 @@ class Cell:
             efficiency = self._time(detector, layout, device)
         self._enter("judge")
         figures = self._judge(judge)
-        self.gates += gating.after(self.folder, self.spec, layout, fitted.training)
-        record = self._record(fitted).model_copy(update={**figures, "efficiency": efficiency})
+        self.gates += gating.after(self.folder, self.spec, layout, fit_result.training)
+        record = self._record(fit_result).model_copy(update={**figures, "efficiency": efficiency})
         if self.spec.final == "train+val" and not gates.reason(self.gates):
             del detector  # its memory is the final training's
             threshold = figures["val"].operating_point.score_threshold
-            record = record.model_copy(update={"final": self._final(layout, judge, fitted, threshold)})
+            record = record.model_copy(update={"final": self._final(layout, judge, fit_result, threshold)})
         return self._sealed(record)
 
     def _sealed(self, record: CellRecord) -> CellRecord:
@@ -123,7 +123,7 @@ class Cell:
 
     def _enter(self, stage: str) -> None:
         self.stage = stage
-        self.watch.stage(stage)
+        self.monitor.stage(stage)
 
     def _enter_gate(self, name: str) -> None:
         self._enter(f"gate: {name}")
@@ -131,21 +131,21 @@ class Cell:
     def _enter_final(self, stage: str) -> None:
         self._enter(f"final {stage}")
 
-    def _fit(self, layout: Layout, judge: Judge) -> Fitted:
+    def _fit(self, layout: Layout, judge: Judge) -> FitResult:
         context = FitContext(
             workdir=self.folder.workdir,
             seed=self.spec.seed,
             device=self.device,
             score_val=judge.score,
-            on_epoch=self.watch.epoch,
-            on_step=self.watch.step,
+            on_epoch=self.monitor.epoch,
+            on_step=self.monitor.step,
         )
         return fit(
             self.folder,
             self.spec,
             layout,
             context,
-            watch=self.watch,
+            monitor=self.monitor,
             enter=self._enter,
             give_up=self._give_up,
         )
@@ -153,17 +153,17 @@ class Cell:
     def _give_up(self, error: Exception) -> None:
         write_record(self.folder, self.broken(error))
 
-    def _final(self, layout: Layout, judge: Judge, first: Fitted, threshold: float) -> FinalRecord:
+    def _final(self, layout: Layout, judge: Judge, first: FitResult, threshold: float) -> FinalRecord:
         """Train on train and val together, and judge the last weights on test at val's threshold."""
         folder = self.folder.final
         self._enter("final data")
-        together = finals.joined(layout, folder.root / "data")
-        watch = Watch(folder, self.on_event, patience=0)
+        together = finals.join_splits(layout, folder.root / "data")
+        monitor = TrainingMonitor(folder, self.on_event, patience=0)
         last = finals.last_epoch(first.training)
 
         def hear(epoch: EpochRecord) -> bool:
-            watch.epoch(epoch)
-            return finals.is_over(epoch, last)
+            monitor.epoch(epoch)
+            return finals.ends_with(epoch, last)
 
         context = FitContext(
             workdir=folder.workdir,
@@ -171,17 +171,23 @@ class Cell:
             device=self.device,
             score_val=None,
             on_epoch=hear,
-            on_step=watch.step,
+            on_step=monitor.step,
         )
-        fitted = fit(
-            folder, self.spec, together, context, watch=watch, enter=self._enter_final, give_up=self._give_up
+        fit_result = fit(
+            folder,
+            self.spec,
+            together,
+            context,
+            monitor=monitor,
+            enter=self._enter_final,
+            give_up=self._give_up,
         )
         self._enter_final("load")
         detector = registry.family(self.spec.plan.family).load(folder.checkpoint, device=self.device)
         self._predict(detector, layout, "test", folder)
         self._enter_final("judge")
         test = judge.figures(_matched(judge, folder, "test"), threshold)
-        return FinalRecord(images=len(together.examples("train")), training=fitted.training, test=test)
+        return FinalRecord(images=len(together.examples("train")), training=fit_result.training, test=test)
 
     def _predict(self, detector: Detector, layout: Layout, split: SplitName, folder: CellFolder) -> None:
         path = folder.predictions_path(split)
@@ -194,7 +200,7 @@ class Cell:
             [example.path for example in examples], batch_size=timing.THROUGHPUT_BATCH
         ):
             found.append(detections)
-            self.watch.step(len(found), len(examples))
+            self.monitor.step(len(found), len(examples))
         evaluation.write_results(path, evaluation.results_json(examples, found))
 
     def _time(self, detector: Detector, layout: Layout, device: str) -> Efficiency:
@@ -218,7 +224,7 @@ class Cell:
         threshold = evaluation.best_threshold(tables["val"])
         return {split: judge.figures(table, threshold) for split, table in tables.items()}
 
-    def _record(self, fitted: Fitted | None) -> CellRecord:
+    def _record(self, fit_result: FitResult | None) -> CellRecord:
         spec = self.spec
         return CellRecord(
             cell=self.folder.name,
@@ -226,13 +232,13 @@ class Cell:
             seed=spec.seed,
             dataset=spec.dataset,
             status="done",
-            description=fitted.description if fitted else None,
+            description=fit_result.description if fit_result else None,
             recipe=spec.plan.recipe.model_dump(mode="json"),
             options=dict(spec.plan.options),
             rare_classes=spec.rare_classes,
             ledger=spec.plan.ledger,
-            training=fitted.training if fitted else None,
-            native_metrics=fitted.native_metrics if fitted else {},
+            training=fit_result.training if fit_result else None,
+            native_metrics=fit_result.native_metrics if fit_result else {},
             provenance=spec.provenance,
         )
 

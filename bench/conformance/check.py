@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bench.conformance import trial
+from bench.conformance import inputs
 from bench.conformance.detections import equal, faults
 from bench.detector import Detector, Family, FitContext, Plan
 from bench.errors import BenchError, ConfigError
@@ -26,7 +26,7 @@ _SEED = 7
 
 
 class _Killed(BaseException):
-    """Stands for a kill: nothing should catch it."""
+    """Simulates a kill: nothing should catch it."""
 
 
 def check_family(
@@ -39,12 +39,12 @@ def check_family(
     recipe: Mapping[str, Any] | None = None,
     device: str = "cpu",
 ) -> list[str]:
-    """What the family does otherwise than bench.detector says, one sentence each; empty if nothing.
+    """How the family departs from the contract of bench.detector, one sentence each; empty if it does not.
 
     Args:
         folder: an empty folder to work in.
-        variant, weights, options: of the model to be tried; take the smallest.
-        recipe: training words other than the check's own (2 epochs, batches of 4, 64 pixels).
+        variant, weights, options: of the model to check; take the smallest.
+        recipe: training settings that override the check's own (2 epochs, batches of 4, 64 pixels).
     """
     settings = {"epochs": EPOCHS, "batch_size": 4, "image_size": 64, **(recipe or {})}
     asked = {
@@ -57,7 +57,7 @@ def check_family(
 
 
 class _Check:
-    """One family under examination; `failures` grows."""
+    """One check; `failures` collects the results."""
 
     def __init__(self, family: Family, folder: Path, asked: dict[str, Any], device: str) -> None:
         self.family = family
@@ -65,8 +65,8 @@ class _Check:
         self.asked = asked
         self.device = device
         self.failures: list[str] = []
-        self.layout = trial.layout(folder / "data")
-        self.images = trial.images(folder / "images", self.layout)
+        self.layout = inputs.layout(folder / "data")
+        self.images = inputs.images(folder / "images", self.layout)
 
     def run(self) -> list[str]:
         plan: Plan | None = None
@@ -92,21 +92,21 @@ class _Check:
             ("save and load", lambda: self._round_trip(whole)),
             ("repeat", lambda: self._same_seed(plan, whole)),
             ("stop", lambda: self._stop(plan)),
-            ("no choice", lambda: self._no_choice(plan)),
+            ("without score_val", lambda: self._no_choice(plan)),
             ("resume", lambda: self._resume(plan)),
         ]
 
     @contextlib.contextmanager
     def _step(self, name: str) -> Iterator[None]:
-        """Whatever breaks inside is a failure, and so is whatever is printed."""
-        heard = io.StringIO()
+        """An exception inside is a failure, and so is any output."""
+        output = io.StringIO()
         try:
-            with contextlib.redirect_stdout(heard), contextlib.redirect_stderr(heard):
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
                 yield
         except Exception as error:
             self.failures.append(f"{name}: {type(error).__name__}: {error}")
-        if heard.getvalue():
-            self.failures.append(f"{name}: it prints: {heard.getvalue()[:200]!r}")
+        if output.getvalue():
+            self.failures.append(f"{name}: it prints: {output.getvalue()[:200]!r}")
 
     def _expect(self, holds: bool, failure: str) -> None:
         if not holds:
@@ -115,10 +115,10 @@ class _Check:
     def _plan(self) -> Plan:
         plan = self.family.plan(**self.asked)
         adapter = TypeAdapter(Plan)
-        travelled = adapter.validate_json(adapter.dump_json(plan))
+        restored = adapter.validate_json(adapter.dump_json(plan))
         self._expect(
-            adapter.dump_python(travelled, mode="json") == adapter.dump_python(plan, mode="json"),
-            "plan: it changes on its way through JSON",
+            adapter.dump_python(restored, mode="json") == adapter.dump_python(plan, mode="json"),
+            "plan: it changes when it is serialised as JSON",
         )
         self._expect(plan.family == self.family.name, f"plan: names the family {plan.family!r}")
         self._expect(
@@ -126,14 +126,14 @@ class _Check:
             f"plan: weights {plan.weights!r} are neither 'none' nor a path that exists",
         )
         self._expect(plan.recipe.epochs == EPOCHS, "plan: it changes the number of epochs")
-        wrongs: dict[str, dict[str, Any]] = {
+        wrong_requests: dict[str, dict[str, Any]] = {
             "an unknown variant": {"variant": "no-such-variant"},
             "an unknown option": {"options": {**self.asked["options"], "no_such_option": 1}},
             "weights that do not exist": {"weights": "/no/such/file.pt"},
         }
-        for what, wrong in wrongs.items():
+        for what, wrong in wrong_requests.items():
             self._refuses(what, {**self.asked, **wrong})
-        return travelled
+        return restored
 
     def _refuses(self, what: str, asked: dict[str, Any]) -> None:
         try:
@@ -156,21 +156,25 @@ class _Check:
 
     def _whole_training(self, plan: Plan) -> Detector:
         detector = self._build(plan)
-        told = detector.describe()
-        self._expect(told.family == self.family.name, f"describe: names the family {told.family!r}")
+        description = detector.describe()
         self._expect(
-            0 <= told.trainable_parameters <= told.parameters and told.parameters > 0,
-            f"describe: {told.trainable_parameters} of {told.parameters} parameters can't be right",
+            description.family == self.family.name, f"describe: names the family {description.family!r}"
+        )
+        self._expect(
+            0 <= description.trainable_parameters <= description.parameters and description.parameters > 0,
+            f"describe: {description.trainable_parameters} of {description.parameters} parameters train",
         )
         workdir = self.folder / "whole"
         workdir.mkdir()
-        before, here = trial.files(self.folder, workdir), set(Path.cwd().iterdir())
+        before, here = inputs.files(self.folder, workdir), set(Path.cwd().iterdir())
         epochs: list[EpochRecord] = []
         steps: list[tuple[int, int]] = []
         record = detector.fit(
-            self.layout, plan.recipe, self._context(workdir, _never(epochs), lambda *step: steps.append(step))
+            self.layout,
+            plan.recipe,
+            self._context(workdir, _never_stop(epochs), lambda *step: steps.append(step)),
         )
-        self._expect(trial.files(self.folder, workdir) == before, "fit: it writes outside its workdir")
+        self._expect(inputs.files(self.folder, workdir) == before, "fit: it writes outside its workdir")
         self._expect(set(Path.cwd().iterdir()) == here, "fit: it writes to the current folder")
         self._check_epochs(epochs, record)
         self._expect(
@@ -182,7 +186,7 @@ class _Check:
     def _check_epochs(self, epochs: Sequence[EpochRecord], record: TrainingRecord) -> None:
         numbers = [epoch.epoch for epoch in epochs]
         self._expect(
-            numbers == list(range(1, EPOCHS + 1)), f"fit: on_epoch heard {numbers}, not every epoch once"
+            numbers == list(range(1, EPOCHS + 1)), f"fit: on_epoch got epochs {numbers}, not every epoch once"
         )
         self._expect(all(epoch.train_losses for epoch in epochs), "fit: an epoch without train losses")
         losses = [v for epoch in epochs for v in (*epoch.train_losses.values(), *epoch.val_losses.values())]
@@ -193,23 +197,23 @@ class _Check:
         )
         self._expect(record.epochs == EPOCHS, f"fit: says {record.epochs} epochs, not {EPOCHS}")
         self._expect(1 <= record.best_epoch <= EPOCHS, f"fit: chose epoch {record.best_epoch}")
-        self._expect(not record.stopped_early, "fit: says it stopped early, but nobody told it to")
+        self._expect(not record.stopped_early, "fit: reports an early stop that was not requested")
 
     def _predictions(self, detector: Detector) -> None:
         found = list(detector.predict(self.images, batch_size=2))
-        self._expect(len(found) == len(self.images), "predict: not one result a picture")
+        self._expect(len(found) == len(self.images), "predict: not one result per image")
         for path, one in zip(self.images, found, strict=False):
             self.failures += faults(path, one, classes=len(self.layout.classes))
         forward = list(detector.predict(self.images))
         backward = list(detector.predict(self.images[::-1]))[::-1]
-        self._expect(equal(forward, backward), "predict: results are not in the order of the pictures")
+        self._expect(equal(forward, backward), "predict: results are not in the order of the images")
         missing = [*self.images[:2], self.folder / "missing.png"]
         lazy = iter(detector.predict(missing))
         try:
             next(lazy)
         except Exception:
-            self.failures.append("predict: it is not lazy: it opens the last picture before the first result")
-        self._expect(list(detector.predict([])) == [], "predict: finds something in no pictures")
+            self.failures.append("predict: it is not lazy: it opens the last image before the first result")
+        self._expect(list(detector.predict([])) == [], "predict: returns results for an empty list of images")
 
     def _round_trip(self, detector: Detector) -> None:
         target = self.folder / "saved"
@@ -217,38 +221,38 @@ class _Check:
         loaded = self.family.load(target, device=self.device)
         self._expect(
             equal(list(detector.predict(self.images)), list(loaded.predict(self.images))),
-            "save and load: the loaded detector predicts otherwise",
+            "save and load: the loaded detector predicts differently",
         )
-        self._expect(loaded.describe() == detector.describe(), "save and load: describe() tells otherwise")
+        self._expect(loaded.describe() == detector.describe(), "save and load: describe() differs")
 
     def _same_seed(self, plan: Plan, whole: Detector) -> None:
         again = self._build(plan)
-        self._fit(again, plan, "again", _never([]))
+        self._fit(again, plan, "again", _never_stop([]))
         self._expect(
             equal(list(whole.predict(self.images)), list(again.predict(self.images))),
-            "repeat: the same seed gives another result",
+            "repeat: the same seed gives a different result",
         )
 
     def _stop(self, plan: Plan) -> None:
         record = self._fit(self._build(plan), plan, "stopped", lambda epoch: True)
         self._expect(
-            record.epochs == 1 and record.stopped_early, "stop: on_epoch said stop, and it trained on"
+            record.epochs == 1 and record.stopped_early, "stop: on_epoch returned True, and it trained on"
         )
 
     def _no_choice(self, plan: Plan) -> None:
-        """Without a judge the last weights stay, and nothing is validated."""
+        """Without score_val the last weights are kept, and nothing is validated."""
         epochs: list[EpochRecord] = []
         workdir = self.folder / "unjudged"
         workdir.mkdir()
-        context = self._context(workdir, _never(epochs), lambda done, total: None)
+        context = self._context(workdir, _never_stop(epochs), lambda done, total: None)
         record = self._build(plan).fit(self.layout, plan.recipe, replace(context, score_val=None))
         self._expect(
             record.best_epoch == record.epochs and not any(epoch.val_metrics for epoch in epochs),
-            "no choice: without score_val it validates, or keeps other weights than the last",
+            "without score_val it validates, or keeps other weights than the last",
         )
 
     def _resume(self, plan: Plan) -> None:
-        """A second detector takes up what the first, killed one left in the workdir."""
+        """A second detector resumes what the first, killed one left in the workdir."""
 
         def kill(epoch: EpochRecord) -> bool:
             raise _Killed
@@ -256,23 +260,23 @@ class _Check:
         with contextlib.suppress(_Killed):
             self._fit(self._build(plan), plan, "killed", kill)
         epochs: list[EpochRecord] = []
-        record = self._fit(self._build(plan), plan, "killed", _never(epochs))
+        record = self._fit(self._build(plan), plan, "killed", _never_stop(epochs))
         numbers = [epoch.epoch for epoch in epochs]
         self._expect(
             record.epochs == EPOCHS and numbers[-1:] == [EPOCHS], "resume: it does not go on to the end"
         )
         self._expect(
             len(set(numbers)) == len(numbers) and record.optimizer_steps >= epochs[-1].optimizer_steps,
-            f"resume: on_epoch heard {numbers}",
+            f"resume: on_epoch got epochs {numbers}",
         )
 
     def _build(self, plan: Plan) -> Detector:
         return self.family.build(plan, classes=self.layout.classes, seed=_SEED, device=self.device)
 
     def _fit(
-        self, detector: Detector, plan: Plan, room: str, on_epoch: Callable[[EpochRecord], bool]
+        self, detector: Detector, plan: Plan, name: str, on_epoch: Callable[[EpochRecord], bool]
     ) -> TrainingRecord:
-        workdir = self.folder / room
+        workdir = self.folder / name
         workdir.mkdir(exist_ok=True)
         return detector.fit(
             self.layout, plan.recipe, self._context(workdir, on_epoch, lambda done, total: None)
@@ -294,12 +298,12 @@ class _Check:
         )
 
 
-def _never(heard: list[EpochRecord]) -> Callable[[EpochRecord], bool]:
-    """A listener that keeps what it hears and lets the training go on."""
+def _never_stop(epochs: list[EpochRecord]) -> Callable[[EpochRecord], bool]:
+    """An `on_epoch` that collects the records and never stops the training."""
 
     def on_epoch(epoch: EpochRecord) -> bool:
         json.dumps(epoch.model_dump(), allow_nan=False)
-        heard.append(epoch)
+        epochs.append(epoch)
         return False
 
     return on_epoch

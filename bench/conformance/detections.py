@@ -1,4 +1,4 @@
-"""What detections must be."""
+"""What detections must look like."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ _FRAME_SLACK = 1e-6  # pixels; for sums of floats
 
 
 def faults(path: Path, found: Detections, *, classes: int) -> list[str]:
-    """What is wrong with the detections in the picture at `path`, one sentence each."""
+    """What is wrong with the detections in the image at `path`, one sentence each."""
     with Image.open(path) as image:
         width, height = image.size
     boxes, scores, labels = found.boxes_xyxy, found.scores, found.labels
@@ -23,11 +23,11 @@ def faults(path: Path, found: Detections, *, classes: int) -> list[str]:
     checks = {
         f"{len(scores)} detections are more than {MAX_DETECTIONS}": len(scores) <= MAX_DETECTIONS,
         "boxes are not float64": boxes.dtype == np.float64,
-        "a box lies outside the picture": ((boxes >= -_FRAME_SLACK) & (boxes <= limit)).all(),
-        "a box is turned inside out": (boxes[:, 2:] >= boxes[:, :2]).all(),
+        "a box lies outside the image": ((boxes >= -_FRAME_SLACK) & (boxes <= limit)).all(),
+        "a box has its corners swapped": (boxes[:, 2:] >= boxes[:, :2]).all(),
         "scores are not sorted, best first": (np.diff(scores) <= 0).all(),
         f"a score is not between {SCORE_FLOOR} and 1": ((scores >= SCORE_FLOOR) & (scores <= 1)).all(),
-        "a label is no class index": ((labels >= 0) & (labels < classes)).all(),
+        "a label is not a class index": ((labels >= 0) & (labels < classes)).all(),
     }
     return [f"{where}: {failure}" for failure, holds in checks.items() if not holds]
 

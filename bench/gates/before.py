@@ -1,4 +1,4 @@
-"""The gates before training: box, colour and class round trips, and one small batch. In seconds."""
+"""The gates before training: box, colour and class round trips, and overfitting one small batch. Seconds."""
 
 import gc
 import json
@@ -10,23 +10,23 @@ from pathlib import Path
 
 from bench.detector import Detector, Family, Inspectable, Plan
 from bench.evaluation import Judge
-from bench.gates import boxes, classes, colours, overfit, scenes
-from bench.gates.gate import Flag, ask
-from bench.gates.untouched import untouched
+from bench.gates import boxes, classes, colours, overfit, patterns
+from bench.gates.gate import Flag, run_gate
+from bench.gates.preserve import preserved_state
 from bench.layout import CATEGORY_OFFSET, Example, Layout
 from bench.records import GateResult
 
 NAMES = ("boxes", "colours", "classes", "overfit")
 
-NOT_OPEN = Flag(
-    "not looked into: the detector lacks `inference_inputs`, `training_inputs` and `round_trip` "
+NOT_INSPECTABLE = Flag(
+    "not checked: the detector lacks `inference_inputs`, `training_inputs` and `round_trip` "
     "(bench.detector.Inspectable)"
 )
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model as it will be trained, and where."""
+    """A model as it will be trained, and on which device."""
 
     family: Family
     plan: Plan
@@ -37,56 +37,57 @@ class Subject:
 
 def before_training(
     subject: Subject,
-    room: Path,
+    workdir: Path,
     *,
     passed: Sequence[GateResult] = (),
-    hear: Callable[[str], None] = lambda name: None,
+    on_gate: Callable[[str], None] = lambda name: None,
 ) -> tuple[GateResult, ...]:
-    """Every gate in the order of NAMES, on detectors that are built for it alone.
+    """Run every gate, in the order of NAMES, on a detector that is built for them alone.
 
     Args:
-        room: an existing folder; a part of it is used meanwhile and gone afterwards.
-        passed: results of an earlier try: what has passed is not asked again.
-        hear: told the name of each gate before it is asked.
+        workdir: an existing folder; a temporary folder is made in it and removed.
+        passed: results of an earlier attempt: gates that have passed are not run again.
+        on_gate: called with the name of each gate before it runs.
 
-    Raises what is the user's to mend (weights, recipe) and lack of memory; all else is a result.
+    Raises errors that the user can fix (weights, recipe) and lack of memory; any other error is a failed
+    gate.
     """
     kept = {result.name: result for result in passed if result.passed}
     if all(name in kept for name in NAMES):
         return tuple(kept[name] for name in NAMES)
-    draft = Path(tempfile.mkdtemp(prefix="gates-", dir=room))
+    draft = Path(tempfile.mkdtemp(prefix="gates-", dir=workdir))
     try:
-        detector = _build(subject)  # its imports belong to the process, whatever comes
-        with untouched():
+        detector = _build(subject)  # before the state is saved: what it imports stays
+        with preserved_state():
             if isinstance(detector, Inspectable):
                 detector.disable_augmentation()
-            trial = Trial.made(subject, draft)
+            inputs = GateInputs.create(subject, draft)
             results = []
-            for name, question in questions(subject, detector, trial).items():
-                hear(name)
-                results.append(kept.get(name) or ask(name, question))
+            for name, check in gate_checks(subject, detector, inputs).items():
+                on_gate(name)
+                results.append(kept.get(name) or run_gate(name, check))
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     del detector
-    gc.collect()  # its memory is the training's
+    gc.collect()  # the training needs its memory
     return tuple(results)
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What a model is gated with."""
+class GateInputs:
+    """The data that the gates use."""
 
     layout: Layout
     examples: list[Example]
     colours: Example
     judges: tuple[Judge, Judge]  # as it is, and with the classes in the other order
-    room: Path
+    workdir: Path
 
     @classmethod
-    def made(cls, subject: Subject, room: Path) -> "Trial":
-        layout = scenes.write(room / "data", subject.classes, overfit.images(subject.plan.recipe))
+    def create(cls, subject: Subject, workdir: Path) -> "GateInputs":
+        layout = patterns.write(workdir / "data", subject.classes, overfit.images(subject.plan.recipe))
         plain = layout.coco_path("val")
-        other = room / "permuted.json"
+        other = workdir / "permuted.json"
         coco = json.loads(plain.read_text(encoding="utf-8"))
         order = classes.permutation(len(subject.classes))
         for annotation in coco["annotations"]:
@@ -94,22 +95,22 @@ class Trial:
             annotation["category_id"] = int(order[label]) + CATEGORY_OFFSET
         other.write_text(json.dumps(coco), encoding="utf-8")
         judges = Judge(layout.classes, {"val": plain}), Judge(layout.classes, {"val": other})
-        return cls(layout, layout.examples("val"), layout.examples("test")[0], judges, room)
+        return cls(layout, layout.examples("val"), layout.examples("test")[0], judges, workdir)
 
 
-def questions(subject: Subject, detector: Detector, trial: Trial) -> dict[str, Callable[[], str]]:
-    """Name -> question, for `ask`; `overfit` spends the detector."""
-    asked: dict[str, Callable[[], str]] = dict.fromkeys(NAMES[:-1], lambda: NOT_OPEN)
+def gate_checks(subject: Subject, detector: Detector, inputs: GateInputs) -> dict[str, Callable[[], str]]:
+    """Name -> check, for `run_gate`; `overfit` changes the detector, so it comes last."""
+    checks: dict[str, Callable[[], str]] = dict.fromkeys(NAMES[:-1], lambda: NOT_INSPECTABLE)
     if isinstance(detector, Inspectable):
         size = detector.describe().input_size
-        asked = {
-            "boxes": lambda: boxes.round_trip(detector, trial.examples, size),
-            "colours": lambda: colours.right_colours(detector, trial.colours, trial.examples),
-            "classes": lambda: classes.round_trip(detector, trial.examples, subject.classes, trial.judges),
+        checks = {
+            "boxes": lambda: boxes.round_trip(detector, inputs.examples, size),
+            "colours": lambda: colours.check_colours(detector, inputs.colours, inputs.examples),
+            "classes": lambda: classes.round_trip(detector, inputs.examples, subject.classes, inputs.judges),
         }
-    room, recipe = trial.room / "training", subject.plan.recipe
-    asked["overfit"] = lambda: overfit.falling_loss(detector, trial.layout, recipe, room, subject.device)
-    return asked
+    workdir, recipe = inputs.workdir / "training", subject.plan.recipe
+    checks["overfit"] = lambda: overfit.falling_loss(detector, inputs.layout, recipe, workdir, subject.device)
+    return checks
 
 
 def _build(subject: Subject) -> Detector:

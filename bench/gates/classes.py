@@ -1,4 +1,4 @@
-"""The class round trip: another order of the classes gives the same finding, in the other order."""
+"""The class round trip: permuting the classes must permute the detected labels and leave the AP as it is."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from bench.detector import Detections, Inspectable
 from bench.evaluation import Judge
-from bench.gates.boxes import echoes, partners
+from bench.gates.boxes import nearest, round_trip_detections
 from bench.gates.gate import GateFailed
 from bench.layout import Example
 
 LEAST_AP50 = 0.999
-"""Of what a perfect network finds, by the judge. AP itself may be lower: half a pixel costs a small box."""
+"""Of a perfect network. AP itself may be lower: half a pixel costs a small box."""
 
 SAME = 1e-9
 
@@ -32,13 +32,13 @@ def round_trip(
     permuted = [replace(example, labels=order[example.labels]) for example in examples]
     scores = []
     for given, judge in zip((examples, permuted), judges, strict=True):
-        heard = echoes(detector, given)
-        for example, found in zip(given, heard, strict=True):
+        returned = round_trip_detections(detector, given)
+        for example, found in zip(given, returned, strict=True):
             _check_labels(example, found, classes)
-        scores.append(judge.score(heard))
+        scores.append(judge.score(returned))
     plain, other = scores
     if plain["AP50"] < LEAST_AP50:
-        raise GateFailed(f"a perfect network would be judged at an AP50 of {plain['AP50']:.3f}")
+        raise GateFailed(f"a perfect network would get an AP50 of {plain['AP50']:.3f}")
     if abs(plain["AP"] - other["AP"]) > SAME:
         raise GateFailed(f"the order of the classes changes the AP: {plain['AP']:.4f}, {other['AP']:.4f}")
     return (
@@ -47,12 +47,12 @@ def round_trip(
 
 
 def permutation(classes: int) -> NDArray[np.int64]:
-    """Class index -> its place in the other order: each moves on by one, the last comes first."""
+    """Class index -> its place in the other order: a rotation by one."""
     return np.roll(np.arange(classes, dtype=np.int64), -1)
 
 
 def _check_labels(example: Example, found: Detections, classes: Sequence[str]) -> None:
-    back = found.labels[partners(example, found)]
+    back = found.labels[nearest(example, found)]
     wrong = np.flatnonzero(back != example.labels)
     if not len(wrong):
         return

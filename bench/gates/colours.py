@@ -1,4 +1,4 @@
-"""What the network sees: RGB in 0..1, the same in training and in prediction."""
+"""The network's input: RGB in 0..1, the same in training and in prediction."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,24 +9,25 @@ from PIL import Image
 
 from bench.detector import Inspectable
 from bench.gates.gate import GateFailed
-from bench.gates.scenes import QUADRANTS
+from bench.gates.patterns import QUADRANTS
 from bench.layout import Example
 
-Seen = NDArray[np.float64]  # (H, W, 3)
+Pixels = NDArray[np.float64]  # (H, W, 3)
 
 NEAR = 0.03
-"""In 0..1, of the mean over the middle of a quadrant: resizing and rounding stay far below."""
+"""Tolerance for mean colours, in 0..1; resizing and rounding stay far below."""
 
 SHAPE_SLACK = 2.0
-"""Pixels by which a side may differ from the picture's own shape, for rounding."""
+"""Pixels by which rounding may change a side."""
 
 
-def right_colours(detector: Inspectable, colours: Example, others: Sequence[Example]) -> str:
-    """Raises GateFailed for what `predict` or `fit` shows the network otherwise than it is."""
+def check_colours(detector: Inspectable, colours: Example, others: Sequence[Example]) -> str:
+    """Raises GateFailed where `predict` or `fit` gives the network other colours or shapes than the image
+    has."""
     seen = list(detector.inference_inputs([colours.path]))
     fed = list(detector.training_inputs([colours]))
     if len(seen) != 1 or len(fed) != 1:
-        raise GateFailed(f"one picture gave {len(seen)} seen and {len(fed)} fed")
+        raise GateFailed(f"one image gave {len(seen)} inputs in prediction and {len(fed)} in training")
     for where, image in (("prediction", seen[0]), ("training", fed[0])):
         _check_shape(where, image, colours.size_wh)
         _check_quadrants(where, image)
@@ -35,22 +36,22 @@ def right_colours(detector: Inspectable, colours: Example, others: Sequence[Exam
         others, detector.inference_inputs(paths), detector.training_inputs(others), strict=True
     ):
         _check_alike(example.path, one, other)
-    return f"RGB in 0..1, the same in training and prediction, on {1 + len(others)} pictures"
+    return f"RGB in 0..1, the same in training and prediction, on {1 + len(others)} images"
 
 
-def _check_shape(where: str, image: Seen, size_wh: tuple[int, int]) -> None:
+def _check_shape(where: str, image: Pixels, size_wh: tuple[int, int]) -> None:
     if image.ndim != 3 or image.shape[2] != 3:
         raise GateFailed(f"in {where} the network sees shape {image.shape}, not (H, W, 3)")
     height, width, _ = image.shape
     scale = max(width, height) / max(size_wh)
     off = max(abs(width - size_wh[0] * scale), abs(height - size_wh[1] * scale))
     if off > SHAPE_SLACK:
-        raise GateFailed(f"in {where} a picture of {size_wh[0]}x{size_wh[1]} is squeezed to {width}x{height}")
+        raise GateFailed(f"in {where} an image of {size_wh[0]}x{size_wh[1]} is squeezed to {width}x{height}")
     if image.min() < -NEAR or image.max() > 1 + NEAR:
         raise GateFailed(f"in {where} values run from {image.min():.2f} to {image.max():.2f}, not 0 to 1")
 
 
-def _check_quadrants(where: str, image: Seen) -> None:
+def _check_quadrants(where: str, image: Pixels) -> None:
     wanted = np.array(QUADRANTS) / 255  # (4, 3)
     means = _quadrant_means(image)
     if np.abs(means - wanted).max() <= NEAR:
@@ -59,11 +60,11 @@ def _check_quadrants(where: str, image: Seen) -> None:
         raise GateFailed(f"in {where} red and blue are swapped: the network sees BGR for RGB")
     worst = int(np.abs(means - wanted).max(axis=1).argmax())
     raise GateFailed(
-        f"in {where} the colour {_written(wanted[worst])} is seen as {_written(means[worst])} (RGB in 0..1)"
+        f"in {where} the colour {_format(wanted[worst])} is seen as {_format(means[worst])} (RGB in 0..1)"
     )
 
 
-def _quadrant_means(image: Seen) -> Seen:
+def _quadrant_means(image: Pixels) -> Pixels:
     """Means over the middle of each quadrant, (4, 3)."""
     height, width, _ = image.shape
     means = [
@@ -77,17 +78,17 @@ def _quadrant_means(image: Seen) -> Seen:
     return np.array(means)
 
 
-def _check_alike(path: Path, seen: Seen, fed: Seen) -> None:
-    """Both have the picture's own mean colour."""
+def _check_alike(path: Path, seen: Pixels, fed: Pixels) -> None:
+    """Both must have the mean colour of the file."""
     with Image.open(path) as image:
         own = np.asarray(image.convert("RGB"), dtype=np.float64).mean(axis=(0, 1)) / 255
     for where, one in (("prediction", seen), ("training", fed)):
         mean = one.mean(axis=(0, 1))
         if np.abs(mean - own).max() > NEAR:
             raise GateFailed(
-                f"{path.name} has the mean colour {_written(own)}; in {where} it is {_written(mean)}"
+                f"{path.name} has the mean colour {_format(own)}; in {where} it is {_format(mean)}"
             )
 
 
-def _written(colour: Seen) -> str:
+def _format(colour: Pixels) -> str:
     return "(" + ", ".join(f"{part:.2f}" for part in colour) + ")"

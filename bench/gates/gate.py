@@ -1,4 +1,4 @@
-"""One gate: a question, its answer in a sentence, and how long it took."""
+"""One gate: a check, its result in a sentence, and how long it took."""
 
 import time
 from collections.abc import Callable
@@ -9,36 +9,37 @@ from bench.records import GateResult
 
 
 class GateFailed(Exception):
-    """The gate's answer is no; the message is the reason."""
+    """The model does not pass; the message is the reason."""
 
 
 class Flag(str):
-    """An answer that is yes, but that a reader should know."""
+    """The detail of a passed gate that a reader should know about."""
 
     __slots__ = ()
 
 
-USERS_OWN = (ConfigError, RecipeError, WeightsError)
-"""What the user can mend says nothing about the adapter: it passes through."""
+USER_ERRORS = (ConfigError, RecipeError, WeightsError)
+"""Errors that the user can fix say nothing about the adapter: they are raised."""
 
 
-def ask(name: str, question: Callable[[], str]) -> GateResult:
-    """Run `question`: its answer passes, `GateFailed` fails, and so does whatever breaks in the adapter.
+def run_gate(name: str, check: Callable[[], str]) -> GateResult:
+    """Run `check`: it passes with the detail that it returns, and fails by GateFailed or any error in the
+    adapter.
 
-    A user's mistake and a lack of memory are raised on: they say nothing about the adapter.
+    A user's mistake and a lack of memory are raised: they say nothing about the adapter.
     """
     begun = time.perf_counter()
     try:
-        detail = question()
+        detail = check()
         passed = True
     except GateFailed as failure:
         detail, passed = str(failure), False
-    except USERS_OWN:
+    except USER_ERRORS:
         raise
     except Exception as error:
         if memory.is_lacking(error):
             raise
-        detail, passed = f"it breaks: {type(error).__name__}: {error}", False
+        detail, passed = f"it raises {type(error).__name__}: {error}", False
     return GateResult(
         name=name,
         passed=passed,
@@ -49,6 +50,6 @@ def ask(name: str, question: Callable[[], str]) -> GateResult:
 
 
 def reason(results: tuple[GateResult, ...]) -> str | None:
-    """Why a model is invalid: the gates that it does not pass; None where it passes all."""
+    """Why a model is invalid: the gates that it fails; None where it passes all."""
     failed = [f"{result.name}: {result.detail}" for result in results if not result.passed]
     return "; ".join(failed) or None

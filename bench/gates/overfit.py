@@ -1,4 +1,4 @@
-"""Overfitting one small batch: if its loss does not fall, nothing else will."""
+"""Overfit one small batch: a model that can't learn that learns nothing."""
 
 import math
 import time
@@ -13,10 +13,10 @@ from bench.records import EpochRecord
 MOST_IMAGES = 4
 LARGE_INPUT = 480  # pixels
 LARGE_IMAGES = 2
-"""A batch of large pictures is cut to this: it has to fit wherever the training itself does."""
+"""Batch size for large inputs: it must fit wherever the training itself does."""
 
 FALLEN = 0.9
-"""Share of the first step's loss at which it has clearly fallen; two steps in a row, against chance."""
+"""The loss has clearly fallen when two steps in a row are below this share of the first one."""
 
 MOST_STEPS = 40
 LEAST_STEPS = 3
@@ -24,51 +24,51 @@ BUDGET_S = 20.0
 
 
 def images(recipe: Recipe) -> int:
-    """How many the batch has."""
+    """The batch size."""
     large = (recipe.long_side or 0) >= LARGE_INPUT
     return min(recipe.batch, LARGE_IMAGES if large else MOST_IMAGES)
 
 
-def falling_loss(detector: Detector, layout: Layout, recipe: Recipe, room: Path, device: str) -> str:
-    """Train `detector`, which is spent afterwards, on `layout`'s train split: one batch, again and again.
+def falling_loss(detector: Detector, layout: Layout, recipe: Recipe, workdir: Path, device: str) -> str:
+    """Train `detector` on the single batch that is `layout`'s train split, until its loss has clearly fallen.
 
-    Ends when the loss has clearly fallen, or with the budget. Raises GateFailed where it has not fallen.
+    Stops after MOST_STEPS or BUDGET_S. Raises GateFailed where the loss has not fallen.
     """
     if not recipe.trains:
-        return Flag("not tried: the recipe trains nothing")
-    losses = _losses(detector, layout, recipe, room, device)
+        return Flag("not checked: nothing is trained")
+    losses = _losses(detector, layout, recipe, workdir, device)
     first, best = losses[0], min(losses[1:], default=math.inf)
-    told = f"from {first:.3g} to {losses[-1]:.3g} in {len(losses)} steps on {images(recipe)} pictures"
+    summary = f"from {first:.3g} to {losses[-1]:.3g} in {len(losses)} steps on {images(recipe)} images"
     if _fallen(losses):
-        return f"the loss falls {told}"
+        return f"the loss falls {summary}"
     if len(losses) < MOST_STEPS and best < first:
-        return Flag(f"the loss falls little, {told}: that is all that {BUDGET_S:.0f} s allow here")
-    raise GateFailed(f"the loss of one small batch does not fall: {told}")
+        return Flag(f"the loss falls little, {summary}: no more steps fit into {BUDGET_S:.0f} s")
+    raise GateFailed(f"the loss of one small batch does not fall: {summary}")
 
 
-def _losses(detector: Detector, layout: Layout, recipe: Recipe, room: Path, device: str) -> list[float]:
+def _losses(detector: Detector, layout: Layout, recipe: Recipe, workdir: Path, device: str) -> list[float]:
     """Sum of the train losses at every step."""
     losses: list[float] = []
     begun = time.perf_counter()
 
-    def hear(epoch: EpochRecord) -> bool:
+    def on_epoch(epoch: EpochRecord) -> bool:
         losses.append(sum(epoch.train_losses.values()))
         late = len(losses) >= LEAST_STEPS and time.perf_counter() - begun > BUDGET_S
         return late or _fallen(losses)
 
-    room.mkdir(parents=True)
+    workdir.mkdir(parents=True)
     context = FitContext(
-        workdir=room,
+        workdir=workdir,
         seed=0,
         device=device,
-        score_val=lambda found: {"AP": 0.0, "AP50": 0.0},  # nobody asks here how good it is
-        on_epoch=hear,
+        score_val=lambda found: {"AP": 0.0, "AP50": 0.0},  # never looked at
+        on_epoch=on_epoch,
     )
     detector.fit(layout, steps_on_one_batch(recipe), context)
     if any(not math.isfinite(loss) for loss in losses):
         raise GateFailed(f"a loss is no finite number: {losses}")
     if len(losses) < LEAST_STEPS:
-        raise GateFailed(f"{len(losses)} epochs were told of, {MOST_STEPS} asked for")
+        raise GateFailed(f"{len(losses)} epochs were reported of {MOST_STEPS}")
     return losses
 
 
@@ -77,9 +77,9 @@ def _fallen(losses: list[float]) -> bool:
 
 
 def steps_on_one_batch(recipe: Recipe) -> Recipe:
-    """The plan's own optimiser, rates and size; an epoch is a step, nothing is drawn, nothing judged.
+    """The plan's own optimiser, rates and image size; each epoch is one step; no augmentation, no validation.
 
-    Made without validation, which would ask for words that belong together.
+    Built without pydantic's validation, which would refuse some of these combinations.
     """
     size = images(recipe)
     changes = {

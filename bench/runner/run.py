@@ -11,8 +11,8 @@ from bench.errors import RunError
 from bench.layout import SPLITS, Layout
 from bench.process import Message
 from bench.records import CellRecord
-from bench.runner.begin import begin
 from bench.runner.checks import check_data
+from bench.runner.create import begin
 from bench.runner.launch import launch
 from bench.runner.plan import plan_cells
 from bench.store import CellFolder, RunFolder, RunInfo
@@ -34,7 +34,7 @@ class Watcher(Protocol):
         ...
 
     def event(self, event: Message) -> None:
-        """The cell under way tells something: see bench.cell.watch."""
+        """The cell under way tells something: see bench.cell.monitor."""
         ...
 
     def ended(self, record: CellRecord) -> None:

@@ -8,7 +8,7 @@ import optuna
 from bench import config_tree, files
 from bench.config import read_config
 from bench.runner import run as running
-from bench.runner.begin import resolved_yaml
+from bench.runner.create import resolved_yaml
 from bench.searching.folder import SearchFolder
 from bench.searching.plan import Planned
 from bench.searching.setting import Batch, final_config

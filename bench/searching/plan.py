@@ -12,7 +12,7 @@ from bench.detector import Plan
 from bench.errors import BenchError, ConfigError, together
 from bench.layout import Layout
 from bench.runner import checks
-from bench.runner.begin import rare_of
+from bench.runner.create import rare_of
 from bench.runner.plan import plan_cells, plan_model
 from bench.search_config import SearchConfig
 from bench.searching.setting import Batch, checked, final_config, model_of, own_setting

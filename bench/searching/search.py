@@ -13,7 +13,7 @@ from bench.layout import Layout
 from bench.process import Message
 from bench.provenance import provenance
 from bench.runner import run as running
-from bench.runner.begin import data_key, new_folder, resolved_yaml
+from bench.runner.create import data_key, new_folder, resolved_yaml
 from bench.search_records import SearchRecord
 from bench.searching.final import train_again, write_best
 from bench.searching.folder import SearchFolder, SearchInfo
@@ -37,7 +37,7 @@ class SearchWatcher(running.Watcher, Protocol):
     def trial(self, event: Message) -> None:
         """A trial begins (`trial`, with `setting`), has ended (`trial_end`, with `record`), or tells more.
 
-        With `model` and `number`; see bench.cell.watch for the last kind.
+        With `model` and `number`; see bench.cell.monitor for the last kind.
         """
         ...
 

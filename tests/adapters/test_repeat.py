@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench import registry
-from bench.cell.watch import Watch
+from bench.cell.monitor import TrainingMonitor
 from bench.detector import FitContext
 from bench.evaluation import Judge
 from bench.layout import Layout
@@ -32,7 +32,7 @@ def history(
         seed=seed,
         device="cpu",
         score_val=Judge.of_layout(layout).score,
-        on_epoch=Watch(folder, patience=0).epoch,
+        on_epoch=TrainingMonitor(folder, patience=0).epoch,
     )
     found.build(plan, classes=layout.classes, seed=seed, device="cpu").fit(layout, plan.recipe, context)
     return [{key: value for key, value in row.items() if key not in NOT_REPEATED} for row in folder.history()]

@@ -10,8 +10,8 @@ import pytest
 from bench import registry
 from bench.adapters.fake import FakeDetector
 from bench.cell import final
+from bench.cell.monitor import OnEvent, ignore
 from bench.cell.spec import CellSpec
-from bench.cell.watch import OnEvent, ignore
 from bench.cell.work import work
 from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
@@ -58,7 +58,7 @@ def stages(events: list[Mapping[str, Any]]) -> list[str]:
 
 
 def test_train_and_val_are_one_split_and_test_is_not_there(layout: Layout, tmp_path: Path) -> None:
-    joined = final.joined(layout, tmp_path / "data")
+    joined = final.join_splits(layout, tmp_path / "data")
     parts = layout.examples("train") + layout.examples("val")
     whole = joined.examples("train")
     assert joined.classes == layout.classes
@@ -79,11 +79,11 @@ def test_a_joined_layout_is_whole_or_not_there(
     with monkeypatch.context() as broken:
         broken.setattr(final.yaml, "safe_dump", lambda *settings, **named: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            final.joined(layout, tmp_path / "data")
+            final.join_splits(layout, tmp_path / "data")
     assert not (tmp_path / "data").exists()
-    first = final.joined(layout, tmp_path / "data")
+    first = final.join_splits(layout, tmp_path / "data")
     stamp = first.manifest_path.stat().st_mtime_ns
-    assert final.joined(layout, tmp_path / "data").manifest_path.stat().st_mtime_ns == stamp
+    assert final.join_splits(layout, tmp_path / "data").manifest_path.stat().st_mtime_ns == stamp
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 

@@ -109,7 +109,7 @@ def test_a_collapsed_model_is_invalid_with_its_figures_in_the_record(
     )
     record = work(folder)
     assert record.status == "invalid"
-    assert record.failure and "outputs: it finds nothing in" in record.failure.reason
+    assert record.failure and "outputs: no detection in" in record.failure.reason
     assert record.test is not None and record.test.coco.AP == 0
     assert record.training is not None
 

@@ -173,6 +173,6 @@ def test_a_cell_goes_by_two_names(run: RunFolder) -> None:
 
 @pytest.mark.parametrize("name", ["one-seed1", ".", "cells/none"])
 def test_a_wrong_name_is_answered_with_the_right_ones(run: RunFolder, name: str) -> None:
-    with pytest.raises(RunError, match="is no cell of a run") as caught:
+    with pytest.raises(RunError, match="is not a cell of a run") as caught:
         open_cell(run.root / name)
     assert str(run.root / "one-seed0") in str(caught.value)

@@ -22,8 +22,8 @@ def fake():
 
 
 @pytest.fixture
-def examples(made):
-    return made(3).examples("val")
+def examples(create):
+    return create(3).examples("val")
 
 
 def echo_changed(monkeypatch, fake, change):
@@ -52,19 +52,19 @@ def test_a_lost_box_and_a_lost_picture_are_told(fake, examples, monkeypatch):
         with pytest.raises(GateFailed, match="3 boxes went in, 2 came back"):
             boxes.round_trip(fake, examples, 640)
     monkeypatch.setattr(fake, "round_trip", lambda examples: iter(()))
-    with pytest.raises(GateFailed, match="7 pictures gave 0 results"):
+    with pytest.raises(GateFailed, match="7 images gave 0 results"):
         boxes.round_trip(fake, examples, 640)
 
 
-def judges(made, tmp_path):
-    from bench.gates.before import Subject, Trial
+def judges(create, tmp_path):
+    from bench.gates.before import GateInputs, Subject
 
     plan = FAMILY.plan(variant=None, weights=None, options={}, recipe=Recipe())
-    return Trial.made(Subject(FAMILY, plan, NAMES, 0, "cpu"), tmp_path).judges
+    return GateInputs.create(Subject(FAMILY, plan, NAMES, 0, "cpu"), tmp_path).judges
 
 
-def test_classes_come_back_in_both_orders(fake, examples, made, tmp_path, monkeypatch):
-    pair = judges(made, tmp_path)
+def test_classes_come_back_in_both_orders(fake, examples, create, tmp_path, monkeypatch):
+    pair = judges(create, tmp_path)
     assert classes.permutation(3).tolist() == [1, 2, 0]
     assert "AP 1.000 both times" in classes.round_trip(fake, examples, NAMES, pair)
     with monkeypatch.context() as patch:
@@ -72,19 +72,19 @@ def test_classes_come_back_in_both_orders(fake, examples, made, tmp_path, monkey
         with pytest.raises(GateFailed, match="class 2, 'class 2', comes back as 3, no class at all"):
             classes.round_trip(fake, [e for e in examples if 2 in e.labels[:1]], NAMES, pair)
     monkeypatch.setattr(Judge, "score", lambda self, found: {"AP": 0.5, "AP50": 0.6})
-    with pytest.raises(GateFailed, match=r"perfect network would be judged at an AP50 of 0.600"):
+    with pytest.raises(GateFailed, match=r"perfect network would get an AP50 of 0.600"):
         classes.round_trip(fake, examples, NAMES, pair)
 
 
-def test_an_ap_that_depends_on_the_order_of_classes_is_told(fake, examples, made, tmp_path, monkeypatch):
+def test_an_ap_that_depends_on_the_order_of_classes_is_told(fake, examples, create, tmp_path, monkeypatch):
     given = iter([{"AP": 1.0, "AP50": 1.0}, {"AP": 0.9, "AP50": 1.0}])
     monkeypatch.setattr(Judge, "score", lambda self, found: next(given))
     with pytest.raises(GateFailed, match=r"order of the classes changes the AP: 1.0000, 0.9000"):
-        classes.round_trip(fake, examples, NAMES, judges(made, tmp_path))
+        classes.round_trip(fake, examples, NAMES, judges(create, tmp_path))
 
 
 @pytest.mark.parametrize(
-    ("end", "change", "told"),
+    ("end", "change", "summary"),
     [
         ("inference_inputs", lambda p: p[..., ::-1], "in prediction red and blue are swapped"),
         ("training_inputs", lambda p: p[..., ::-1], "in training red and blue are swapped"),
@@ -94,17 +94,17 @@ def test_an_ap_that_depends_on_the_order_of_classes_is_told(fake, examples, made
         ("training_inputs", lambda p: p.transpose(2, 0, 1), "not \\(H, W, 3\\)"),
     ],
 )
-def test_wrong_colours_are_told(fake, made, examples, monkeypatch, end, change, told):
-    (image,) = made(3).examples("test")
-    assert colours.right_colours(fake, image, examples).startswith("RGB in 0..1")
+def test_wrong_colours_are_told(fake, create, examples, monkeypatch, end, change, summary):
+    (image,) = create(3).examples("test")
+    assert colours.check_colours(fake, image, examples).startswith("RGB in 0..1")
     original = getattr(fake, end)
     monkeypatch.setattr(fake, end, lambda what: (change(one) for one in original(what)))
-    with pytest.raises(GateFailed, match=told):
-        colours.right_colours(fake, image, examples)
+    with pytest.raises(GateFailed, match=summary):
+        colours.check_colours(fake, image, examples)
 
 
-def test_a_training_that_dims_other_pictures_is_told(fake, made, examples, monkeypatch):
-    (image,) = made(3).examples("test")
+def test_a_training_that_dims_other_pictures_is_told(fake, create, examples, monkeypatch):
+    (image,) = create(3).examples("test")
     original = fake.training_inputs
 
     def training_inputs(given):
@@ -113,7 +113,7 @@ def test_a_training_that_dims_other_pictures_is_told(fake, made, examples, monke
 
     monkeypatch.setattr(fake, "training_inputs", training_inputs)
     with pytest.raises(GateFailed, match=r"has the mean colour .*; in training it is"):
-        colours.right_colours(fake, image, examples)
+        colours.check_colours(fake, image, examples)
 
 
 def test_a_detector_that_shows_nothing_is_gated_less_and_that_is_flagged(fake, tmp_path):

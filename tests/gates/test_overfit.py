@@ -7,7 +7,7 @@ import pytest
 
 from bench.errors import RunError
 from bench.gates import overfit
-from bench.gates.gate import Flag, GateFailed, ask
+from bench.gates.gate import Flag, GateFailed, run_gate
 from bench.recipe import Recipe
 from bench.records import EpochRecord
 
@@ -24,26 +24,26 @@ class Told:
         self.recipe = None
 
     def fit(self, layout, recipe, context):
-        self.recipe, self.heard = recipe, 0
+        self.recipe, self.found = recipe, 0
         for loss in self.losses[: recipe.epochs]:
-            self.heard += 1
+            self.found += 1
             record = EpochRecord(
-                epoch=self.heard, epochs=recipe.epochs, train_losses={"a": loss / 2, "b": loss / 2},
-                optimizer_steps=self.heard, images_seen=self.heard, duration_s=0.0,
+                epoch=self.found, epochs=recipe.epochs, train_losses={"a": loss / 2, "b": loss / 2},
+                optimizer_steps=self.found, images_seen=self.found, duration_s=0.0,
             )  # fmt: skip
             if context.on_epoch(record):
                 break
 
 
 def tried(losses: Iterable[float], tmp_path, recipe: Recipe = RECIPE) -> tuple[Told, str]:
-    told = Told(losses)
-    return told, overfit.falling_loss(told, None, recipe, tmp_path / "room", "cpu")
+    summary = Told(losses)
+    return summary, overfit.falling_loss(summary, None, recipe, tmp_path / "room", "cpu")
 
 
 def test_it_ends_as_soon_as_the_loss_has_clearly_fallen(tmp_path):
-    told, answer = tried([10, 9.5, 8.9, 8.8, 1, 1], tmp_path)
-    assert told.heard == 4
-    assert answer == "the loss falls from 10 to 8.8 in 4 steps on 4 pictures"
+    summary, answer = tried([10, 9.5, 8.9, 8.8, 1, 1], tmp_path)
+    assert summary.found == 4
+    assert answer == "the loss falls from 10 to 8.8 in 4 steps on 4 images"
 
 
 def test_one_lucky_step_is_not_enough(tmp_path):
@@ -56,22 +56,22 @@ def test_a_rising_and_a_broken_loss_fail(tmp_path):
         tried([10 + step for step in range(50)], tmp_path / "up")
     with pytest.raises(GateFailed, match="no finite number"):
         tried([10, math.nan, math.nan] * 20, tmp_path / "nan")
-    with pytest.raises(GateFailed, match="2 epochs were told of"):
+    with pytest.raises(GateFailed, match="2 epochs were reported"):
         tried([10, 9], tmp_path / "short")
 
 
 def test_a_slow_machine_is_given_three_steps_and_the_doubt_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(overfit, "BUDGET_S", 0.0)
-    told, answer = tried([10, 9.9, 9.8, 9.7], tmp_path / "slow")
-    assert told.heard == 3
+    summary, answer = tried([10, 9.9, 9.8, 9.7], tmp_path / "slow")
+    assert summary.found == 3
     assert isinstance(answer, Flag) and "falls little" in answer
     with pytest.raises(GateFailed):
         tried([10, 10.1, 10.2], tmp_path / "up")
 
 
 def test_the_plan_is_kept_but_for_chance_and_length(tmp_path):
-    told, _ = tried([10, 1, 1], tmp_path)
-    used = told.recipe
+    summary, _ = tried([10, 1, 1], tmp_path)
+    used = summary.recipe
     assert (used.flip, used.multi_scale, used.warmup_epochs, used.batch_size) == (0, 0, 0, 4)
     assert (used.image_size, used.lr, used.optimizer) == (RECIPE.image_size, RECIPE.lr, RECIPE.optimizer)
     assert overfit.images(Recipe(image_size=800)) == 2
@@ -79,8 +79,8 @@ def test_the_plan_is_kept_but_for_chance_and_length(tmp_path):
 
 
 def test_what_trains_nothing_is_not_tried(tmp_path):
-    told, answer = tried([], tmp_path, Recipe(epochs=0))
-    assert told.recipe is None
+    summary, answer = tried([], tmp_path, Recipe(epochs=0))
+    assert summary.recipe is None
     assert isinstance(answer, Flag)
 
 
@@ -91,8 +91,8 @@ def test_what_breaks_in_the_adapter_fails_and_what_the_user_can_mend_is_raised()
     def full() -> str:
         raise RuntimeError("CUDA out of memory")
 
-    result = ask("overfit", diverges)
+    result = run_gate("overfit", diverges)
     assert not result.passed and "RunError: the training diverged" in result.detail
     with pytest.raises(RuntimeError):
-        ask("overfit", full)
-    assert ask("x", lambda: Flag("hm")).flagged
+        run_gate("overfit", full)
+    assert run_gate("x", lambda: Flag("hm")).flagged

@@ -10,8 +10,8 @@ import pytest
 
 from bench import registry
 from bench.detector import Detector
-from bench.gates.before import NAMES, Subject, Trial, questions
-from bench.gates.gate import ask
+from bench.gates.before import NAMES, GateInputs, Subject, gate_checks
+from bench.gates.gate import run_gate
 from bench.recipe import Recipe
 from bench.records import GateResult
 
@@ -28,12 +28,12 @@ class Bench:
 
     subject: Subject
     detector: Detector
-    trial: Trial
+    inputs: GateInputs
 
     def failed(self) -> dict[str, str]:
         """Gate -> reason."""
-        asked = questions(self.subject, self.detector, self.trial)
-        results: list[GateResult] = [ask(name, asked[name]) for name in LOOKS]
+        checks = gate_checks(self.subject, self.detector, self.inputs)
+        results: list[GateResult] = [run_gate(name, checks[name]) for name in LOOKS]
         return {result.name: result.detail for result in results if not result.passed}
 
 
@@ -44,7 +44,7 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     subject = Subject(found, plan, CLASSES, 0, "cpu")
     detector = found.build(plan, classes=CLASSES, seed=0, device="cpu")
     detector.disable_augmentation()  # type: ignore[attr-defined]
-    yield Bench(subject, detector, Trial.made(subject, tmp_path_factory.mktemp(request.param)))
+    yield Bench(subject, detector, GateInputs.create(subject, tmp_path_factory.mktemp(request.param)))
 
 
 Plant = Callable[[Callable[..., None]], None]
@@ -170,8 +170,8 @@ def test_without_a_fault_all_pass(family: Bench) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_caught(family: Bench, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate, told, plant = FAULTS[fault][family.subject.family.name]
+    gate, summary, plant = FAULTS[fault][family.subject.family.name]
     plant(monkeypatch.setattr)
     failed = family.failed()
     assert gate in failed
-    assert told in failed[gate]
+    assert summary in failed[gate]

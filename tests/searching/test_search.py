@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from bench import files
 from bench.cell.spec import CellSpec
 from bench.errors import BenchError, ConfigError, RunError
-from bench.runner.begin import resolved_yaml
+from bench.runner.create import resolved_yaml
 from bench.runner.launch import launch as real_launch
 from bench.search_records import SearchRecord, StudyRecord
 from bench.searching import final

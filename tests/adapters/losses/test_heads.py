@@ -206,8 +206,8 @@ def test_small_batches_of_detr_add_up_to_a_large_one(
 
 @pytest.mark.parametrize(("family", "options"), [("detr", {}), ("detr", {"focal": "sigmoid"}), ("frcnn", {})])
 def test_the_gates_echo_passes(family: str, options: dict[str, Any], tmp_path: Path) -> None:
-    from bench.gates.before import Subject, Trial, questions
-    from bench.gates.gate import ask
+    from bench.gates.before import GateInputs, Subject, gate_checks
+    from bench.gates.gate import run_gate
 
     plan = planned(family, options, WORDS["weighted_focal"])
     classes = ("brick", "leaf", "sky")
@@ -215,12 +215,12 @@ def test_the_gates_echo_passes(family: str, options: dict[str, Any], tmp_path: P
     counts = {"brick": 9, "leaf": 3, "sky": 1}
     assert detector.trainable.set_class_loss(plan.recipe.loss, counts, 5) is not None  # type: ignore[attr-defined]
     subject = Subject(registry.family(family), plan, classes, 0, "cpu")
-    trial = Trial.made(subject, tmp_path)
-    asked = questions(subject, detector, trial)
+    inputs = GateInputs.create(subject, tmp_path)
+    checks = gate_checks(subject, detector, inputs)
     for name in ("boxes", "classes"):
-        result = ask(name, asked[name])
+        result = run_gate(name, checks[name])
         assert result.passed and not result.flagged, result.detail
-    echoes = detector.round_trip(trial.examples)  # type: ignore[attr-defined]
+    echoes = detector.round_trip(inputs.examples)  # type: ignore[attr-defined]
     scores = np.concatenate([found.scores for found in echoes])
     assert ((scores > 0.999) | (scores < 1e-3)).all() and (scores > 0.999).any()
 

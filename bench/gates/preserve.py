@@ -1,4 +1,4 @@
-"""What gates use they give back: a training after them equals one without them, bit by bit."""
+"""Save and restore global state: a training after the gates is bit-identical to one without them."""
 
 import os
 import random
@@ -11,10 +11,10 @@ import numpy as np
 
 
 @contextmanager
-def untouched() -> Iterator[None]:
-    """Random generators, thread counts, the environment and torch's switches are afterwards as before.
+def preserved_state() -> Iterator[None]:
+    """Restore random generators, thread counts, the environment and torch's global switches afterwards.
 
-    torch is asked only where it is there already: import what the block will import before it begins.
+    torch's state is saved only if it is imported already: import before what the block will import.
     """
     environment = dict(os.environ)
     python, numpy = random.getstate(), np.random.get_state()
@@ -32,7 +32,7 @@ def untouched() -> Iterator[None]:
 
 
 def _torch_state(torch: Any) -> Callable[[], None]:
-    """A function that puts torch back as it is now."""
+    """A function that restores torch's present state."""
     cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
     generators = torch.get_rng_state(), torch.cuda.get_rng_state_all() if cuda else None
     threads = torch.get_num_threads()

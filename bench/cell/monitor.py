@@ -20,7 +20,7 @@ def ignore(event: Mapping[str, Any]) -> None:
     """Where nobody follows."""
 
 
-class Watch:
+class TrainingMonitor:
     """Hears of epochs and steps, writes them down, and says when to stop.
 
     `patience` counts validations without a better `monitor`, a val figure; 0 never stops. What a killed

@@ -1,4 +1,4 @@
-"""What a family is tried on."""
+"""The data that a family is checked on."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ _ODD_SIZES_WH = ((67, 41), (33, 97), (300, 20))
 
 
 def layout(folder: Path) -> Layout:
-    """Two dozen drawn pictures. The test split is taken away: who opens it fails."""
+    """Two dozen generated images. The test split is deleted, so that opening it fails."""
     config = DataConfig(source="synthetic", synthetic=SyntheticConfig(images=24, size=64))
     written = prepare(config, folder)
     written.coco_path("test").unlink()
@@ -24,7 +24,7 @@ def layout(folder: Path) -> Layout:
 
 
 def images(folder: Path, data: Layout) -> list[Path]:
-    """Two pictures of val, and noise of odd sizes, one of it grey."""
+    """Two images of val, and noise of odd sizes, one of them grey."""
     folder.mkdir()
     paths = [example.path for example in data.examples("val")[:2]]
     random = np.random.default_rng(0)
@@ -38,7 +38,7 @@ def images(folder: Path, data: Layout) -> list[Path]:
 
 
 def files(folder: Path, but: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of every file below `folder` that does not lie in `but`."""
+    """Size and modification time of every file below `folder`, but not below `but`."""
     return {
         str(path): (path.stat().st_size, path.stat().st_mtime_ns)
         for path in folder.rglob("*")

@@ -1,4 +1,4 @@
-"""What was asked for: which cell, which pictures."""
+"""Find the cell and the images that were asked for."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,11 +8,11 @@ from bench.errors import DataError, RunError
 from bench.store import CellFolder, RunFolder
 
 SUFFIXES = LINKED_SUFFIXES | {".gif", ".jp2", ".pgm", ".ppm", ".avif"}
-"""What is taken for a picture in a folder or by a pattern; a file that is named is always tried."""
+"""What counts as an image in a folder or by a pattern; a file that is named is always tried."""
 
 
 def open_cell(path: Path) -> CellFolder:
-    """The cell at RUN/cells/CELL, which may also be called RUN/CELL.
+    """The cell at RUN/cells/CELL or, shorter, RUN/CELL.
 
     Raises RunError where there is none, or none with a checkpoint.
     """
@@ -21,7 +21,7 @@ def open_cell(path: Path) -> CellFolder:
         if cell.spec_path.is_file():
             break
     else:
-        raise RunError("is no cell of a run", file=path, hint=_cells_near(path))
+        raise RunError("is not a cell of a run", file=path, hint=_cells_near(path))
     if not cell.checkpoint.is_dir():
         record = cell.record()
         why = f": it failed in {record.failure.stage}" if record and record.failure else ""
@@ -32,7 +32,7 @@ def open_cell(path: Path) -> CellFolder:
 
 
 def _cells_near(path: Path) -> str:
-    """Names that would do."""
+    """A hint with the cells that are there."""
     for run in (path, path.parent, path.parent.parent):
         if (run / "run.json").is_file():
             return "there are: " + ", ".join(str(run / cell.name) for cell in RunFolder.open(run).cells())
@@ -40,19 +40,19 @@ def _cells_near(path: Path) -> str:
 
 
 def find_images(asked: Sequence[str], *, besides: Path) -> list[Path]:
-    """Files as they are, pictures below folders, what patterns match (`**` too); each once, in that order.
+    """Named files, images below named folders and matches of patterns (also `**`); each once, in that order.
 
-    Left out is what lies below the folder `besides`: results of an earlier call.
-    Raises DataError for a word that leads to no picture.
+    What lies below the folder `besides`, such as results of an earlier call, is left out.
+    Raises DataError for an entry that matches no image.
     """
     found: dict[Path, Path] = {}
     for setting in asked:
         mine = [path for path in _images_of(setting) if besides.resolve() not in path.resolve().parents]
         if not mine:
             raise DataError(
-                "no picture there",
+                "no image there",
                 file=setting,
-                hint="give files, folders with pictures, or a pattern in quotes",
+                hint="give files, folders with images, or a pattern in quotes",
             )
         for path in mine:
             found.setdefault(path.resolve(), path)

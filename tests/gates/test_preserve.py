@@ -6,14 +6,14 @@ import random
 import numpy as np
 import pytest
 
-from bench.gates.untouched import untouched
+from bench.gates.preserve import preserved_state
 
 
 def test_generators_and_environment_are_as_before(monkeypatch):
     monkeypatch.setenv("BENCH_TEST_KEPT", "1")
     random.seed(1)
     np.random.seed(1)
-    with untouched():
+    with preserved_state():
         random.random(), np.random.random()
         os.environ["BENCH_TEST_NEW"] = "1"
         os.environ["BENCH_TEST_KEPT"] = "2"
@@ -31,7 +31,7 @@ def test_torch_is_as_before_also_when_the_block_breaks():
     threads = torch.get_num_threads()
     exact = torch.are_deterministic_algorithms_enabled()
     torch.manual_seed(3)
-    with pytest.raises(RuntimeError), untouched():
+    with pytest.raises(RuntimeError), preserved_state():
         torch.manual_seed(4)
         torch.set_num_threads(1 + threads)
         torch.use_deterministic_algorithms(not exact, warn_only=True)

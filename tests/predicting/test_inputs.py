@@ -42,6 +42,6 @@ def test_an_absolute_pattern(album: Path) -> None:
 
 @pytest.mark.parametrize("setting", ["none.jpg", "none/*.jpg", "out", "*.txt"])
 def test_a_word_that_leads_nowhere_is_a_mistake(album: Path, setting: str) -> None:
-    with pytest.raises(DataError, match="no picture there") as caught:
+    with pytest.raises(DataError, match="no image there") as caught:
         found("a.jpg", setting)
     assert setting in str(caught.value)
