@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import earlier
-from bench.boxes import xywh_to_xyxy
+from bench.boxes import Boxes, xywh_to_xyxy
+from bench.errors import BenchError
+from bench.evaluation import Judge, matches_of
 from bench.layout import CATEGORY_OFFSET
 from bench.reports.comparison import Comparison, Contestant, Run
-from bench.reports.matching import Found, right
 from bench.reports.stored import read_json
 from bench.store import Sample
 
@@ -58,13 +59,24 @@ class Box:
 
 
 @dataclass(frozen=True)
+class _Found:
+    """One model's detections in one image, best first, or its ground truth."""
+
+    boxes_xyxy: Boxes  # (N, 4)
+    labels: NDArray[np.int64]  # (N,)
+    scores: NDArray[np.float64]  # (N,)
+    crowd: NDArray[np.bool_]  # (N,)
+    right: NDArray[np.bool_]  # (N,) not a false positive at the operating point's IoU, 0.5
+
+
+@dataclass(frozen=True)
 class Panel:
     """What one model found in one picture."""
 
     contestant: Contestant
     threshold: float
     boxes: tuple[Box, ...]
-    readable: bool  # its predictions are stored
+    readable: bool  # its predictions are stored, and fit the ground truth
 
     @property
     def found(self) -> int:
@@ -104,7 +116,8 @@ def gallery(comparison: Comparison, *, budget: int = MOST_BYTES) -> Gallery:
         return Gallery((), 0)
     samples = [Sample.model_validate(item) for item in earlier.upgrade(read_json(_samples_path(source)))]
     annotations = _by_image(truth.get("annotations", []))
-    found = {c.label: _predictions(c) for c in comparison.finished}
+    judges = {run.folder.root: Judge.of_run(run.folder) for run in comparison.runs}
+    found = {c.label: _predictions(c, judges[c.run.folder.root]) for c in comparison.finished}
     shots: list[Shot] = []
     for sample in samples:
         uri = _data_uri(source.folder.samples_dir / sample.image, source.folder.samples_dir)
@@ -128,16 +141,15 @@ def _shot(
     number: int,
 ) -> Shot:
     truth = _gathered(annotations)
-    everything = np.ones(len(truth.labels), dtype=np.bool_)
     return Shot(
         id=f"picture-{comparison.number}-{number + 1}",
         file_name=sample.file_name,
         size_wh=sample.size_wh,
         data_uri=uri,
-        truth=_boxes(truth, comparison.classes, sample.size_wh, everything, None),
+        truth=_boxes(truth, comparison.classes, sample.size_wh, None),
         objects=int((~truth.crowd).sum()),
         panels=tuple(
-            _panel(contestant, comparison.classes, sample, truth, found[contestant.label])
+            _panel(contestant, comparison.classes, sample, found[contestant.label])
             for contestant in comparison.finished
         ),
     )
@@ -147,7 +159,6 @@ def _panel(
     contestant: Contestant,
     classes: Sequence[str],
     sample: Sample,
-    truth: Found,
     predictions: dict[int, list[dict[str, Any]]] | None,
 ) -> Panel:
     record = contestant.shown
@@ -157,15 +168,14 @@ def _panel(
     floor = min(LEAST_SCORE, threshold)
     mine = [item for item in predictions.get(sample.image_id, []) if item["score"] >= floor]
     found = _gathered(sorted(mine, key=lambda item: -item["score"])[:MOST_SHOWN])
-    boxes = _boxes(found, classes, sample.size_wh, right(found, truth), threshold)
+    boxes = _boxes(found, classes, sample.size_wh, threshold)
     return Panel(contestant, threshold, boxes, readable=True)
 
 
 def _boxes(
-    found: Found,
+    found: _Found,
     classes: Sequence[str],
     size_wh: tuple[int, int],
-    correct: NDArray[np.bool_],
     threshold: float | None,
 ) -> tuple[Box, ...]:
     """For the page, worst first, so that the best are drawn on top; `threshold` is None for ground truth."""
@@ -183,7 +193,7 @@ def _boxes(
             shown=threshold is None or bool(score >= threshold),
         )
         for (x1, y1, x2, y2), label, score, crowd, good in reversed(
-            list(zip(percents, found.labels, found.scores, found.crowd, correct, strict=True))
+            list(zip(percents, found.labels, found.scores, found.crowd, found.right, strict=True))
         )
     )
 
@@ -192,13 +202,14 @@ def _name(classes: Sequence[str], label: int) -> str:
     return classes[label] if 0 <= label < len(classes) else f"class {label}"
 
 
-def _gathered(items: Sequence[dict[str, Any]]) -> Found:
+def _gathered(items: Sequence[dict[str, Any]]) -> _Found:
     """COCO annotations or results, in their order."""
-    return Found(
+    return _Found(
         boxes_xyxy=xywh_to_xyxy(np.array([item["bbox"] for item in items], dtype=np.float64)),
         labels=np.array([item["category_id"] for item in items], dtype=np.int64) - CATEGORY_OFFSET,
         scores=np.array([item.get("score", 1.0) for item in items], dtype=np.float64),
         crowd=np.array([bool(item.get("iscrowd", 0)) for item in items], dtype=np.bool_),
+        right=np.array([item.get("right", True) for item in items], dtype=np.bool_),
     )
 
 
@@ -209,13 +220,24 @@ def _by_image(items: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]]
     return grouped
 
 
-def _predictions(contestant: Contestant) -> dict[int, list[dict[str, Any]]] | None:
-    """The shown cell's test detections by picture; None where they are not stored."""
+def _predictions(contestant: Contestant, judge: Judge) -> dict[int, list[dict[str, Any]]] | None:
+    """The shown cell's test detections by image, each with `right`; None where they can't be had.
+
+    A detection on a crowd counts neither way and is drawn as right.
+    """
     if contestant.shown is None:
         return None
     cell = contestant.run.folder.cell(contestant.shown.cell)
-    path = (cell.final if contestant.shown.final else cell).predictions_path("test")
-    return _by_image(read_json(path)) if path.is_file() else None
+    cell = cell.final if contestant.shown.final else cell
+    try:
+        table = matches_of(contestant.run.folder, cell, "test", judge=judge)
+        items: list[dict[str, Any]] = read_json(cell.predictions_path("test"))
+    except BenchError:
+        return None
+    _, false = table.outcome()
+    for row, wrong in zip(table.row.tolist(), false.tolist(), strict=True):
+        items[row]["right"] = not wrong
+    return _by_image(items)
 
 
 def _data_uri(path: Path, folder: Path) -> str | None:

@@ -69,7 +69,35 @@ def test_pictures_outside_the_run_are_not_taken(make_run):
     assert (len(found.shots), found.left_out) == (3, 1)
 
 
-def test_a_class_that_the_run_does_not_know_is_numbered(make_run):
+def test_boxes_are_right_or_wrong_as_the_judge_says(make_run):
+    """Found, found again, of another class, and beside an object."""
+    run = make_run()
+    truth = json.loads(run.ground_truth_path("test").read_text(encoding="utf-8"))
+    one = next(box for box in truth["annotations"] if box["image_id"] == 1)
+    x, y, w, h = one["bbox"]
+    other = one["category_id"] % 5 + 1
+    made = [(one["category_id"], 0.0, 0.9), (one["category_id"], 0.0, 0.8), (other, 0.0, 0.7)]
+    made.append((one["category_id"], 0.6 * w, 0.6))
+    run.cell("detr-s0").predictions_path("test").write_text(
+        json.dumps(
+            [
+                {"image_id": 1, "category_id": category, "bbox": [x + shift, y, w, h], "score": score}
+                for category, shift, score in made
+            ]
+        ),
+        encoding="utf-8",
+    )
+    (comparison,) = compare([run])
+    panel = next(p for p in gallery(comparison).shots[0].panels if p.contestant.label == "detr")
+    assert [(box.score, box.right) for box in panel.boxes] == [
+        (0.6, False),
+        (0.7, False),
+        (0.8, False),
+        (0.9, True),
+    ]
+
+
+def test_predictions_that_do_not_fit_the_ground_truth_are_not_drawn(make_run):
     run = make_run()
     path = run.cell("detr-s0").predictions_path("test")
     path.write_text(
@@ -77,7 +105,7 @@ def test_a_class_that_the_run_does_not_know_is_numbered(make_run):
     )
     (comparison,) = compare([run])
     panel = next(p for p in gallery(comparison).shots[0].panels if p.contestant.label == "detr")
-    assert [box.name for box in panel.boxes] == ["class 98"]
+    assert (panel.readable, panel.boxes) == (False, ())
 
 
 def test_the_pictures_show_the_training_that_is_ranked(make_run, make_final):
