@@ -42,16 +42,16 @@ class Weights:
 
 @dataclass(frozen=True)
 class Curves:
-    """One class. A step is a detection that matches something in a segment; E steps, sorted by segment."""
+    """One class. A step is a true positive of a segment; E steps, sorted by segment and score."""
 
     column: Index  # (E,) of the weights
-    true: NDArray[np.bool_]  # (E,) a true positive; else a detection that its match keeps from counting
-    correction: Index  # (E,) what the step counts for, less what `counted` holds for it: -1, 0, 1
     segment: Index  # (E,)
     edges: Index  # (S + 1,) places of the segments in the steps
     place: Index  # (E,) row of `counted`
-    counted: scipy.sparse.csr_matrix  # (P, columns) detections by their own size, between places with a step
+    counted: scipy.sparse.csr_matrix  # (P, columns) detections of the size, between places with a step
     area_edges: Index  # (A + 1,) places of the area ranges in the rows of `counted`
+    corrected: int  # the first step with a correction, or E
+    correction: scipy.sparse.csr_matrix  # (E - corrected, columns) what a match changes of `counted`
     early: scipy.sparse.csr_matrix  # (2 x T, columns) true positives among the best 1 and 10 of an image
 
     def precision(self, weights: Weights, support: Index, out: Floats) -> Index:
@@ -64,16 +64,16 @@ class Curves:
             out[:] = 0.0
             return np.zeros(shape, dtype=np.int64)
         weight = np.take(weights.rows, self.column, axis=1)
-        true_weight = weight if self.true.all() else weight * self.true
-        running, start = self._within_segments(true_weight)
-        precision = running / (self._counted(weights, weight) + _EPSILON)
+        true, start = self._within_segments(weight)
+        precision = true / (self._counted(weights) + _EPSILON)
+        bits = precision.view(np.int64)  # ordered as the floats are, from 0 on, and faster to compare
         for begin, end in zip(self.edges[:-1], self.edges[1:], strict=True):
             if begin < end:  # the envelope: the largest from here on
-                backwards = precision[:, begin:end][:, ::-1]
+                backwards = bits[:, begin:end][:, ::-1]
                 np.maximum.accumulate(backwards, axis=1, out=backwards)
         total = np.diff(start)
         # Unit u of all true positives, copies counted, belongs to step `step_of[u]` of the raveled steps.
-        step_of = np.repeat(np.arange(weight.size), true_weight.reshape(-1))
+        step_of = np.repeat(np.arange(weight.size), weight.reshape(-1))
         if not len(step_of):
             out[:] = 0.0
             return np.zeros(shape, dtype=np.int64)
@@ -91,21 +91,26 @@ class Curves:
         return np.asarray(found.reshape(len(EARLY), len(IOUS), -1).transpose(0, 2, 1))
 
     def _within_segments(self, values: Index) -> tuple[Index, Index]:
-        """Cumulative sums of (B, E) within each segment, and all sums before each edge, (B, S + 1)."""
+        """Cumulative sums of (B, E) within each segment, and of all before each edge, (B, S + 1).
+
+        `values` may lack the first steps.
+        """
+        lacking = len(self.column) - values.shape[1]
         running = np.zeros((len(values), values.shape[1] + 1), dtype=np.int64)
         np.cumsum(values, axis=1, out=running[:, 1:])
-        start = running[:, self.edges]
-        return running[:, 1:] - np.take(start, self.segment, axis=1), start
+        start = running[:, np.maximum(self.edges - lacking, 0)]
+        return running[:, 1:] - np.take(start, self.segment[lacking:], axis=1), start
 
-    def _counted(self, weights: Weights, weight: Index) -> Index:
+    def _counted(self, weights: Weights) -> Index:
         """True and false positives up to each step, (B, E)."""
         between = (self.counted @ weights.columns).T.astype(np.int64, order="C")
         upto = np.empty_like(between)
         for begin, end in zip(self.area_edges[:-1], self.area_edges[1:], strict=True):
             np.cumsum(between[:, begin:end], axis=1, out=upto[:, begin:end])
         counted = np.take(upto, self.place, axis=1)
-        if self.correction.any():
-            counted += self._within_segments(weight * self.correction)[0]
+        if self.corrected < len(self.column):
+            changes = (self.correction @ weights.columns).T.astype(np.int64, order="C")
+            counted[:, self.corrected :] += self._within_segments(changes)[0]
         return counted
 
 
@@ -134,15 +139,14 @@ def curves_of(table: MatchTable, areas: int, *, copies: int = 1) -> list[Curves]
     step_edges = np.searchsorted(steps.label, classes)
     detection_edges = np.searchsorted(table.label[steps.detection], classes)
     return [
-        _curves_of_class(steps.part(step_edges[label], step_edges[label + 1]), between, columns, areas)
-        for label in range(len(table.classes))
-        for between in (slice(detection_edges[label], detection_edges[label + 1]),)
+        _curves_of_class(steps.where(slice(*step_edges[one])), slice(*detection_edges[one]), columns, areas)
+        for one in (slice(label, label + 2) for label in range(len(table.classes)))
     ]
 
 
 @dataclass(frozen=True)
 class _Steps:
-    """All classes' steps, sorted by class, area range, threshold and place."""
+    """E matches that change a count, sorted by class, area range, threshold and place, of V detections."""
 
     detection: Index  # (V,) every judged detection of the table, copies of tied ones written out
     column: Index  # (V,)
@@ -182,16 +186,19 @@ class _Steps:
             true=true[order],
         )
 
-    def part(self, begin: int, end: int) -> "_Steps":
-        """Those steps only."""
-        part = slice(begin, end)
+    @property
+    def segment(self) -> Index:
+        return self.area * len(IOUS) + self.threshold
+
+    def where(self, kept: slice | NDArray[np.bool_]) -> "_Steps":
+        """Some of them."""
         return replace(
             self,
-            label=self.label[part],
-            area=self.area[part],
-            threshold=self.threshold[part],
-            place=self.place[part],
-            true=self.true[part],
+            label=self.label[kept],
+            area=self.area[kept],
+            threshold=self.threshold[kept],
+            place=self.place[kept],
+            true=self.true[kept],
         )
 
 
@@ -225,8 +232,9 @@ def _block(table: MatchTable) -> Index:
     return np.append(0, np.cumsum(other))[: len(table)].astype(np.int64)
 
 
-def _curves_of_class(steps: _Steps, mine: slice, columns: int, areas: int) -> Curves:
-    """`mine`: the class's part of `steps.detection`."""
+def _curves_of_class(found: _Steps, mine: slice, columns: int, areas: int) -> Curves:
+    """`mine`: the class's part of `found.detection`."""
+    steps = found.where(found.true)
     place = np.empty(len(steps.place), dtype=np.int64)
     rows: list[Index] = []
     held: list[Index] = []
@@ -240,24 +248,41 @@ def _curves_of_class(steps: _Steps, mine: slice, columns: int, areas: int) -> Cu
         held.append(steps.column[detections[row < len(at)]])
         place[here] = area_edges[-1] + place_here
         area_edges.append(area_edges[-1] + len(at))
-    segment = steps.area * len(IOUS) + steps.threshold
-    counts = ~steps.outside[steps.place, steps.area]
+    corrected, correction = _correction(found, steps, columns)
     return Curves(
         column=steps.column[steps.place],
-        true=steps.true,
-        correction=steps.true.astype(np.int64) - counts,
-        segment=segment,
-        edges=np.searchsorted(segment, np.arange(areas * len(IOUS) + 1)),
+        segment=steps.segment,
+        edges=np.searchsorted(steps.segment, np.arange(areas * len(IOUS) + 1)),
         place=place,
         counted=_sums(np.concatenate(rows), np.concatenate(held), (area_edges[-1], columns)),
         area_edges=np.array(area_edges),
+        corrected=corrected,
+        correction=correction,
         early=_early(steps, columns),
     )
 
 
+def _correction(found: _Steps, steps: _Steps, columns: int) -> tuple[int, scipy.sparse.csr_matrix]:
+    """What matches change of the counts by detections' own sizes, added at the next step of the segment.
+
+    A true positive counts though its own size is outside the range: +1. A detection within the range does not
+    count where its match is a crowd, or an object outside: -1.
+    """
+    change = found.true.astype(np.int64) - ~found.outside[found.place, found.area]
+    changing = found.where(change != 0)
+    size = len(found.detection)
+    row = np.searchsorted(steps.segment * size + steps.place, changing.segment * size + changing.place)
+    # After the last step of its segment nothing is counted any more.
+    kept = row < np.searchsorted(steps.segment, changing.segment, side="right")
+    row, column = row[kept], changing.column[changing.place[kept]]
+    first = int(row.min(initial=len(steps.place)))
+    values = change[change != 0][kept]
+    return first, _sums(row - first, column, (len(steps.place) - first, columns), values)
+
+
 def _early(steps: _Steps, columns: int) -> scipy.sparse.csr_matrix:
     """True positives of all sizes by (limit of EARLY x IoU threshold, column)."""
-    mine = (steps.area == 0) & steps.true
+    mine = steps.area == 0
     rank, threshold = steps.rank[steps.place[mine]], steps.threshold[mine]
     column = steps.column[steps.place[mine]]
     rows = [number * len(IOUS) + threshold[rank < limit] for number, limit in enumerate(EARLY)]
@@ -265,6 +290,9 @@ def _early(steps: _Steps, columns: int) -> scipy.sparse.csr_matrix:
     return _sums(np.concatenate(rows), np.concatenate(held), (len(EARLY) * len(IOUS), columns))
 
 
-def _sums(rows: Index, columns: Index, shape: tuple[int, int]) -> scipy.sparse.csr_matrix:
-    """A matrix that adds up the weights of `columns` in `rows`."""
-    return scipy.sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
+def _sums(
+    rows: Index, columns: Index, shape: tuple[int, int], values: Index | None = None
+) -> scipy.sparse.csr_matrix:
+    """A matrix that adds up the weights of `columns`, times `values`, in `rows`."""
+    data = np.ones(len(rows)) if values is None else values.astype(np.float64)
+    return scipy.sparse.csr_matrix((data, (rows, columns)), shape=shape)
