@@ -29,22 +29,25 @@ Floats = NDArray[np.float64]
 class Weights:
     """Draws of weights; K columns: the images, and where copies are written out, each copy of each."""
 
-    rows: Index  # (B, K)
-    columns: Floats  # (K, B) the same transposed, as sparse products want it
+    columns: Floats  # (K, B)
 
     @classmethod
     def of(cls, weights: Index, copies: int) -> "Weights":
         """From (B, I); see `curves_of` for `copies`."""
         written = [weights > copy for copy in range(copies)] if copies > 1 else []
-        rows = np.concatenate([weights, *written], axis=1, dtype=np.int64)
-        return cls(rows, np.ascontiguousarray(rows.T, dtype=np.float64))
+        rows = np.concatenate([weights, *written], axis=1, dtype=np.float64)
+        return cls(np.ascontiguousarray(rows.T))
 
 
 @dataclass(frozen=True)
 class Curves:
-    """One class. A step is a true positive of a segment; E steps, sorted by segment and score."""
+    """One class. E steps, sorted by segment and score.
 
-    column: Index  # (E,) of the weights
+    A step is a true positive of a segment, or a run of them with no false positive in between: a run is like
+    the copies of one, since precision only rises within it.
+    """
+
+    true: scipy.sparse.csr_matrix  # (E, columns) the step's true positives
     segment: Index  # (E,)
     edges: Index  # (S + 1,) places of the segments in the steps
     place: Index  # (E,) row of `counted`
@@ -60,10 +63,10 @@ class Curves:
         `support` (B, A): the objects that count.
         """
         shape = out.shape[:3]
-        if not len(self.column):
+        if not len(self.segment):
             out[:] = 0.0
             return np.zeros(shape, dtype=np.int64)
-        weight = np.take(weights.rows, self.column, axis=1)
+        weight = _product(self.true, weights)
         true, start = self._within_segments(weight)
         precision = true / (self._counted(weights) + _EPSILON)
         bits = precision.view(np.int64)  # ordered as the floats are, from 0 on, and faster to compare
@@ -95,7 +98,7 @@ class Curves:
 
         `values` may lack the first steps.
         """
-        lacking = len(self.column) - values.shape[1]
+        lacking = len(self.segment) - values.shape[1]
         running = np.zeros((len(values), values.shape[1] + 1), dtype=np.int64)
         np.cumsum(values, axis=1, out=running[:, 1:])
         start = running[:, np.maximum(self.edges - lacking, 0)]
@@ -103,15 +106,20 @@ class Curves:
 
     def _counted(self, weights: Weights) -> Index:
         """True and false positives up to each step, (B, E)."""
-        between = (self.counted @ weights.columns).T.astype(np.int64, order="C")
+        between = _product(self.counted, weights)
         upto = np.empty_like(between)
         for begin, end in zip(self.area_edges[:-1], self.area_edges[1:], strict=True):
             np.cumsum(between[:, begin:end], axis=1, out=upto[:, begin:end])
         counted = np.take(upto, self.place, axis=1)
-        if self.corrected < len(self.column):
-            changes = (self.correction @ weights.columns).T.astype(np.int64, order="C")
-            counted[:, self.corrected :] += self._within_segments(changes)[0]
+        if self.corrected < len(self.segment):
+            changes = self._within_segments(_product(self.correction, weights))[0]
+            counted[:, self.corrected :] += changes
         return counted
+
+
+def _product(matrix: scipy.sparse.csr_matrix, weights: Weights) -> Index:
+    """The sums of every row, for every draw: (B, rows)."""
+    return np.asarray((matrix @ weights.columns).T.astype(np.int64, order="C"))
 
 
 def _needed(support: Index) -> Index:
@@ -150,7 +158,8 @@ class _Steps:
 
     detection: Index  # (V,) every judged detection of the table, copies of tied ones written out
     column: Index  # (V,)
-    outside: NDArray[np.bool_]  # (V, A)
+    outside: NDArray[np.bool_]  # (V, A) its own size is outside the range
+    inside: Index  # (V, A) how many up to here are not
     rank: Index  # (V,)
     label: Index  # (E,)
     area: Index  # (E,)
@@ -178,6 +187,7 @@ class _Steps:
             detection=detection,
             column=column,
             outside=outside,
+            inside=np.cumsum(~outside, axis=0),
             rank=table.rank[detection].astype(np.int64),
             label=table.label[detection[place[order]]].astype(np.int64),
             area=area[order],
@@ -234,7 +244,10 @@ def _block(table: MatchTable) -> Index:
 
 def _curves_of_class(found: _Steps, mine: slice, columns: int, areas: int) -> Curves:
     """`mine`: the class's part of `found.detection`."""
-    steps = found.where(found.true)
+    change = found.true.astype(np.int64) - ~found.outside[found.place, found.area]
+    true = found.where(found.true)
+    is_end = _ends_of_runs(found, change)
+    steps = true.where(is_end)
     place = np.empty(len(steps.place), dtype=np.int64)
     rows: list[Index] = []
     held: list[Index] = []
@@ -248,9 +261,10 @@ def _curves_of_class(found: _Steps, mine: slice, columns: int, areas: int) -> Cu
         held.append(steps.column[detections[row < len(at)]])
         place[here] = area_edges[-1] + place_here
         area_edges.append(area_edges[-1] + len(at))
-    corrected, correction = _correction(found, steps, columns)
+    corrected, correction = _correction(found.where(change != 0), change[change != 0], steps, columns)
+    step_of_true: Index = np.cumsum(is_end) - is_end
     return Curves(
-        column=steps.column[steps.place],
+        true=_sums(step_of_true, true.column[true.place], (len(steps.place), columns)),
         segment=steps.segment,
         edges=np.searchsorted(steps.segment, np.arange(areas * len(IOUS) + 1)),
         place=place,
@@ -258,26 +272,36 @@ def _curves_of_class(found: _Steps, mine: slice, columns: int, areas: int) -> Cu
         area_edges=np.array(area_edges),
         corrected=corrected,
         correction=correction,
-        early=_early(steps, columns),
+        early=_early(true, columns),
     )
 
 
-def _correction(found: _Steps, steps: _Steps, columns: int) -> tuple[int, scipy.sparse.csr_matrix]:
-    """What matches change of the counts by detections' own sizes, added at the next step of the segment.
+def _ends_of_runs(found: _Steps, change: Index) -> NDArray[np.bool_]:
+    """Which true positives are the last of a run: another counted detection, or nothing, comes after them."""
+    if not found.true.any():
+        return np.zeros(0, dtype=np.bool_)
+    inside = found.inside[found.place, found.area]
+    counted = (inside + np.cumsum(change))[found.true]  # up to each, but for a constant of its segment
+    segment = found.segment[found.true]
+    goes_on = (np.diff(segment) == 0) & (np.diff(counted) == 1)
+    return np.append(~goes_on, True)
+
+
+def _correction(
+    changing: _Steps, change: Index, steps: _Steps, columns: int
+) -> tuple[int, scipy.sparse.csr_matrix]:
+    """What matches change of the counts by detections' own sizes, at the next step of their segment.
 
     A true positive counts though its own size is outside the range: +1. A detection within the range does not
     count where its match is a crowd, or an object outside: -1.
     """
-    change = found.true.astype(np.int64) - ~found.outside[found.place, found.area]
-    changing = found.where(change != 0)
-    size = len(found.detection)
+    size = len(steps.detection)
     row = np.searchsorted(steps.segment * size + steps.place, changing.segment * size + changing.place)
     # After the last step of its segment nothing is counted any more.
     kept = row < np.searchsorted(steps.segment, changing.segment, side="right")
     row, column = row[kept], changing.column[changing.place[kept]]
     first = int(row.min(initial=len(steps.place)))
-    values = change[change != 0][kept]
-    return first, _sums(row - first, column, (len(steps.place) - first, columns), values)
+    return first, _sums(row - first, column, (len(steps.place) - first, columns), change[kept])
 
 
 def _early(steps: _Steps, columns: int) -> scipy.sparse.csr_matrix:

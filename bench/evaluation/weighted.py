@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from bench.evaluation.curves import EARLY, RECALLS, Weights, curves_of, table_ties
 from bench.evaluation.matches import AREAS, IOUS, MatchTable
 
-_CELLS_AT_ONCE = 1 << 16
+_CELLS_AT_ONCE = 1 << 17
 """Steps x draws that are worked on together; so many fit in a processor's cache."""
 
 _BYTES_AT_ONCE = 256 << 20
@@ -108,7 +108,7 @@ class WeightedFigures:
         return result
 
     def _draws_at_once(self) -> int:
-        largest = max((len(curve.column) for curve in self._curves), default=0)
+        largest = max((len(curve.segment) for curve in self._curves), default=0)
         one = len(self._curves) * self._areas * len(IOUS) * len(RECALLS) * 8
         return max(1, min(_CELLS_AT_ONCE // max(largest, 1), _BYTES_AT_ONCE // max(one, 1), 256))
 
