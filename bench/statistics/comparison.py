@@ -126,8 +126,7 @@ class Comparison:
     def rank(self, model: str) -> tuple[int, int]:
         """Best and worst rank that the intervals leave open; all ranks hold at once.
 
-        From simultaneous intervals of differences, as in Mohr, Wichert and Zimmermann (2020) and
-        Klein, Wright and Wieczorek (2020).
+        From simultaneous intervals of differences: Klein, Wright and Wieczorek (2020), Mogstad et al. (2024).
         """
         others = [self.difference(model, other) for other in self.order if other != model]
         better = sum(difference.behind for difference in others)
@@ -186,21 +185,25 @@ def standard_error(sample: Sample, one: int, other: int) -> tuple[float, float]:
     """Of the difference between two models' means, and its degrees of freedom.
 
     The parts of the variance add up; their degrees of freedom are combined as Welch (1947) and
-    Satterthwaite (1946) have it.
+    Satterthwaite (1946) have it. Where the two models' seeds scatter less than is typical of all models, the
+    typical spread is taken.
     """
     pair = [one, other]
     sizes = sample.seeds[pair]
     over_images = sample.over_images[np.ix_(pair, pair)]
     fixed_seeds = float(over_images[0, 0] + over_images[1, 1] - 2 * over_images[0, 1])
     shared = max(fixed_seeds - float((sample.interplay[pair] / sizes).sum()), 0.0)
-    return combine(
-        [(shared, sample.units - 1)]
-        + [
-            (float(variance / size), int(size) - 1)
-            for variance, size in zip(sample.between[pair], sizes, strict=True)
-            if size > 1
-        ]
-    )
+    several = sizes > 1
+    seeds = [
+        (float(variance / size), int(size) - 1)
+        for variance, size in zip(sample.between[pair][several], sizes[several], strict=True)
+    ]
+    if sample.typical_between:
+        variance, df = sample.typical_between
+        typical = float((variance / sizes[several]).sum())
+        if typical > sum(own for own, _ in seeds):
+            seeds = [(typical, df)]
+    return combine([(shared, sample.units - 1), *seeds])
 
 
 def combine(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:

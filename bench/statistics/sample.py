@@ -23,6 +23,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtri
 
 Array = NDArray[np.float64]
 
@@ -69,6 +70,20 @@ class Sample:
     def between(self) -> Array:
         """Variance between a model's seeds on this split: seeds + interplay, (K,); 0 for a single seed."""
         return np.array([values.var(ddof=1) if len(values) > 1 else 0.0 for values in self.values])
+
+    @cached_property
+    def typical_between(self) -> tuple[float, int] | None:
+        """The median over models of `between`, and its degrees of freedom; None for fewer than three models.
+
+        Each variance is divided by the median of chi-squared over its degrees of freedom, so that the median
+        is not too low. With few seeds a model's spread is small by accident now and then: of many pairs some
+        would be told apart for no other reason.
+        """
+        known = self.seeds > 1
+        if known.sum() < 3:
+            return None
+        df = self.seeds[known] - 1
+        return float(np.median(self.between[known] * df / chdtri(df, 0.5))), int(df.sum())
 
     @cached_property
     def interplay(self) -> Array:

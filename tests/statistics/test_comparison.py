@@ -59,6 +59,15 @@ def test_more_models_make_wider_intervals():
     assert many.half_width == pytest.approx(many.error * each) and many.half_width > pair.half_width
 
 
+def test_seeds_that_are_close_by_accident_are_given_the_typical_spread():
+    close, usual, other = [0.500, 0.5001], [0.480, 0.490], [0.300, 0.310]
+    alone = Comparison(of_seeds(close, [0.490, 0.4901])).difference("a", "b")
+    beside = Comparison(of_seeds(close, [0.490, 0.4901], usual, other)).difference("a", "b")
+    assert alone.ahead and not beside.ahead
+    variance = np.median([5e-9, 5e-9, 5e-5, 5e-5]) / stats.chi2.median(1)
+    assert beside.error == pytest.approx(np.sqrt(variance)) and beside.df == pytest.approx(4)
+
+
 def test_the_probability_of_being_best():
     even = Comparison(of_seeds([0.50, 0.52, 0.54], [0.50, 0.52, 0.54])).best_probability
     assert even["a"] == pytest.approx(0.5, abs=0.02) and sum(even.values()) == pytest.approx(1)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from bench.statistics import Sample, image_weights
 
@@ -44,3 +45,17 @@ def test_a_subset_keeps_the_trainings_of_its_models(of_means):
     assert part.models == ("m2", "m0") and part.seeds.tolist() == [2, 3]
     assert part.over_images == pytest.approx(whole.over_images[np.ix_([2, 0], [2, 0])])
     assert part.interplay == pytest.approx(whole.interplay[[2, 0]])
+
+
+def test_the_typical_spread_of_the_seeds_is_not_that_of_an_outlier():
+    def spread(*variances, size=3):
+        values = tuple(np.linspace(-1, 1, size) * np.sqrt(v) for v in variances)
+        trainings = size * len(variances)
+        return Sample(tuple("abcd"[: len(variances)]), values, np.zeros((trainings, trainings)), 9)
+
+    typical, df = spread(1.0, 1.0, 100.0).typical_between
+    assert typical == pytest.approx(2 / stats.chi2.median(2)) and df == 6
+    assert spread(1.0, 1.0).typical_between is None
+    chance = np.random.default_rng(0).normal(0, 1, (4000, 3, 3)).var(axis=2, ddof=1)
+    found = [np.median(of_models) * 2 / stats.chi2.median(2) for of_models in chance]
+    assert np.median(found) == pytest.approx(1, abs=0.05)
