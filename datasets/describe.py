@@ -10,6 +10,7 @@ import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 from bench import files
 from bench.errors import ConfigError
 from bench.layout import CATEGORY_OFFSET, SPLITS, Layout, SplitName
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMATS = (".svg", ".png", ".pdf")
 """What a figure can be written as."""
@@ -104,14 +108,22 @@ def draw(distribution: Distribution, path: Path) -> None:
     """
     if path.suffix.lower() not in FORMATS:
         raise ConfigError("unknown figure format", value=path.name, hint=f"use {', '.join(FORMATS)}")
+    with files.replacing(path) as target, warnings.catch_warnings():
+        # A glyph that no font has is drawn as a box; the warning would only clutter the terminal.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure(distribution).savefig(target, format=path.suffix[1:].lower(), dpi=150)
+
+
+def figure(distribution: Distribution) -> "Figure":
+    """Each class's share of each split's boxes in percent: one row a class, one bar a split."""
     import seaborn
     from matplotlib.figure import Figure
 
     order = [row.name for row in sorted(distribution.of("train"), key=lambda row: -row.boxes)]
     rows = [row for row in distribution.classes if row.name in set(order)]
-    figure = Figure(figsize=(8, 1.6 + 0.36 * len(order)), layout="constrained")
+    drawn = Figure(figsize=(8, 1.6 + 0.36 * len(order)), layout="constrained")
     with seaborn.axes_style("whitegrid"):
-        axes = figure.subplots()
+        axes = drawn.subplots()
     seaborn.barplot(
         x=[100 * row.share for row in rows],
         y=[_plain(row.name) for row in rows],
@@ -125,10 +137,7 @@ def draw(distribution: Distribution, path: Path) -> None:
     counts = ", ".join(f"{row.split} {row.boxes:,} boxes" for row in distribution.splits)
     axes.set(xlabel="share of the split's boxes, %", ylabel="", title=f"Classes by split ({counts})")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)  # beside the bars
-    with files.replacing(path) as target, warnings.catch_warnings():
-        # A glyph that no font has is drawn as a box; the warning would only clutter the terminal.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(target, format=path.suffix[1:].lower(), dpi=150)
+    return drawn
 
 
 def _plain(name: str) -> str:

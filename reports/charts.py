@@ -85,7 +85,7 @@ def by_cost(comparison: Comparison) -> list[Chart]:
             _scatter(
                 comparison,
                 "AP against latency",
-                "latency, ms a picture",
+                "latency, ms per image",
                 lambda record: record.efficiency.latency_ms if record.efficiency else None,
                 lambda value: f"{wording.number(value)} ms",
             ),

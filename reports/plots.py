@@ -79,7 +79,7 @@ def ap_against_latency(comparison: Comparison) -> "Figure | None":
         comparison,
         lambda record: record.efficiency.latency_ms if record.efficiency else None,
         "Test AP against latency",
-        "latency, ms a picture (median, one at a time)",
+        "latency, ms per image (median, batch of 1)",
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from bench.datasets import prepare
-from bench.datasets.describe import describe, draw
+from bench.datasets.describe import ClassRow, Distribution, SplitRow, describe, draw, figure
 from bench.errors import ConfigError
 
 
@@ -50,6 +50,32 @@ def test_another_suffix_is_refused(distribution, tmp_path):
     with pytest.raises(ConfigError, match=r"use \.svg"):
         draw(distribution, tmp_path / "a.docx")
     assert not (tmp_path / "a.docx").exists()
+
+
+def test_the_figure_shows_each_share_in_percent():
+    def rows(split, *boxes):
+        shares = [count / sum(boxes) for count in boxes]
+        return [
+            ClassRow(split, name, count, 1, share, None, None)
+            for name, count, share in zip(("few", "$many$"), boxes, shares, strict=True)
+        ]
+
+    splits = tuple(
+        SplitRow(split, 9, 0, boxes) for split, boxes in (("train", 1000), ("val", 5), ("test", 4))
+    )
+    classes = (*rows("train", 100, 900), *rows("val", 1, 4), *rows("test", 3, 1))
+    drawn = figure(Distribution(splits, classes))
+    (axes,) = drawn.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [r"\$many\$", "few"]
+    widths = [[bar.get_width() for bar in container] for container in axes.containers]
+    assert widths == [pytest.approx([90, 10]), pytest.approx([80, 20]), pytest.approx([25, 75])]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["train", "val", "test"]
+    colours = [handle.get_facecolor() for handle in axes.get_legend().legend_handles]
+    assert colours == [container[0].get_facecolor() for container in axes.containers]
+    assert axes.get_xlabel() == "share of the split's boxes, %" and axes.get_ylabel() == ""
+    assert axes.get_title() == "Classes by split (train 1,000 boxes, val 5 boxes, test 4 boxes)"
+    top, bottom = axes.transData.transform([(0, 0), (0, 1)])[:, 1]
+    assert top > bottom, "the most frequent class of train stands on top"
 
 
 @pytest.mark.slow

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.reports.axes import fitting, linear, logarithmic
@@ -7,6 +7,7 @@ from bench.reports.axes import fitting, linear, logarithmic
 VALUES = st.lists(st.floats(1e-6, 1e9), min_size=1, max_size=20)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # on a machine under load
 @given(VALUES)
 def test_linear_axes_hold_all_values_between_few_round_ticks(values):
     axis = linear(values)
@@ -15,6 +16,7 @@ def test_linear_axes_hold_all_values_between_few_round_ticks(values):
     assert all(-0.01 <= axis.at(value) <= 100.01 for value in values)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # on a machine under load
 @given(VALUES)
 def test_logarithmic_axes_hold_all_values(values):
     axis = logarithmic(values)

@@ -1,9 +1,11 @@
 import json
+import re
 
 import pytest
 
 from bench.reports.comparison import compare
-from bench.reports.gallery import LEAST_SCORE, MOST_SHOWN, gallery
+from bench.reports.gallery import MOST_SHOWN, gallery
+from bench.reports.page import render
 
 
 @pytest.fixture
@@ -33,15 +35,47 @@ def test_boxes_are_percents_of_the_picture_and_the_best_are_drawn_last(shots):
 def test_the_tail_of_low_scores_stays_out(make_run):
     run = make_run()
     path = run.cell("detr-s0").predictions_path("test")
-    many = [
+
+    def kept(*scores):
+        boxes = [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "score": score} for score in scores]
+        path.write_text(json.dumps(boxes), encoding="utf-8")
+        panels = gallery(compare([run])[0]).shots[0].panels
+        return [box.score for panel in panels if panel.contestant.label == "detr" for box in panel.boxes]
+
+    assert kept(0.05, 0.2, 0.049, 0.9) == [0.05, 0.2, 0.9]
+    assert kept(*([0.9] * (MOST_SHOWN + 5)), 0.4) == [0.9] * MOST_SHOWN
+
+
+def test_the_floor_follows_a_model_whose_own_threshold_is_lower(make_run, make_record):
+    test = make_record("detr", 0, 0.5).test
+    point = test.operating_point.model_copy(update={"score_threshold": 0.02})
+    run = make_run(
+        records=[make_record("detr", 0, 0.5, test=test.model_copy(update={"operating_point": point}))]
+    )
+    boxes = [
         {"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "score": score}
-        for score in (0.01, *([0.9] * (MOST_SHOWN + 5)))
+        for score in (0.01, 0.02, 0.03)
     ]
-    path.write_text(json.dumps(many), encoding="utf-8")
-    (comparison,) = compare([run])
-    panel = next(p for p in gallery(comparison).shots[0].panels if p.contestant.label == "detr")
-    assert len(panel.boxes) == MOST_SHOWN
-    assert min(box.score for box in panel.boxes) >= LEAST_SCORE
+    run.cell("detr-s0").predictions_path("test").write_text(json.dumps(boxes), encoding="utf-8")
+    (panel,) = gallery(compare([run])[0]).shots[0].panels
+    assert [box.score for box in panel.boxes] == [0.02, 0.03]
+
+
+def test_the_tally_counts_what_is_right_wrong_and_missed(make_run, make_record):
+    run = make_run(records=[make_record("detr", 0, 0.5)])
+    truth = json.loads(run.ground_truth_path("test").read_text())["annotations"]
+    first, second, third, *_ = [box for box in truth if box["image_id"] == 2]
+    boxes = [
+        {"image_id": 2, "category_id": first["category_id"], "bbox": first["bbox"], "score": 0.9},
+        {"image_id": 2, "category_id": first["category_id"], "bbox": first["bbox"], "score": 0.8},  # twice
+        {"image_id": 2, "category_id": second["category_id"], "bbox": second["bbox"], "score": 0.31},
+        {"image_id": 2, "category_id": third["category_id"], "bbox": third["bbox"], "score": 0.30},  # below
+    ]
+    run.cell("detr-s0").predictions_path("test").write_text(json.dumps(boxes), encoding="utf-8")
+    page = render(compare([run]))
+    tallies = re.findall(r'data-objects="(\d+)".*?class="tally">(.*?)</span>', page, re.S)
+    assert tallies[1] == ("3", "≥ 0.31: 2 right, 1 wrong, 1 missed")
+    assert tallies[3] == ("0", "≥ 0.31: 0 right, 0 wrong, 0 missed")
 
 
 def test_the_page_does_not_grow_beyond_its_budget(make_run):

@@ -241,12 +241,13 @@ def test_trade_offs_name_who_is_quicker_and_smaller(say, make_record):
     assert "small is smaller: 3.00 M parameters instead of 40.0 M" in found.trade_off
 
 
-def test_a_hair_s_breadth_is_no_trade_off(say, make_record):
+@pytest.mark.parametrize(("less", "named"), [(0.96, False), (0.95, True), (0.94, True)])
+def test_who_is_less_than_a_twentieth_quicker_or_smaller_is_not_named(say, make_record, less, named):
     found = say(
-        make_record("good", 0, 0.5, parameters=1_000_000, latency_ms=5.0),
-        make_record("other", 0, 0.3, parameters=999_000, latency_ms=4.9),
+        make_record("good", 0, 0.5, parameters=1_000_000, latency_ms=100.0),
+        make_record("other", 0, 0.3, parameters=round(1_000_000 * less), latency_ms=100 * less),
     )
-    assert found.trade_off == ""
+    assert ("other is quicker" in found.trade_off, "other is smaller" in found.trade_off) == (named, named)
 
 
 def test_the_best_that_is_also_the_cheapest(say, make_record):
