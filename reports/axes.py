@@ -1,8 +1,8 @@
-"""Where a value stands on a chart: round ticks, linear or logarithmic, positions in percent."""
+"""Axes in data units: limits and ticks at round values, linear or logarithmic."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from bench.reports.wording import short
 
@@ -11,10 +11,13 @@ FLAT = 1e-9
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
+MOST_TICKS = 7
+"""Ticks of a logarithmic axis; with more only powers of ten are kept between the ends."""
+
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark on an axis."""
+    """A labelled position on an axis."""
 
     at: float  # percent of the axis
     text: str
@@ -22,12 +25,14 @@ class Tick:
 
 @dataclass(frozen=True)
 class Axis:
-    """From `low` to `high`, both at round values."""
+    """From `low` to `high` in data units, with the values of its ticks."""
 
     low: float
     high: float
     values: tuple[float, ...]
     log: bool = False
+    label: str = ""
+    write: Callable[[float], str] = short  # a tick's text
 
     def at(self, value: float) -> float:
         """Percent of the way from `low` to `high`."""
@@ -37,13 +42,35 @@ class Axis:
             share = (value - self.low) / (self.high - self.low)
         return round(100 * share, 2)
 
+    def value(self, at: float) -> float:
+        """The value at `at` percent: the inverse of `at`."""
+        if self.log:
+            return float(self.low * (self.high / self.low) ** (at / 100))
+        return self.low + at / 100 * (self.high - self.low)
+
+    def down(self, value: float) -> float:
+        """Percent of the way from `high` to `low`: a position from the top of a chart."""
+        return round(100 - self.at(value), 2)
+
     @property
     def ticks(self) -> tuple[Tick, ...]:
-        return tuple(Tick(self.at(value), short(value)) for value in self.values)
+        return tuple(Tick(self.at(value), self.write(value)) for value in self.values)
+
+    @property
+    def crosses_zero(self) -> bool:
+        return not self.log and self.low < 0 < self.high
+
+    def named(self, label: str, write: Callable[[float], str] = short) -> "Axis":
+        """The same axis with a label that names figure and unit."""
+        return replace(self, label=label, write=write)
+
+    def thinned(self, most: int) -> "Axis":
+        """With at most `most` ticks, evenly chosen."""
+        return replace(self, values=self.values[:: -(-len(self.values) // most)])
 
 
 def linear(values: Iterable[float], *, ticks: int = 5, zero: bool = True) -> Axis:
-    """Round steps of 1, 2, 2.5 or 5 around `values`; from 0 where `zero` is asked for."""
+    """Steps of 1, 2, 2.5 or 5 times a power of ten around `values`; includes 0 where `zero` is true."""
     known = list(values) or [0.0, 1.0]
     low, high = min(known), max(known)
     if zero:
@@ -59,16 +86,16 @@ def linear(values: Iterable[float], *, ticks: int = 5, zero: bool = True) -> Axi
 
 
 LEAST_AP_SPAN = 0.1
-"""An axis of AP goes at least so far, so that figures next to zero look like what they are."""
+"""An axis of AP reaches at least this far, so that figures next to zero look small."""
 
 
 def of_ap(values: Iterable[float], *, ticks: int = 5) -> Axis:
-    """For AP: from 0, and not only as far as the least of differences."""
+    """For AP: from 0 to at least LEAST_AP_SPAN."""
     return linear([*values, LEAST_AP_SPAN], ticks=ticks)
 
 
 def logarithmic(values: Iterable[float]) -> Axis:
-    """Ticks at 1, 2 and 5 times powers of ten, thinned where there are many. Values are positive."""
+    """Ticks at 1, 2 and 5 times powers of ten. Values are positive."""
     known = list(values)
     low, high = min(known), max(known)
     ladder = [m * 10.0**e for e in range(-12, 16) for m in (1, 2, 5)]
@@ -77,7 +104,7 @@ def logarithmic(values: Iterable[float]) -> Axis:
     if start == end:
         start, end = start - 1, end + 1
     marks = ladder[start : end + 1]
-    if len(marks) > 7:
+    if len(marks) > MOST_TICKS:
         tens = [value for value in marks if abs(math.log10(value) - round(math.log10(value))) < 1e-9]
         marks = [marks[0], *(v for v in tens if marks[0] < v < marks[-1]), marks[-1]]
     return Axis(ladder[start], ladder[end], tuple(float(f"{m:.1g}") for m in marks), log=True)
@@ -89,3 +116,18 @@ def fitting(values: Iterable[float]) -> Axis:
     if known and min(known) > 0 and max(known) / min(known) > 3:
         return logarithmic(known)
     return linear(known)
+
+
+def whole(first: float, last: float, *, ticks: int = 5) -> Axis:
+    """For epochs and trials: from `first` to `last`, with ticks at whole numbers."""
+    if first == last:
+        return Axis(first - 1, last + 1, (first,))
+    inner = [v for v in linear([0, last], ticks=ticks).values if v == int(v) and first <= v <= last]
+    return Axis(first, last, tuple(dict.fromkeys([first, *(v for v in inner if v - first > last / 12)])))
+
+
+def categories(names: Sequence[str]) -> Axis:
+    """One tick a name, at 0, 1, 2 ..."""
+    return Axis(
+        -0.4, len(names) - 0.6, tuple(map(float, range(len(names)))), write=lambda value: names[int(value)]
+    )

@@ -85,7 +85,7 @@ COLUMNS: tuple[Column, ...] = (
         "high",
         _coco("AR_100"),
         wording.share,
-        "recall, 100 detections a picture",
+        "recall, 100 detections per image",
     ),
     Column(
         "precision",
@@ -122,11 +122,11 @@ COLUMNS: tuple[Column, ...] = (
         "low",
         _cost("latency_ms"),
         wording.number,
-        "median for one picture, from its file to its detections",
+        "median for one image, from its file to its detections",
     ),
     Column(
         "throughput",
-        "Pictures / s",
+        "Images / s",
         COST,
         "high",
         _cost("images_per_s"),
@@ -175,7 +175,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Row:
+class RankedRow:
     """One model in the ranking."""
 
     place: str
@@ -188,7 +188,7 @@ class Table:
     """Columns, and a row a model."""
 
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[RankedRow, ...]
 
     @property
     def groups(self) -> list[tuple[str, int]]:
@@ -207,11 +207,11 @@ def table(comparison: Comparison, columns: Sequence[Column]) -> Table:
     return Table(kept, tuple(rows(comparison, kept)))
 
 
-def rows(comparison: Comparison, columns: Sequence[Column] = COLUMNS) -> list[Row]:
+def rows(comparison: Comparison, columns: Sequence[Column] = COLUMNS) -> list[RankedRow]:
     """One row a model, best first, the best figure of every column marked where there are several."""
     entries = [_entries(column, comparison) for column in columns]
     return [
-        Row(
+        RankedRow(
             place=_place(contestant, comparison),
             contestant=contestant,
             entries=tuple(column[index] for column in entries),

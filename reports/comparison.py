@@ -1,4 +1,4 @@
-"""What a report is about: run folders read, and their models brought together by the data they saw."""
+"""What a report compares: the models of one or more runs, grouped by dataset."""
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ History = list[dict[str, float]]
 
 MOST_NAMED = 5
 LONG_NAME = 16
-"""Models, and characters of a model's name, that have room in a chart or over a column."""
+"""Number of models, and length of a model's name in characters, that fit in a chart or over a column."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Run:
 
     @property
     def gated(self) -> bool:
-        """False where models were ranked without passing the gates; who says nothing was gated."""
+        """False where the run's config turned the gates off."""
         try:
             settings = yaml.safe_load(self.config)
         except yaml.YAMLError:
@@ -60,13 +60,13 @@ class Run:
 
     @property
     def repeat(self) -> str:
-        """The command that makes this run again."""
+        """The command that repeats this run."""
         return f"bench run -c {shlex.quote(str(self.folder.config_path))}"
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One model of one run: what stands in a row of the ranking."""
+    """One model of one run: a row of the ranking."""
 
     label: str  # unique on the page
     tone: Tone
@@ -79,7 +79,7 @@ class Contestant:
 
     @property
     def shown(self) -> CellRecord | None:
-        """The cell that stands for the model where only one can be shown: its first seed's, not its best."""
+        """The cell shown where there is room for one: the first seed's, not the best."""
         return min(self.done, key=lambda record: record.seed, default=None)
 
     def spread(self, figure: Callable[[CellRecord], float | None]) -> Spread | None:
@@ -115,7 +115,7 @@ class Comparison:
 
     @property
     def crowded(self) -> bool:
-        """Names would cover each other beside points and over columns: a key names them instead."""
+        """Whether names would cover each other beside points and over columns; a key replaces them."""
         return len(self.contestants) > MOST_NAMED or any(len(c.label) > LONG_NAME for c in self.contestants)
 
     @property

@@ -1,6 +1,6 @@
 """What the data was, from the run's manifest: splits, classes, repairs, origin.
 
-The manifest is read leniently: a part that is absent is left out of the page, it breaks nothing.
+The manifest is read leniently: a part that is absent is left out of the page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,16 +22,16 @@ MOST_TEXT = 400
 SHOWN_ELSEWHERE = (("table", "rows"), ("split", "counts"))
 """Parts of the manifest that have a table of their own."""
 
-NOTHING_TOLD: tuple[object, ...] = (None, "", [], {})
+EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
 @dataclass(frozen=True)
-class SplitRow:
-    """One split's size; None where the manifest does not tell."""
+class SplitSize:
+    """One split's size; None where the manifest has no figure."""
 
     name: str
     images: int | None
-    background: int | None  # pictures without a box
+    background: int | None  # images without a box
     boxes: int | None
     crowds: int | None
     sizes: tuple[int | None, ...]  # small, medium and large boxes, by COCO's bounds
@@ -39,7 +39,7 @@ class SplitRow:
 
 
 @dataclass(frozen=True)
-class CountRow:
+class ClassCounts:
     """Boxes of one class in train, val and test, and the bar of its share of all."""
 
     name: str
@@ -48,8 +48,8 @@ class CountRow:
 
 
 @dataclass(frozen=True)
-class MapRow:
-    """What the class table made of one class of the source."""
+class MappedClass:
+    """What a class of the source was mapped to."""
 
     source: str
     target: str
@@ -77,9 +77,9 @@ class DataSheet:
     """All that the page says about the data."""
 
     known: bool  # there is a manifest
-    splits: tuple[SplitRow, ...]
-    classes: tuple[CountRow, ...]
-    mapped: tuple[MapRow, ...]  # empty where every class kept its name
+    splits: tuple[SplitSize, ...]
+    classes: tuple[ClassCounts, ...]
+    mapped: tuple[MappedClass, ...]  # empty where every class kept its name
     repairs: tuple[Repair, ...]
     facts: tuple[tuple[str, str], ...]
     limit: str
@@ -92,8 +92,8 @@ def datasheet(comparison: Comparison) -> DataSheet:
     by_split = {name: _mapping(statistics.get(name)) for name in SPLITS}
     return DataSheet(
         known=bool(manifest),
-        splits=tuple(_split_row(name, part) for name, part in by_split.items() if part),
-        classes=_count_rows(comparison.classes, list(by_split.values())),
+        splits=tuple(_split_size(name, part) for name, part in by_split.items() if part),
+        classes=_class_counts(comparison.classes, list(by_split.values())),
         mapped=_mapped(_mapping(manifest.get("table"))),
         repairs=_repairs(_mapping(manifest.get("repairs"))),
         facts=tuple(_facts(manifest)),
@@ -101,10 +101,10 @@ def datasheet(comparison: Comparison) -> DataSheet:
     )
 
 
-def _split_row(name: str, part: Mapping[str, Any]) -> SplitRow:
+def _split_size(name: str, part: Mapping[str, Any]) -> SplitSize:
     sizes = _mapping(part.get("sizes"))
     width, height = _range(part.get("width_px")), _range(part.get("height_px"))
-    return SplitRow(
+    return SplitSize(
         name=name,
         images=_whole(part.get("images")),
         background=_whole(part.get("background")),
@@ -116,7 +116,7 @@ def _split_row(name: str, part: Mapping[str, Any]) -> SplitRow:
 
 
 def _range(value: Any) -> str:
-    """'416', or '320–1,280' where pictures differ."""
+    """'416', or '320–1,280' where images differ."""
     sides = _mapping(value)
     low, high = _whole(sides.get("min")), _whole(sides.get("max"))
     if low is None or high is None:
@@ -124,7 +124,7 @@ def _range(value: Any) -> str:
     return f"{low:,}" if low == high else f"{low:,}\N{EN DASH}{high:,}"
 
 
-def _count_rows(classes: Sequence[str], parts: Sequence[Mapping[str, Any]]) -> tuple[CountRow, ...]:
+def _class_counts(classes: Sequence[str], parts: Sequence[Mapping[str, Any]]) -> tuple[ClassCounts, ...]:
     """Most frequent class first."""
     counted = [_mapping(part.get("classes")) for part in parts]
     if not any(counted):
@@ -132,15 +132,15 @@ def _count_rows(classes: Sequence[str], parts: Sequence[Mapping[str, Any]]) -> t
     rows = [(name, tuple(_whole(counts.get(name)) or 0 for counts in counted)) for name in classes]
     longest = max((sum(counts) for _, counts in rows), default=0) or 1
     rows.sort(key=lambda row: -sum(row[1]))
-    return tuple(CountRow(name, counts, round(100 * sum(counts) / longest, 2)) for name, counts in rows)
+    return tuple(ClassCounts(name, counts, round(100 * sum(counts) / longest, 2)) for name, counts in rows)
 
 
-def _mapped(table: Mapping[str, Any]) -> tuple[MapRow, ...]:
+def _mapped(table: Mapping[str, Any]) -> tuple[MappedClass, ...]:
     rows = [row for row in table.get("rows") or [] if isinstance(row, Mapping)]
     if all(row.get("source") == row.get("class") for row in rows):
         return ()
     return tuple(
-        MapRow(
+        MappedClass(
             source=str(row.get("source", "")),
             target=str(row.get("class") or ""),
             boxes=_whole(row.get("boxes")),
@@ -175,12 +175,12 @@ def _finding(item: Any) -> tuple[str, str, str]:
 
 
 def _limit(value: Any) -> str:
-    """'64 of 640 pictures, a stratified share of each split'; empty where all were taken."""
+    """'64 of 640 images, a stratified share of each split'; empty where all were taken."""
     part = _mapping(value)
     taken, of = _whole(part.get("images")), _whole(part.get("of"))
     if taken is not None and of is not None:
         how = f", {part['how']}" if part.get("how") else ""
-        return f"{taken:,} of {wording.count(of, 'picture')}{how}"
+        return f"{taken:,} of {wording.count(of, 'image')}{how}"
     return plain(value) if value else ""
 
 
@@ -189,7 +189,7 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = [("dataset key", str(manifest["key"]))] if "key" in manifest else []
     for part, prefix in (("source", ""), ("split", "split, "), ("table", "class table, ")):
         for setting, item in _mapping(manifest.get(part)).items():
-            if (part, setting) not in SHOWN_ELSEWHERE and item not in NOTHING_TOLD:
+            if (part, setting) not in SHOWN_ELSEWHERE and item not in EMPTY:
                 facts.append((f"{prefix}{setting}".replace("_", " "), _cut(plain(item))))
     return facts
 

@@ -1,12 +1,12 @@
-"""What all figures have in common: their size, titles, legends, axes and lines. No pyplot anywhere."""
+"""Charts as matplotlib figures, drawn with seaborn for print; pyplot and its global state are not used."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.reports import curves, wording
-from bench.reports.classes import ClassRow
-from bench.reports.comparison import Contestant
-from bench.reports.palette import MUTED, TRUTH
+from bench.reports.axes import Axis
+from bench.reports.charts import AnyChart, Grid, Line, Named, RowChart, XYChart
+from bench.reports.labels import labels
+from bench.reports.palette import MUTED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 WIDTH_IN = 7.0
 """Of every figure, in inches: the text width of an A4 page."""
+
+PANEL_IN = 1.9
+"""Least width of a panel in a grid, in inches."""
 
 LEFT = 0.01
 """Where titles begin, as a share of the figure's width."""
@@ -24,15 +27,192 @@ TITLES_PT = 40
 MOST_CHARACTERS = 40
 """Of a name on an axis."""
 
-
-def new_figure(height_in: float) -> "tuple[Figure, Axes]":
-    """A figure with one plot, that no pyplot knows of."""
-    figure = blank(WIDTH_IN, height_in)
-    return figure, figure.subplots()
+CAPTION_CHARACTERS = 105
+"""Of one line of a caption at WIDTH_IN."""
 
 
-def blank(width_in: float, height_in: float) -> "Figure":
-    """A figure that finds room for its names by itself."""
+def figure(chart: AnyChart | Grid) -> "Figure":
+    """A figure of its own for one chart or a grid of charts."""
+    if isinstance(chart, Grid):
+        return _grid(chart)
+    drawn = _blank(WIDTH_IN, _height_in(chart))
+    axes = drawn.subplots()
+    _draw(chart, axes)
+    axes.set(xlabel=chart.x.label, ylabel=chart.y.label if isinstance(chart, XYChart) else "")
+    _title_above(drawn, chart.title, chart.caption)
+    if chart.key and not (isinstance(chart, XYChart) and chart.labelled):
+        _legend(axes, chart.key, bars=isinstance(chart, RowChart) and chart.bars)
+    return drawn
+
+
+def _grid(grid: Grid) -> "Figure":
+    """Small panels without axis labels; with `names` the row's name stands over each panel."""
+    wide = max(len(row) for row in grid.rows)
+    drawn = _blank(max(WIDTH_IN, PANEL_IN * wide), 0.5 + 1.9 * len(grid.rows))
+    panels = drawn.subplots(len(grid.rows), wide, squeeze=False)
+    for index, (charts, row) in enumerate(zip(grid.rows, panels, strict=True)):
+        for axes in row[len(charts) :]:
+            axes.set_axis_off()
+        for chart, axes in zip(charts, row, strict=False):
+            _draw(chart, axes)
+            above = f"{one_line(grid.names[index])}\n" if grid.names else ""
+            axes.set_title(f"{above}{one_line(chart.title)}", fontsize=8)
+            axes.set(xlabel="", ylabel="")
+            axes.tick_params(labelsize=7)
+    _title_above(drawn, grid.title, grid.caption)
+    if grid.key:
+        _legend(panels[0][-1], grid.key)
+    return drawn
+
+
+def _draw(chart: AnyChart, axes: "Axes") -> None:
+    if isinstance(chart, XYChart):
+        _draw_xy(chart, axes)
+    elif chart.bars:
+        _draw_bars(chart, axes)
+    else:
+        _draw_dots(chart, axes)
+
+
+def _draw_xy(chart: XYChart, axes: "Axes") -> None:
+    import seaborn
+
+    for line in chart.lines:
+        _draw_line(line, axes)
+    for point in chart.points:
+        if point.low is not None and point.high is not None:
+            axes.plot([point.x] * 2, [point.low, point.high], color=point.tone.light, linewidth=1.5)
+    if chart.points:
+        looks = {point.label: point.tone for point in chart.points}
+        names = [point.label for point in chart.points]
+        seaborn.scatterplot(
+            x=[point.x for point in chart.points],
+            y=[point.y for point in chart.points],
+            hue=names,
+            style=names,
+            palette={label: tone.light for label, tone in looks.items()},
+            markers={label: tone.marker for label, tone in looks.items()},
+            s=90 if chart.labelled else 50,
+            legend=False,
+            zorder=3,
+            ax=axes,
+        )
+    if chart.labelled:
+        for label in labels(chart):
+            axes.annotate(
+                one_line(label.point.label),
+                (label.point.x, chart.y.value(100 - label.y)),
+                xytext=(-8 if label.left else 8, 0),
+                textcoords="offset points",
+                ha="right" if label.left else "left",
+                va="center",
+            )
+    _set_axis(axes, "x", chart.x)
+    _set_axis(axes, "y", chart.y)
+    axes.grid(axis="y")
+
+
+def _draw_line(line: Line, axes: "Axes") -> None:
+    """One curve; a single value is a point."""
+    dashes = (4, 2) if line.dashed else line.tone.dashes
+    axes.plot(
+        line.xs,
+        line.ys,
+        color=line.tone.light,
+        linewidth=1.6,
+        marker="o" if len(line.xs) == 1 else None,
+        linestyle=(0, dashes) if dashes else "-",
+        drawstyle="steps-post" if line.stepped else "default",
+        zorder=1,
+    )
+
+
+def _draw_dots(chart: RowChart, axes: "Axes") -> None:
+    import seaborn
+
+    for place, row in enumerate(chart.rows):
+        for dot in row.dots:
+            if dot.low is not None and dot.high is not None:
+                axes.plot([dot.low, dot.high], [place] * 2, color=dot.tone.light, linewidth=1.8, zorder=2)
+        if row.mean is not None:
+            axes.plot([row.mean] * 2, [place - 0.25, place + 0.25], color=MUTED, linewidth=1.5)
+    dots = [(place, dot) for place, row in enumerate(chart.rows) for dot in row.dots]
+    looks = {dot.label: dot.tone for _, dot in dots}
+    names = [dot.label for _, dot in dots]
+    seaborn.scatterplot(
+        x=[dot.x for _, dot in dots],
+        y=[place for place, _ in dots],
+        hue=names,
+        style=names,
+        palette={label: tone.light for label, tone in looks.items()},
+        markers={label: tone.marker for label, tone in looks.items()},
+        s=60,
+        legend=False,
+        zorder=3,
+        ax=axes,
+    )
+    _row_axes(chart, axes)
+
+
+def _draw_bars(chart: RowChart, axes: "Axes") -> None:
+    import seaborn
+
+    bars = [(place, dot) for place, row in enumerate(chart.rows) for dot in row.dots]
+    seaborn.barplot(
+        x=[dot.x for _, dot in bars],
+        y=[place for place, _ in bars],
+        hue=[dot.label for _, dot in bars],
+        palette={dot.label: dot.tone.light for _, dot in bars},
+        orient="y",
+        legend=False,
+        saturation=1,
+        ax=axes,
+    )
+    _row_axes(chart, axes)
+
+
+def _row_axes(chart: RowChart, axes: "Axes") -> None:
+    """Names on the left, the first row on top."""
+    axes.set_yticks(range(len(chart.rows)), [one_line(row.name) for row in chart.rows])
+    axes.set_ylim(len(chart.rows) - 0.5, -0.5)
+    axes.set_ylabel("")
+    _set_axis(axes, "x", chart.x)
+    if chart.x.crosses_zero:
+        axes.axvline(0, color=MUTED, linewidth=1, zorder=1)
+    axes.grid(axis="x")
+
+
+def _set_axis(axes: "Axes", which: str, axis: Axis) -> None:
+    """Scale, limits and ticks; a little room beyond the limits, so that no point is cut."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    scale, limits, target = (
+        (axes.set_xscale, axes.set_xlim, axes.xaxis)
+        if which == "x"
+        else (axes.set_yscale, axes.set_ylim, axes.yaxis)
+    )
+    if axis.log:
+        scale("log")
+        room = (axis.high / axis.low) ** 0.03
+        limits(axis.low / room, axis.high * room)
+    else:
+        room = 0.02 * (axis.high - axis.low)
+        limits(axis.low - (room if axis.low else 0), axis.high + room)
+    target.set_major_locator(FixedLocator(list(axis.values)))
+    target.set_major_formatter(FixedFormatter([axis.write(value) for value in axis.values]))
+    target.set_minor_locator(NullLocator())
+
+
+def _height_in(chart: AnyChart) -> float:
+    if isinstance(chart, XYChart):
+        return 3.9
+    if not chart.bars:
+        return 1.4 + (0.4 if len(chart.rows) < 5 else 0.3) * len(chart.rows)
+    return 1.6 + (0.2 + 0.1 * max((len(row.dots) for row in chart.rows), default=1)) * len(chart.rows)
+
+
+def _blank(width_in: float, height_in: float) -> "Figure":
+    """An empty figure that makes room for its names by itself."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -40,79 +220,34 @@ def blank(width_in: float, height_in: float) -> "Figure":
     return Figure(figsize=(width_in, height_in), layout=ConstrainedLayoutEngine(rect=rect))
 
 
-def title_above(figure: "Figure", title: str, caption: str) -> None:
-    """A bold title over a caption, both from the figure's left edge, in the room that `blank` left."""
+def _title_above(figure: "Figure", title: str, caption: str) -> None:
+    """A bold title over a caption of at most two lines, both from the figure's left edge."""
+    from textwrap import wrap
+
     height_pt = 72 * figure.get_figheight()
+    lines = wrap(caption, CAPTION_CHARACTERS)
     figure.text(LEFT, 1 - 4 / height_pt, title, ha="left", va="top", weight="bold", size=10)
-    figure.text(LEFT, 1 - 19 / height_pt, caption, ha="left", va="top", size=8.5, color=MUTED)
+    figure.text(LEFT, 1 - 19 / height_pt, "\n".join(lines), ha="left", va="top", size=8, color=MUTED)
 
 
-def legend(axes: "Axes", contestants: Sequence[Contestant], *, truth: bool = False) -> None:
-    """Colour and shape of each model beside the plot; handles of our own, so that no name is left out."""
+def _legend(axes: "Axes", key: Sequence[Named], *, bars: bool = False) -> None:
+    """Colour and shape of each series beside the plot; handles of our own, so that no name is left out."""
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     handles = [
-        Line2D([], [], color=c.tone.light, marker=c.tone.marker, linestyle="-", linewidth=1.6, markersize=6)
-        for c in contestants
+        Patch(color=series.tone.light)
+        if bars
+        else Line2D([], [], color=series.tone.light, marker=series.tone.marker, linewidth=1.6, markersize=6)
+        for series in key
     ]
-    names = [one_line(c.label) for c in contestants]
-    if truth:
-        handles = [Line2D([], [], color=TRUTH, linewidth=6), *handles]
-        names = ["ground truth", *names]
     axes.legend(
         handles,
-        names,
+        [one_line(series.label) for series in key],
         loc="upper left",
         bbox_to_anchor=(1.01, 1.0),
         borderaxespad=0.0,
     )
-
-
-def class_axis(axes: "Axes", rows: Sequence[ClassRow]) -> None:
-    """Class names with their support, the first row on top."""
-    labels = [f"{one_line(row.name)} ({row.support:,})" for row in rows]
-    axes.set_yticks(range(len(rows)), labels)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-
-
-def cost_axis(axes: "Axes", values: Sequence[float]) -> None:
-    """Logarithmic where values span more than a factor of three; room for names on the right."""
-    if max(values) / min(values) <= 3:
-        axes.set_xlim(0, 1.35 * max(values))
-        return
-    log_axis(axes, (1.0, 2.0, 5.0))
-    axes.set_xlim(min(values) / 1.3, max(values) * 2.2)
-
-
-def log_axis(axes: "Axes", marks: Sequence[float] = (1.0,)) -> None:
-    """A logarithmic x axis with plain numbers at `marks` times powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=tuple(marks)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.short(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def draw_lines(axes: "Axes", found: Sequence[curves.Curve]) -> None:
-    """One line a curve; val is dashed where train stands beside it."""
-    import seaborn
-    from matplotlib.ticker import MaxNLocator
-
-    paired = len({curve.split for curve in found}) > 1
-    for curve in found:
-        dashes = (4, 2) if paired and curve.split == "val" else curve.contestant.tone.dashes
-        seaborn.lineplot(
-            x=curve.epochs,
-            y=curve.values,
-            color=curve.contestant.tone.light,
-            linewidth=1.6,
-            marker="o" if len(curve.epochs) == 1 else None,
-            errorbar=None,
-            ax=axes,
-            linestyle=(0, dashes) if dashes else "-",
-        )
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
 
 def one_line(name: str) -> str:

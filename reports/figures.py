@@ -1,22 +1,22 @@
-"""Figure files for people who print: SVG and PNG through seaborn, one look, from the same rows as the page.
+"""The page's charts as files for print: SVG and PNG, drawn with seaborn in one style.
 
-Importing this module is cheap; seaborn, pandas and matplotlib are loaded when a figure is drawn. Figures are
-drawn on canvases of their own: pyplot's state and the rc settings of the caller stay as they were.
+Importing this module is cheap; seaborn, pandas and matplotlib are loaded when a figure is drawn. matplotlib's
+rc settings are restored afterwards.
 """
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import files
-from bench.reports import plots
+from bench.reports import accuracy, classes, curves, drawing
+from bench.reports.charts import AnyChart, Grid
 from bench.reports.comparison import Comparison
 from bench.reports.palette import INK, MUTED, RULE
-from bench.reports.search import plots as search_plots
+from bench.reports.search import charts as search_charts
 from bench.reports.search.folder import Search
 from bench.reports.search.verdict import Final
 
@@ -27,41 +27,29 @@ DPI = 160
 """Of the PNG files: sharp at a column's width on paper."""
 
 
-@dataclass(frozen=True)
-class Plot:
-    """A figure's file name and the function that draws it; None from it means there is nothing to show."""
+MakeChart = Callable[[Comparison], AnyChart | Grid | None]
+MakeSearchChart = Callable[[Search, Final], AnyChart | Grid | None]
 
-    name: str
-    draw: Callable[[Comparison], "Figure | None"]
+FIGURES: dict[str, MakeChart] = {
+    "test-ap": accuracy.seeds,
+    "ap-against-parameters": accuracy.against_parameters,
+    "ap-against-latency": accuracy.against_latency,
+    "ap-by-class": classes.ap_by_class,
+    "class-distribution": classes.class_distribution,
+    "val-ap": curves.learning,
+    "losses": curves.loss_grid,
+}
+"""File name -> the chart in it; None where there is nothing to show."""
 
-
-PLOTS: tuple[Plot, ...] = (
-    Plot("test-ap", plots.test_ap),
-    Plot("ap-against-parameters", plots.ap_against_parameters),
-    Plot("ap-against-latency", plots.ap_against_latency),
-    Plot("ap-by-class", plots.ap_by_class),
-    Plot("class-distribution", plots.class_distribution),
-    Plot("val-ap", plots.val_ap),
-    Plot("losses", plots.losses),
-)
-
-
-@dataclass(frozen=True)
-class SearchPlot:
-    """The same of one study of a search."""
-
-    name: str
-    draw: Callable[[Search, Final], "Figure | None"]
-
-
-SEARCH_PLOTS: tuple[SearchPlot, ...] = (
-    SearchPlot("history", search_plots.history),
-    SearchPlot("importance", search_plots.importance),
-    SearchPlot("slices", search_plots.slices),
-    SearchPlot("pareto", search_plots.pareto),
-    SearchPlot("against-standard", search_plots.against_standard),
-    SearchPlot("classes-against-standard", search_plots.classes_against_standard),
-)
+SEARCH_FIGURES: dict[str, MakeSearchChart] = {
+    "history": search_charts.history,
+    "importance": search_charts.importance,
+    "slices": search_charts.slice_grid,
+    "pareto": search_charts.pareto,
+    "against-standard": search_charts.against_grid,
+    "classes-against-standard": search_charts.class_differences,
+}
+"""The same for one study of a search; file names begin with the model's."""
 
 
 def draw(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
@@ -69,27 +57,32 @@ def draw(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
 
     Where runs saw different data, names begin with the number of the dataset.
     """
-    written = []
-    with _look():
-        for comparison in comparisons:
-            prefix = f"{comparison.number}-" if len(comparisons) > 1 else ""
-            for plot in PLOTS:
-                figure = plot.draw(comparison)
-                if figure is not None:
-                    written += _save(figure, folder / f"{prefix}{plot.name}")
-    return written
+    charts = {
+        f"{comparison.number}-{name}" if len(comparisons) > 1 else name: make(comparison)
+        for comparison in comparisons
+        for name, make in FIGURES.items()
+    }
+    return _write(charts, folder)
 
 
 def draw_search(search: Search, found: Sequence[Final], folder: Path) -> list[Path]:
-    """Write every figure of every study, names beginning with the model's; returns the files as `draw`."""
-    written = []
+    """Write every figure of every study; returns the files as `draw`."""
+    charts = {
+        f"{final.study.model}-{name}": make(search, final)
+        for final in found
+        for name, make in SEARCH_FIGURES.items()
+    }
+    return _write(charts, folder)
+
+
+def _write(charts: Mapping[str, AnyChart | Grid | None], folder: Path) -> list[Path]:
     with _look():
-        for final in found:
-            for plot in SEARCH_PLOTS:
-                figure = plot.draw(search, final)
-                if figure is not None:
-                    written += _save(figure, folder / f"{final.study.model}-{plot.name}")
-    return written
+        return [
+            path
+            for name, chart in charts.items()
+            if chart is not None
+            for path in _save(drawing.figure(chart), folder / name)
+        ]
 
 
 def _save(figure: "Figure", stem: Path) -> list[Path]:
@@ -106,7 +99,7 @@ def _save(figure: "Figure", stem: Path) -> list[Path]:
 
 @contextmanager
 def _look() -> Iterator[None]:
-    """The one look, taken back afterwards. Names are never read as formulas; a missing glyph is no fault."""
+    """One style, restored afterwards. Names are never read as formulas; a missing glyph is no warning."""
     import matplotlib
     import seaborn
 

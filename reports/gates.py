@@ -1,4 +1,4 @@
-"""What the gates said of every cell, for the page."""
+"""The results of the gates of every cell."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class GateRow:
 
 
 def gate_rows(comparison: Comparison) -> list[GateRow]:
-    """Cell by cell, in the order in which the gates were asked."""
+    """Cell by cell, in the order in which the gates ran."""
     return [
         GateRow(contestant, record.seed, gate)
         for contestant in comparison.contestants

@@ -1,4 +1,4 @@
-"""Models that differ in their loss alone: each against the one with the standard loss, seed by seed."""
+"""Models that differ only in their loss: each against the one with the standard loss, paired by seed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ IN_OPTIONS = frozenset(
         *("class_cost", "l1_cost", "iou_cost", "background_weight"),
     }
 )
-"""Words of the loss that families keep among their own options."""
+"""Loss settings that families keep among their own options."""
 
 
 @dataclass(frozen=True)

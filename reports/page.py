@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bench import files
 from bench.errors import RunError
-from bench.reports import charts, columns, strips, training, wording
-from bench.reports.classes import ClassRow, class_rows
+from bench.reports import accuracy, columns, curves, training, wording
+from bench.reports.charts import RowChart, XYChart
+from bench.reports.classes import ClassScores, ap_by_class, class_distribution, class_scores
 from bench.reports.comparison import Comparison, Contestant, compare
 from bench.reports.datasheet import DataSheet, datasheet
 from bench.reports.gallery import Gallery, gallery
@@ -23,8 +24,8 @@ FIGURES = "figures"
 
 
 @dataclass(frozen=True)
-class Part:
-    """Everything that the page shows of one dataset, ready to be written down."""
+class DatasetSection:
+    """Everything that the page shows of one dataset."""
 
     comparison: Comparison
     verdict: Verdict
@@ -33,17 +34,17 @@ class Part:
     losses_against: list[AgainstStandard]
     rare: str  # the rare classes; empty where none has a figure
     gates: list[GateRow]
-    seeds: strips.Strips
-    by_cost: list[charts.Chart]
-    classes: list[ClassRow]
-    class_ap: list[strips.Strip]
-    class_counts: list[strips.Strip]
+    seeds: RowChart | None
+    by_cost: list[XYChart]
+    classes: list[ClassScores]
+    class_ap: RowChart | None
+    class_counts: RowChart | None
     gallery: Gallery
-    learning: charts.Chart | None
-    losses: list[tuple[Contestant, list[charts.Chart]]]
-    facts: list[training.WordRow]
-    class_loss: list[training.WordRow]
-    recipe: list[training.WordRow]
+    learning: XYChart | None
+    losses: list[curves.ModelLosses]
+    facts: list[training.SettingRow]
+    class_loss: list[training.SettingRow]
+    recipe: list[training.SettingRow]
     own: list[tuple[Contestant, list[tuple[str, str]]]]
     ledger: list[training.LedgerRow]
     native: list[tuple[Contestant, list[tuple[str, str]]]]
@@ -76,8 +77,8 @@ def render(comparisons: Sequence[Comparison]) -> str:
     return templating.render(
         "page.html",
         title=wording.listed([run.label for comparison in comparisons for run in comparison.runs]),
-        parts=[_part(comparison) for comparison in comparisons],
-        contestants=sorted(contestants, key=lambda c: c.tone.index),
+        sections=[_section(comparison) for comparison in comparisons],
+        tones=sorted((c.tone for c in contestants), key=lambda tone: tone.index),
         twelve=columns.TWELVE,
         css=templating.trusted("page.css"),
         script=script,
@@ -85,9 +86,8 @@ def render(comparisons: Sequence[Comparison]) -> str:
     )
 
 
-def _part(comparison: Comparison) -> Part:
-    classes = class_rows(comparison)
-    return Part(
+def _section(comparison: Comparison) -> DatasetSection:
+    return DatasetSection(
         comparison=comparison,
         verdict=verdict(comparison),
         ranking=columns.table(comparison, columns.COLUMNS),
@@ -95,17 +95,17 @@ def _part(comparison: Comparison) -> Part:
         losses_against=against_standard(comparison),
         rare=training.rare_classes(comparison),
         gates=gate_rows(comparison),
-        seeds=strips.seed_strips(comparison),
-        by_cost=charts.by_cost(comparison),
-        classes=classes,
-        class_ap=strips.ap_strips(comparison, classes),
-        class_counts=strips.count_strips(comparison, classes),
+        seeds=accuracy.seeds(comparison),
+        by_cost=accuracy.by_cost(comparison),
+        classes=class_scores(comparison),
+        class_ap=ap_by_class(comparison),
+        class_counts=class_distribution(comparison),
         gallery=gallery(comparison),
-        learning=charts.learning(comparison),
-        losses=charts.loss_charts(comparison),
+        learning=curves.learning(comparison),
+        losses=curves.losses(comparison),
         facts=training.facts(comparison),
         class_loss=training.class_loss(comparison),
-        recipe=training.recipe_words(comparison),
+        recipe=training.recipe_settings(comparison),
         own=training.own_options(comparison),
         ledger=training.ledger(comparison),
         native=training.native_metrics(comparison),

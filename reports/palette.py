@@ -10,20 +10,36 @@ INK = "#1c2126"
 MUTED = "#5f6872"
 RULE = "#d9dde2"
 TRUTH = "#7b858f"
-"""Ground truth is nobody's colour."""
+"""Ground truth: the colour of no model."""
 
 
 @dataclass(frozen=True)
 class Tone:
     """How one model looks."""
 
-    index: int
+    index: int  # of the model, from 0; -1 for the ground truth
     light: str  # on white paper
     dark: str  # on a dark page
     text: str  # what can be read on `light`
     shape: str  # an SVG path in a box from -6 to 6
     marker: str  # the same for matplotlib
     dashes: tuple[float, ...]  # of a line, empty for a solid one
+
+    @property
+    def css(self) -> str:
+        """Its class in the style sheet."""
+        return "truth" if self.index < 0 else f"t{self.index}"
+
+
+@dataclass(frozen=True)
+class Series:
+    """What a colour and a shape stand for where it is no model."""
+
+    label: str
+    tone: Tone
+
+
+GROUND_TRUTH = Series("ground truth", Tone(-1, TRUTH, TRUTH, "#ffffff", "", "s", ()))
 
 
 _COLOURS = (

@@ -13,5 +13,5 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(
-            f"can't be read: {error}", file=path, hint="write the run anew: bench run --resume RUN"
+            f"can't be read: {error}", file=path, hint="complete the run: bench run --resume RUN"
         ) from None

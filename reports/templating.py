@@ -6,6 +6,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.reports import wording
+from bench.reports.labels import labels
 
 
 def render(template: str, **values: object) -> str:
@@ -24,6 +25,7 @@ def render(template: str, **values: object) -> str:
         signed=wording.signed,
         counted=wording.count,
         listed=wording.listed,
+        labels=labels,
     )
     return environment.get_template(template).render(**values)
 

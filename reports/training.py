@@ -1,4 +1,4 @@
-"""How each model was trained and where they differ: words side by side, and the fairness ledger."""
+"""How each model was trained and where they differ: settings side by side, and the fairness ledger."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from bench.reports.comparison import Comparison, Contestant
 
 
 @dataclass(frozen=True)
-class WordRow:
-    """One word and its value for every finished model, in the order of the ranking."""
+class SettingRow:
+    """One setting and its value for every finished model, in the order of the ranking."""
 
     setting: str
     values: tuple[str, ...]
@@ -61,17 +61,17 @@ def _class_map(description: Description) -> str:
 
 
 CLASS_MAP = "not trained: our classes, and the weights' own"
-"""A row only where some model was judged as its weights came."""
+"""A row only where some model was evaluated without training."""
 
 
 def _final(record: CellRecord) -> str:
-    """What the second training took, and what the model that was chosen before it reached on test."""
+    """What the final training took, and the test AP of the model chosen on val before it."""
     if record.final is None:
         return wording.NOTHING
     training = record.final.training
     chosen = wording.share(record.test.coco.AP if record.test else None)
     return (
-        f"{training.epochs} epochs on {wording.count(record.final.images, 'picture')} "
+        f"{training.epochs} epochs on {wording.count(record.final.images, 'image')} "
         f"({training.images_seen:,} seen, {training.optimizer_steps:,} steps, "
         f"{wording.seconds(training.duration_s)}); "
         f"the model chosen on val has a test AP of {chosen}"
@@ -96,16 +96,16 @@ FACTS: tuple[tuple[str, Getter], ...] = (
     ("best epoch", _training(lambda t: str(t.best_epoch))),
     ("chosen by", _training(lambda t: t.chosen_by)),
     ("stopped early", _training(lambda t: "yes" if t.stopped_early else "no")),
-    ("pictures seen", _training(lambda t: f"{t.images_seen:,}")),
+    ("images seen", _training(lambda t: f"{t.images_seen:,}")),
     ("optimiser steps", _training(lambda t: f"{t.optimizer_steps:,}")),
     ("training time", _training(lambda t: wording.seconds(t.duration_s))),
     ("time an epoch", _training(_per_epoch)),
     (FINAL, _final),
     ("seed", lambda r: str(r.seed)),
     ("checkpoint", _efficiency(lambda e: wording.bytes_(e.checkpoint_bytes))),
-    ("timed on", _efficiency(lambda e: f"{e.device}, {e.timed_images:,} pictures")),
+    ("timed on", _efficiency(lambda e: f"{e.device}, {e.timed_images:,} images")),
     ("latency, 95th percentile", _efficiency(lambda e: f"{wording.number(e.latency_p95_ms)} ms")),
-    ("batch behind pictures / s", _efficiency(lambda e: str(e.throughput_batch))),
+    ("batch size of images / s", _efficiency(lambda e: str(e.throughput_batch))),
     ("peak memory, process", _efficiency(lambda e: wording.mebibytes(e.peak_memory_mib))),
     ("peak memory, GPU", _efficiency(lambda e: wording.mebibytes(e.peak_gpu_memory_mib))),
     (
@@ -113,21 +113,21 @@ FACTS: tuple[tuple[str, Getter], ...] = (
         lambda r: wording.share(r.test.operating_point.score_threshold) if r.test else wording.NOTHING,
     ),
 )
-"""What happened, whoever asked for it."""
+"""What each model is and what its training took, whatever the recipe asked for."""
 
 
 LOSS: tuple[tuple[str, Callable[[LossRecord], str]], ...] = (
     ("formula", lambda loss: loss.formula),
-    ("kept to the size of standard", lambda loss: "yes" if loss.normalised else "no"),
+    ("normalised to the standard loss", lambda loss: "yes" if loss.normalised else "no"),
     ("scale", lambda loss: wording.number(loss.scale)),
-    ("weight of the background", lambda loss: wording.number(loss.background_weight)),
+    ("background weight", lambda loss: wording.number(loss.background_weight)),
 )
-"""What the switch against class imbalance came to."""
+"""How the classification loss was changed against class imbalance."""
 
-LOSS_WORD = "loss."
+LOSS_PREFIX = "loss."
 
 
-def facts(comparison: Comparison) -> list[WordRow]:
+def facts(comparison: Comparison) -> list[SettingRow]:
     """What each model is and what its training took; several seeds give several values where they differ."""
     rows = [_row(setting, get, comparison) for setting, get in FACTS]
     return [
@@ -135,8 +135,8 @@ def facts(comparison: Comparison) -> list[WordRow]:
     ]
 
 
-def class_loss(comparison: Comparison) -> list[WordRow]:
-    """What the switch against class imbalance did, a row a class for the weights; empty where it was off.
+def class_loss(comparison: Comparison) -> list[SettingRow]:
+    """Changes of the classification loss, with one row per class for the weights; empty where there are none.
 
     Most frequent class of the train split first.
     """
@@ -159,23 +159,23 @@ def class_loss(comparison: Comparison) -> list[WordRow]:
 
 def rare_classes(comparison: Comparison) -> str:
     """Whose mean AP is AP_rare; empty where no cell has that figure."""
-    told = [r for r in comparison.records if any(f and f.AP_rare is not None for f in (r.val, r.test))]
-    return _joined([", ".join(record.rare_classes) for record in told])
+    known = [r for r in comparison.records if any(f and f.AP_rare is not None for f in (r.val, r.test))]
+    return _joined([", ".join(record.rare_classes) for record in known])
 
 
-def recipe_words(comparison: Comparison) -> list[WordRow]:
-    """The resolved recipes, word by word; words of the loss that no model has are left out."""
-    rows = _words(comparison, lambda record: _flat(record.recipe))
+def recipe_settings(comparison: Comparison) -> list[SettingRow]:
+    """The resolved recipes, setting by setting; loss settings that no model has are left out."""
+    rows = _settings(comparison, lambda record: _flat(record.recipe))
     return [
-        row for row in rows if not row.setting.startswith(LOSS_WORD) or set(row.values) != {wording.NOTHING}
+        row for row in rows if not row.setting.startswith(LOSS_PREFIX) or set(row.values) != {wording.NOTHING}
     ]
 
 
 def _flat(recipe: dict[str, Any]) -> dict[str, Any]:
-    """With the words of `loss` beside the others, as `loss.WORD`."""
+    """With the settings of `loss` beside the others, as `loss.NAME`."""
     loss = recipe.get("loss") or {}
     return {setting: value for setting, value in recipe.items() if setting != "loss"} | {
-        f"{LOSS_WORD}{setting}": value for setting, value in loss.items()
+        f"{LOSS_PREFIX}{setting}": value for setting, value in loss.items()
     }
 
 
@@ -198,7 +198,7 @@ def ledger(comparison: Comparison) -> list[LedgerRow]:
 
 
 def _entries(record: CellRecord) -> tuple[LedgerEntry, ...]:
-    """What was known when the run was planned, and what the training pictures told."""
+    """Entries known when the run was planned, and those that the training images added."""
     return record.ledger + (record.training.notes if record.training else ())
 
 
@@ -226,7 +226,7 @@ def plain(value: Any) -> str:
     return str(value)
 
 
-def _words(comparison: Comparison, settings: Callable[[CellRecord], dict[str, Any]]) -> list[WordRow]:
+def _settings(comparison: Comparison, settings: Callable[[CellRecord], dict[str, Any]]) -> list[SettingRow]:
     names = list(dict.fromkeys(name for record in comparison.records for name in settings(record)))
     return [
         _row(name, lambda record, name=name: plain(settings(record).get(name)), comparison)  # type: ignore[misc]
@@ -234,8 +234,8 @@ def _words(comparison: Comparison, settings: Callable[[CellRecord], dict[str, An
     ]
 
 
-def _row(setting: str, get: Getter, comparison: Comparison) -> WordRow:
-    return WordRow(setting, tuple(_joined([get(r) for r in c.done]) for c in comparison.finished))
+def _row(setting: str, get: Getter, comparison: Comparison) -> SettingRow:
+    return SettingRow(setting, tuple(_joined([get(r) for r in c.done]) for c in comparison.finished))
 
 
 def _joined(values: Sequence[str]) -> str:

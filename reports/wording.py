@@ -75,14 +75,14 @@ def count(amount: int, one: str, many: str | None = None) -> str:
 
 
 def leak_of(manifest: Mapping[str, Any]) -> str | None:
-    """Copies of one picture in several splits, of a dataset's manifest; None where there are none."""
+    """A warning about copies of one image in several splits, from a dataset's manifest; None without any."""
     split = manifest.get("split")
     shared = split.get("shared_groups") if isinstance(split, Mapping) else None
     if not shared:
         return None
     return (
-        f"{count(shared, 'group')} of pictures stand{'s' * (shared == 1)} in more than one split: "
-        "test figures come out too good; say split.kind: grouped"
+        f"{count(shared, 'group')} of images {'is' if shared == 1 else 'are'} in more than one split: "
+        "test figures are too optimistic; set split.kind: grouped"
     )
 
 

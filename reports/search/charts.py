@@ -1,16 +1,19 @@
-"""Charts of a search as positions in percent: trials in their order, over each searched word, and against
-each other where there are two objectives. The templates draw them."""
+"""Charts of a search: trials in order, the objective over each searched setting, best against standard."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
-from bench.reports.axes import Axis, Tick, linear, logarithmic
-from bench.reports.charts import Chart, Line, Mark, upward
-from bench.reports.palette import Tone
+from bench.reports.axes import categories, linear, logarithmic, of_ap, whole
+from bench.reports.charts import AnyChart, ChartRow, Dot, Grid, Line, Point, RowChart, XYChart, in_rows
+from bench.reports.paired import Paired
+from bench.reports.palette import Series
+from bench.reports.search.folder import Search
 from bench.reports.search.trials import (
     BEST,
     COMPLETE,
+    SERIES,
+    STANDARD,
     best_of,
+    best_so_far,
     ended,
     figure_of,
     is_log,
@@ -18,205 +21,244 @@ from bench.reports.search.trials import (
     lower_is_better,
     reached,
     series_of,
-    so_far,
     tip,
-    valued,
-    words,
+    varied_settings,
+    with_figure,
     written,
 )
-from bench.reports.strips import Dot, Strip
+from bench.reports.search.verdict import ClassPair, Final
 from bench.reports.training import plain
+from bench.reports.wording import share, signed
 from bench.search_records import SearchRecord, StudyRecord, TrialRecord
 
+COLUMNS = 3
+"""Panels in a row of a file with many."""
 
-@dataclass(frozen=True)
-class Group:
-    """All trials of one choice, on a common scale."""
-
-    label: str
-    strip: Strip
-    best: str
+SMALL_TICKS = 4
+"""Ticks on an axis of a small chart."""
 
 
-@dataclass(frozen=True)
-class Choices:
-    """The first objective by the choices of a word."""
-
-    word: str
-    ticks: tuple[Tick, ...]
-    groups: tuple[Group, ...]
-
-
-@dataclass(frozen=True)
-class Importance:
-    """One word's share of the first objective's variance."""
-
-    word: str
-    share: float
-    width: float  # percent of the longest bar
-
-
-def history(record: SearchRecord, study: StudyRecord) -> Chart | None:
+def history(search: Search, final: Final) -> XYChart | None:
     """The first objective by the trial's number, with the best so far."""
+    record, study = search.record, final.study
     objective = record.objectives[0]
-    trials = ended(study)
-    values = [value for trial in trials if (value := reached(record, trial)) is not None]
-    if not values:
+    tried = [(trial, value) for trial in ended(study) if (value := reached(record, trial)) is not None]
+    if not tried:
         return None
-    x_axis = _whole(max(trial.number for trial in trials))
-    y_axis = linear(values, zero=False)
-    steps = so_far(study, objective)
-    corners = [
-        point
-        for index, (number, value) in enumerate(steps)
-        for point in ([(number, steps[index - 1][1])] if index else []) + [(number, value)]
-    ]
-    return Chart(
-        title="Trials in their order",
-        caption=f"Best {objective} on val of each trial; the line is the best of the complete ones so far. "
-        "Pruned trials show what they had reached; failed ones without a figure lie on the axis.",
-        x_label="trial",
-        y_label=f"val {objective}",
-        x_ticks=x_axis.ticks,
-        y_ticks=upward(y_axis),
-        marks=tuple(
-            _mark(study, trial, x_axis.at(trial.number), reached(record, trial), y_axis, objective)
-            for trial in trials
-        ),
-        lines=(_line(COMPLETE.tone, "best so far", corners, x_axis, y_axis),) if corners else (),
-        named=False,
+    steps = best_so_far(study, objective)
+    numbers, best = zip(*steps, strict=True) if steps else ((), ())
+    return XYChart(
+        title=f"Trials of {study.model} in order",
+        caption=f"Best {objective} on val of each trial; the line is the best of the complete trials so far. "
+        "Pruned trials show what they had reached.",
+        x=whole(0, max(1, *(trial.number for trial in ended(study)))).named("trial"),
+        y=linear((value for _, value in tried), zero=False).named(f"val {objective}"),
+        points=tuple(_point(study, trial, trial.number, value, objective) for trial, value in tried),
+        lines=(Line(COMPLETE.tone, "best so far", numbers, best, stepped=True),) if steps else (),
+        key=_states(study, [trial for trial, _ in tried]),
     )
 
 
-def pareto(record: SearchRecord, study: StudyRecord) -> Chart | None:
-    """Second objective over the first, those that none beats in both joined; None for one objective."""
+def pareto(search: Search, final: Final) -> XYChart | None:
+    """The second objective over the first, the Pareto front joined; None for one objective."""
+    record, study = search.record, final.study
     if len(record.objectives) < 2:
         return None
     first, second = record.objectives[:2]
-    points = [
+    tried = [
         (trial, x, y)
         for trial in ended(study)
         if (x := figure_of(trial, first)) is not None and (y := figure_of(trial, second)) is not None
     ]
-    if not points:
-        return None
-    x_axis = linear((x for _, x, _ in points), zero=False)
-    y_axis = linear((y for _, _, y in points), zero=False)
-    front = sorted((x, y) for trial, x, y in points if trial.number in study.pareto)
-    return Chart(
-        title="Two objectives",
-        caption=f"{'Down' if lower_is_better(second) else 'Up'} and to the "
-        f"{'left' if lower_is_better(first) else 'right'} is better. "
-        "The line joins the trials that none beats in both.",
-        x_label=f"val {first}",
-        y_label=f"val {second}",
-        x_ticks=x_axis.ticks,
-        y_ticks=upward(y_axis),
-        marks=tuple(_mark(study, trial, x_axis.at(x), y, y_axis, second) for trial, x, y in points),
-        lines=(_line(BEST.tone, "none beats it in both", front, x_axis, y_axis),) if front else (),
-        named=False,
-    )
-
-
-def importances(study: StudyRecord) -> list[Importance]:
-    """Most important word first."""
-    longest = max(study.importance.values(), default=0.0) or 1.0
-    return [
-        Importance(word, share, round(100 * share / longest, 2))
-        for word, share in sorted(study.importance.items(), key=lambda item: -item[1])
-    ]
-
-
-def slices(record: SearchRecord, study: StudyRecord) -> list[Chart]:
-    """The first objective over each word that is a number."""
-    return [
-        chart
-        for word in words(study)
-        if is_number(study, word) and (chart := _slice(record, study, word)) is not None
-    ]
-
-
-def choices(record: SearchRecord, study: StudyRecord) -> list[Choices]:
-    """The first objective by each word that is chosen from a list."""
-    objective = record.objectives[0]
-    found = []
-    for word in words(study):
-        tried = valued(study, word, objective)
-        if is_number(study, word) or not tried:
-            continue
-        axis = linear((value for _, value in tried), zero=False)
-        best_first = sorted(tried, key=lambda pair: pair[1], reverse=not lower_is_better(objective))
-        labels = list(dict.fromkeys(plain(trial.setting[word]) for trial, _ in best_first))
-        groups = [
-            [(trial, value) for trial, value in tried if plain(trial.setting[word]) == label]
-            for label in labels
-        ]
-        rows = [
-            Group(
-                label=label,
-                strip=Strip(tuple(_dot(study, trial, value, axis, objective) for trial, value in group)),
-                best=written(objective, best_of(objective, (value for _, value in group))),
-            )
-            for label, group in zip(labels, groups, strict=True)
-        ]
-        found.append(Choices(word, axis.ticks, tuple(rows)))
-    return found
-
-
-def _slice(record: SearchRecord, study: StudyRecord, word: str) -> Chart | None:
-    objective = record.objectives[0]
-    tried = valued(study, word, objective)
     if not tried:
         return None
-    xs = [float(trial.setting[word]) for trial, _ in tried]
-    log = is_log(record, study, word) and min(xs) > 0
-    x_axis = logarithmic(xs) if log else linear(xs, ticks=3, zero=False)
-    y_axis = linear((value for _, value in tried), ticks=3, zero=False)
-    return Chart(
-        title=word,
-        caption="logarithmic" if log else "",
-        x_label="",
-        y_label="",
-        x_ticks=_thinned(x_axis.ticks),
-        y_ticks=upward(y_axis),
-        marks=tuple(
-            _mark(study, trial, x_axis.at(x), value, y_axis, objective)
-            for x, (trial, value) in zip(xs, tried, strict=True)
+    front = sorted((x, y) for trial, x, y in tried if trial.number in study.pareto)
+    xs, ys = zip(*front, strict=True) if front else ((), ())
+    return XYChart(
+        title=f"Two objectives, {study.model}",
+        caption=f"{'Down' if lower_is_better(second) else 'Up'} and to the "
+        f"{'left' if lower_is_better(first) else 'right'} is better. "
+        "The line is the Pareto front: trials that no other beats in both.",
+        x=linear((x for _, x, _ in tried), zero=False).named(f"val {first}"),
+        y=linear((y for _, _, y in tried), zero=False).named(f"val {second}"),
+        points=tuple(_point(study, trial, x, y, second) for trial, x, y in tried),
+        lines=(Line(BEST.tone, "Pareto front", xs, ys),) if front else (),
+        key=_states(study, [trial for trial, _, _ in tried]),
+    )
+
+
+def importance(search: Search, final: Final) -> RowChart | None:
+    """Each setting's share of the first objective's variance, most important first."""
+    found = sorted(final.study.importance.items(), key=lambda item: -item[1])
+    if not found:
+        return None
+    return RowChart(
+        title=f"Importance of the settings, {final.study.model}",
+        caption=f"Share of the variance of val {search.record.objectives[0]} that each setting explains "
+        "(fANOVA over the complete trials).",
+        x=linear(100 * part for _, part in found).named("share of the variance, %"),
+        rows=tuple(
+            ChartRow(
+                name,
+                (Dot(COMPLETE.tone, COMPLETE.label, 100 * part, f"{name}: {100 * part:.0f} %"),),
+                note=f"{100 * part:.0f} %",
+            )
+            for name, part in found
         ),
-        named=False,
+        bars=True,
     )
 
 
-def _thinned(ticks: Sequence[Tick]) -> tuple[Tick, ...]:
-    """A small chart has room for four."""
-    return tuple(ticks[:: -(-len(ticks) // 4)])
+def slices(search: Search, final: Final) -> list[XYChart]:
+    """The first objective over each searched setting that is a number."""
+    return [chart for chart in _by_setting(search, final) if isinstance(chart, XYChart)]
 
 
-def _mark(
-    study: StudyRecord, trial: TrialRecord, x: float, value: float | None, y_axis: Axis, objective: str
-) -> Mark:
-    series = series_of(study, trial)
-    y = 100.0 if value is None else round(100 - y_axis.at(value), 2)
-    return Mark(series.tone, series.label, x, y, None, None, tip(trial, objective, value))
+def choices(search: Search, final: Final) -> list[RowChart]:
+    """The first objective by each searched setting that is chosen from a list, best choice on top."""
+    return [chart for chart in _by_setting(search, final) if isinstance(chart, RowChart)]
 
 
-def _dot(study: StudyRecord, trial: TrialRecord, value: float, axis: Axis, objective: str) -> Dot:
-    series = series_of(study, trial)
-    return Dot(series.tone, series.label, axis.at(value), tip(trial, objective, value))
-
-
-def _line(tone: Tone, label: str, points: Sequence[tuple[float, float]], x_axis: Axis, y_axis: Axis) -> Line:
-    return Line(
-        tone=tone,
-        label=label,
-        dashed=False,
-        points=" ".join(f"{x_axis.at(x):g},{100 - y_axis.at(y):g}" for x, y in points),
-        xs=" ".join(f"{x:.4g}" for x, _ in points),
-        ys=" ".join(f"{y:.4g}" for _, y in points),
+def slice_grid(search: Search, final: Final) -> Grid | None:
+    """All searched settings in one file, most important first."""
+    charts = _by_setting(search, final)
+    if not charts:
+        return None
+    return Grid(
+        title=f"Val {search.record.objectives[0]} of {final.study.model} by setting",
+        caption="one point per complete trial",
+        rows=in_rows(charts, COLUMNS),
     )
 
 
-def _whole(last: int) -> Axis:
-    """From trial 0 to the last, ticks at whole numbers."""
-    axis = linear([0, max(last, 1)])
-    return replace(axis, values=tuple(v for v in axis.values if v == int(v)))
+def against_standard(final: Final) -> list[XYChart]:
+    """Test AP, and that of the rare classes, of standard and best: a line joins the two of a seed."""
+    pairs = (("Test AP", final.ap), ("Test AP of the rare classes", final.rare_ap))
+    return [_against(title, pair) for title, pair in pairs if pair]
+
+
+def against_grid(_: Search, final: Final) -> Grid | None:
+    """The same in one file."""
+    charts = against_standard(final)
+    if not charts:
+        return None
+    return Grid(
+        title=f"Best against standard, {final.study.model}",
+        caption="a line joins the two trainings of a seed",
+        rows=(tuple(charts),),
+    )
+
+
+def class_differences(_: Search, final: Final) -> RowChart | None:
+    """By class, the paired difference of the test AP with its interval."""
+    known = [(pair, pair.ap) for pair in final.classes if pair.ap]
+    if not known:
+        return None
+    ends = [end for _, ap in known for end in (ap.interval or (ap.mean, ap.mean))]
+    return RowChart(
+        title=f"Difference by class, {final.study.model}",
+        caption="Test AP of best minus standard: mean over seeds; bar: 95 % interval of the difference. "
+        "In brackets: boxes of the class in the test split.",
+        x=linear(ends).named("test AP, best minus standard", signed),
+        rows=tuple(_difference_row(pair, ap) for pair, ap in known),
+    )
+
+
+def _difference_row(pair: ClassPair, ap: Paired) -> ChartRow:
+    low, high = ap.interval or (None, None)
+    name = f"{pair.name} ({pair.support:,}{', rare' if pair.rare else ''})"
+    text = f"{pair.name}: AP {share(ap.base_mean)} with standard, {share(ap.ours_mean)} with best"
+    return ChartRow(name, (Dot(BEST.tone, BEST.label, ap.mean, text, low, high),))
+
+
+def _against(title: str, pair: Paired) -> XYChart:
+    points = [
+        Point(series.tone, series.label, place, value, f"{series.label}, seed {seed}: {title} {share(value)}")
+        for place, (series, values) in enumerate(((STANDARD, pair.base), (BEST, pair.ours)))
+        for seed, value in zip(pair.seeds, values, strict=True)
+    ]
+    lines = [
+        Line(STANDARD.tone, f"seed {seed}", (0.0, 1.0), (old, new))
+        for seed, old, new in zip(pair.seeds, pair.base, pair.ours, strict=True)
+    ]
+    return XYChart(
+        title=title,
+        caption="A line joins the two trainings of a seed.",
+        x=categories([STANDARD.label, BEST.label]),
+        y=of_ap((*pair.base, *pair.ours)).named(title.lower().replace(" ap", " AP")),
+        points=tuple(points),
+        lines=tuple(lines),
+        key=(STANDARD, BEST),
+    )
+
+
+def _by_setting(search: Search, final: Final) -> list[AnyChart]:
+    """One chart for each setting of which several values were tried, most important first."""
+    record, study = search.record, final.study
+    objective = record.objectives[0]
+    return [
+        _slice(record, study, setting, tried)
+        if is_number(study, setting)
+        else _choice(record, study, setting, tried)
+        for setting in varied_settings(study)
+        if (tried := with_figure(study, setting, objective))
+    ]
+
+
+def _slice(
+    record: SearchRecord, study: StudyRecord, setting: str, tried: Sequence[tuple[TrialRecord, float]]
+) -> XYChart:
+    objective = record.objectives[0]
+    xs = [float(trial.setting[setting]) for trial, _ in tried]
+    log = is_log(record, study, setting) and min(xs) > 0
+    axis = logarithmic(xs) if log else linear(xs, ticks=3, zero=False)
+    return XYChart(
+        title=setting,
+        caption="logarithmic" if log else "",
+        x=axis.thinned(SMALL_TICKS),
+        y=linear((value for _, value in tried), ticks=3, zero=False),
+        points=tuple(
+            _point(study, trial, x, value, objective) for x, (trial, value) in zip(xs, tried, strict=True)
+        ),
+    )
+
+
+def _choice(
+    record: SearchRecord, study: StudyRecord, setting: str, tried: Sequence[tuple[TrialRecord, float]]
+) -> RowChart:
+    objective = record.objectives[0]
+    groups: dict[str, list[tuple[TrialRecord, float]]] = {}
+    for trial, value in sorted(tried, key=lambda pair: pair[1], reverse=not lower_is_better(objective)):
+        groups.setdefault(plain(trial.setting[setting]), []).append((trial, value))
+    return RowChart(
+        title=setting,
+        caption="",
+        x=linear((value for _, value in tried), ticks=3, zero=False).thinned(SMALL_TICKS),
+        rows=tuple(
+            ChartRow(
+                name,
+                tuple(
+                    Dot(
+                        series_of(study, trial).tone,
+                        series_of(study, trial).label,
+                        value,
+                        tip(trial, objective, value),
+                    )
+                    for trial, value in group
+                ),
+                note=written(objective, best_of(objective, (value for _, value in group))),
+            )
+            for name, group in groups.items()
+        ),
+    )
+
+
+def _point(study: StudyRecord, trial: TrialRecord, x: float, y: float, objective: str) -> Point:
+    series = series_of(study, trial)
+    return Point(series.tone, series.label, x, y, tip(trial, objective, y))
+
+
+def _states(study: StudyRecord, drawn: Sequence[TrialRecord]) -> tuple[Series, ...]:
+    """What the colours of the trials `drawn` stand for."""
+    there = {series_of(study, trial).label for trial in drawn}
+    return tuple(series for series in SERIES if series.label in there)

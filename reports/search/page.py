@@ -11,7 +11,7 @@ from bench.reports import wording
 from bench.reports.cautions import FEW_IMAGES
 from bench.reports.page import FIGURES
 from bench.reports.search.folder import Search, read_search
-from bench.reports.search.parts import part
+from bench.reports.search.sections import study_section
 from bench.reports.search.trials import BEST, SERIES, STANDARD, ended, lower_is_better
 from bench.reports.search.verdict import Final, finals, headline
 from bench.reports.stored import read_json
@@ -49,14 +49,14 @@ def render_search(search: Search, found: list[Final]) -> str:
         headline=headline(found),
         sentences=[final.sentence if len(found) > 1 else final.detail for final in found],
         cautions=_cautions(search, found),
-        parts=[part(search, final, number) for number, final in enumerate(found, 1)],
+        studies=[study_section(search, final, number) for number, final in enumerate(found, 1)],
         final_page=_final_page(search),
         again=f"bench search -c {shlex.quote(str(search.root / 'bench.yaml'))}",
         final_again=_final_again(search),
-        space=[(word, plain(value)) for word, value in search.record.space.items()],
+        space=[(setting, plain(value)) for setting, value in search.record.space.items()],
         series=SERIES,
         lower=[objective for objective in search.record.objectives if lower_is_better(objective)],
-        contestants=sorted(SERIES, key=lambda series: series.tone.index),
+        tones=[series.tone for series in SERIES],
         finalists=(STANDARD, BEST),
         css=templating.trusted("page.css"),
         script=script,

@@ -1,23 +1,13 @@
-"""The trials of a study as the report reads them: how each looks, its figure, and which words were tried."""
+"""The trials of a study as the report reads them: their looks and figures, and the settings that vary."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from bench.reports import wording
-from bench.reports.palette import Tone, tone
+from bench.reports.palette import Series, tone
 from bench.reports.search.verdict import setting_text
 from bench.reports.training import plain
 from bench.search_config import COSTS, LEAST
 from bench.search_records import SearchRecord, StudyRecord, TrialRecord
-
-
-@dataclass(frozen=True)
-class Series:
-    """What a colour and a shape stand for on the page of a search."""
-
-    label: str
-    tone: Tone
-
 
 COMPLETE = Series("complete", tone(0))
 FAILED = Series("failed", tone(1))
@@ -35,7 +25,7 @@ def figure_of(trial: TrialRecord, objective: str) -> float | None:
 
 
 def reached(record: SearchRecord, trial: TrialRecord) -> float | None:
-    """The first objective; of a trial that was ended early the best of what its curve shows."""
+    """The first objective; of a pruned trial the best value on its curve."""
     objective = record.objectives[0]
     value = figure_of(trial, objective)
     if value is None and trial.curve:
@@ -65,7 +55,7 @@ def ended(study: StudyRecord) -> list[TrialRecord]:
     return [trial for trial in study.trials if trial.state != "running"]
 
 
-def so_far(study: StudyRecord, objective: str) -> list[tuple[int, float]]:
+def best_so_far(study: StudyRecord, objective: str) -> list[tuple[int, float]]:
     """(number, best value until then) at each complete trial."""
     best: float | None = None
     found = []
@@ -77,35 +67,35 @@ def so_far(study: StudyRecord, objective: str) -> list[tuple[int, float]]:
     return found
 
 
-def words(study: StudyRecord) -> list[str]:
-    """Searched words of which trials tried several values; most important first, then as they stand."""
+def varied_settings(study: StudyRecord) -> list[str]:
+    """Searched settings of which trials tried several values; most important first, then in their order."""
     tried: dict[str, list[str]] = {}
     for trial in ended(study):
-        for word, value in trial.setting.items():
-            tried.setdefault(word, []).append(plain(value))
-    several = [word for word, values in tried.items() if len(set(values)) > 1]
-    return sorted(several, key=lambda word: -study.importance.get(word, 0.0))
+        for setting, value in trial.setting.items():
+            tried.setdefault(setting, []).append(plain(value))
+    several = [setting for setting, values in tried.items() if len(set(values)) > 1]
+    return sorted(several, key=lambda setting: -study.importance.get(setting, 0.0))
 
 
-def valued(study: StudyRecord, word: str, objective: str) -> list[tuple[TrialRecord, float]]:
-    """Complete trials in which `word` has a meaning and which have a figure, with it."""
+def with_figure(study: StudyRecord, setting: str, objective: str) -> list[tuple[TrialRecord, float]]:
+    """Complete trials that set `setting` and have a figure, with that figure."""
     return [
         (trial, value)
         for trial in study.trials
         if trial.state == "complete"
-        and word in trial.setting
+        and setting in trial.setting
         and (value := figure_of(trial, objective)) is not None
     ]
 
 
-def is_number(study: StudyRecord, word: str) -> bool:
-    values = [trial.setting[word] for trial in ended(study) if word in trial.setting]
+def is_number(study: StudyRecord, setting: str) -> bool:
+    values = [trial.setting[setting] for trial in ended(study) if setting in trial.setting]
     return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
 
 
-def is_log(record: SearchRecord, study: StudyRecord, word: str) -> bool:
-    """Whether the space asks for the word's logarithm, for all models or for this one."""
-    asked = record.space.get(f"models.{study.model}.{word}", record.space.get(word))
+def is_log(record: SearchRecord, study: StudyRecord, setting: str) -> bool:
+    """Whether the space gives the setting a logarithmic scale, for all models or for this one."""
+    asked = record.space.get(f"models.{study.model}.{setting}", record.space.get(setting))
     return isinstance(asked, Mapping) and asked.get("log") is True
 
 

@@ -79,7 +79,7 @@
       guide.style.left = `${hit[0].entry.at[hit[0].index][0]}%`;
       guide.classList.remove("off");
       const rows = hit.map(({entry, index}) => `${entry.line.dataset.label}: ${entry.ys[index]}`);
-      say([`${plot.dataset.word} ${hit[0].entry.xs[hit[0].index]}`, ...rows].join("\n"), event);
+      say([`${plot.dataset.xLabel} ${hit[0].entry.xs[hit[0].index]}`, ...rows].join("\n"), event);
     });
     plot.addEventListener("pointerleave", () => { guide.classList.add("off"); hush(); });
   }

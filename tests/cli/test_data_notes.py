@@ -32,7 +32,7 @@ def test_repairs_notes_and_leaks_are_a_line_each(tmp_path: Path) -> None:
     assert lines[1] == "repairs   5 pictures that can't be read"
     assert lines[2].endswith(str(tmp_path / "layout" / "repairs.csv"))
     assert lines[3] == "split     the source publishes no test"
-    assert lines[4].startswith("leak      148 groups of pictures stand in more than one split")
+    assert lines[4].startswith("leak      148 groups of images are in more than one split")
     assert len(lines) == 5
 
 

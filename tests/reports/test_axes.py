@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.reports.axes import fitting, linear, logarithmic
@@ -7,7 +7,6 @@ from bench.reports.axes import fitting, linear, logarithmic
 VALUES = st.lists(st.floats(1e-6, 1e9), min_size=1, max_size=20)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # on a machine under load
 @given(VALUES)
 def test_linear_axes_hold_all_values_between_few_round_ticks(values):
     axis = linear(values)
@@ -16,7 +15,6 @@ def test_linear_axes_hold_all_values_between_few_round_ticks(values):
     assert all(-0.01 <= axis.at(value) <= 100.01 for value in values)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # on a machine under load
 @given(VALUES)
 def test_logarithmic_axes_hold_all_values(values):
     axis = logarithmic(values)
@@ -30,6 +28,11 @@ def test_positions_are_percents():
     assert (axis.low, axis.high) == (0, 0.6)
     assert axis.at(0.3) == 50
     assert [tick.text for tick in axis.ticks] == ["0", "0.2", "0.4", "0.6"]
+
+
+def test_a_position_is_turned_back_into_its_value():
+    for axis in (linear([0.0, 0.53]), logarithmic([2.0, 900.0])):
+        assert axis.value(axis.at(0.5 * axis.high)) == pytest.approx(0.5 * axis.high, rel=1e-3)
 
 
 def test_a_constant_has_an_axis_too():

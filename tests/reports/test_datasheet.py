@@ -49,7 +49,7 @@ def test_the_class_table_is_shown_where_it_changed_something(sheet):
 
 def test_a_limit_is_told(sheet):
     found = sheet(limit={"images": 64, "of": 640, "how": "a stratified share of each split"})
-    assert found.limit == "64 of 640 pictures, a stratified share of each split"
+    assert found.limit == "64 of 640 images, a stratified share of each split"
 
 
 def test_parts_that_are_missing_or_strange_break_nothing(make_run):

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from bench.reports.comparison import compare
-from bench.reports.figures import PLOTS, draw
+from bench.reports.figures import FIGURES, draw
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_every_figure_is_written_as_svg_and_png_and_leaves_no_trace(comparison, 
     before = dict(matplotlib.rcParams)
     written = draw([comparison], tmp_path / "figures")
     assert [path.name for path in written] == [
-        f"{plot.name}.{kind}" for plot in PLOTS for kind in ("svg", "png")
+        f"{name}.{kind}" for name in FIGURES for kind in ("svg", "png")
     ]
     for path in written:
         if path.suffix == ".svg":
@@ -35,7 +35,7 @@ def test_every_figure_is_written_as_svg_and_png_and_leaves_no_trace(comparison, 
 def test_the_same_run_gives_the_same_file(comparison, tmp_path, monkeypatch):
     from bench.reports import figures
 
-    monkeypatch.setattr(figures, "PLOTS", (PLOTS[1],))
+    monkeypatch.setattr(figures, "FIGURES", {"val-ap": FIGURES["val-ap"]})
     first, _ = draw([comparison], tmp_path / "a")
     second, _ = draw([comparison], tmp_path / "b")
     assert first.read_bytes() == second.read_bytes()

@@ -5,8 +5,9 @@ import math
 import pytest
 from matplotlib.colors import to_hex
 
+from bench.reports import drawing
 from bench.reports.comparison import compare
-from bench.reports.figures import PLOTS
+from bench.reports.figures import FIGURES
 from bench.reports.palette import TRUTH, tone
 
 DETR, YOLO, FRCNN = (tone(index).light for index in range(3))
@@ -23,10 +24,7 @@ def figure(comparison):
     """figure(name) -> the drawn figure of that file."""
 
     def figure(name, of=comparison):
-        (plot,) = (plot for plot in PLOTS if plot.name == name)
-        drawn = plot.draw(of)
-        assert drawn is not None
-        return drawn
+        return drawing.figure(FIGURES[name](of))
 
     return figure
 
@@ -58,9 +56,24 @@ def legend(axes):
     """(name, colour) from top to bottom."""
     shown = axes.get_legend()
     return [
-        (text.get_text(), to_hex(handle.get_color()))
+        (
+            text.get_text(),
+            to_hex(handle.get_color() if hasattr(handle, "get_color") else handle.get_facecolor()),
+        )
         for text, handle in zip(shown.get_texts(), shown.legend_handles, strict=True)
     ]
+
+
+def ticks(axis):
+    """(value, what is written at it)."""
+    return [
+        (round(float(value), 6), label.get_text())
+        for value, label in zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+    ]
+
+
+def number(text):
+    return float(text.rstrip(" Mk")) * {"M": 1e6, "k": 1e3}.get(text[-1], 1)
 
 
 def texts(figure):
@@ -87,14 +100,15 @@ def test_test_ap_has_a_point_for_every_training_in_the_row_of_its_model(figure):
     ], "a single training has no mean"
     assert axes.get_xlabel() == "AP, test split (IoU .50:.95)"
     assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] >= 0.55
+    assert ticks(axes.xaxis) == [(0.0, "0"), (0.2, "0.2"), (0.4, "0.4"), (0.6, "0.6")]
     assert texts(drawn)[0] == "Test AP of every seed"
 
 
 @pytest.mark.parametrize(
     ("name", "unit", "xs"),
     [
-        ("ap-against-parameters", "parameters, millions", (3.0, 19.0, 2.1)),
-        ("ap-against-latency", "latency, ms per image (median, batch of 1)", (9.5, 61.0, 18.5)),
+        ("ap-against-parameters", "parameters, logarithmic", (3e6, 19e6, 2.1e6)),
+        ("ap-against-latency", "latency, ms per image (median, batch of 1), logarithmic", (9.5, 61.0, 18.5)),
     ],
 )
 def test_cost_runs_along_x_and_ap_along_y(figure, name, unit, xs):
@@ -109,12 +123,13 @@ def test_cost_runs_along_x_and_ap_along_y(figure, name, unit, xs):
         ([yolo, yolo], [0.52, 0.55], YOLO),
         ([detr, detr], [0.31, 0.35], DETR),
     ], "bars reach from the lowest seed to the highest"
-    assert (axes.get_xlabel(), axes.get_ylabel()) == (unit, "AP, test split")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (unit, "test AP")
     assert axes.get_xscale() == "log" and axes.get_xlim()[0] < min(xs) < max(xs) < axes.get_xlim()[1]
     assert axes.get_ylim()[0] == 0
+    assert [number(text) for _, text in ticks(axes.xaxis)] == [value for value, _ in ticks(axes.xaxis)]
     named = {text.get_text(): text.xy for text in axes.texts}
     assert {label: at[1] for label, at in named.items()} == pytest.approx(
-        {"yolo-n": 0.535, "frcnn": 0.47, "detr": 0.33}
+        {"yolo-n": 0.535, "frcnn": 0.47, "detr": 0.33}, abs=1e-4
     )
 
 

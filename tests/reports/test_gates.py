@@ -37,7 +37,7 @@ def test_a_doubt_is_told_above_the_ranking(make_run, make_record):
     cautions = verdict(comparison).cautions
     assert "a, seed 0, gate learning: the best epoch is the first." in cautions
     assert not any("21 boxes" in caution for caution in cautions)
-    assert "yes, but see" in render([comparison])
+    assert "yes, flagged" in render([comparison])
 
 
 def test_gates_that_were_off_are_told(make_run, make_record):

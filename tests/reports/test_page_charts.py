@@ -91,7 +91,7 @@ def charts(comparison):
     ("title", "unit", "xs"),
     [
         ("AP against size", "parameters, logarithmic", (3.0e6, 19.0e6, 2.1e6)),
-        ("AP against latency", "latency, ms per image, logarithmic", (9.5, 61.0, 18.5)),
+        ("AP against latency", "latency, ms per image (median, batch of 1), logarithmic", (9.5, 61.0, 18.5)),
     ],
 )
 def test_points_stand_where_cost_and_ap_put_them(charts, title, unit, xs):
@@ -111,7 +111,7 @@ def test_points_stand_where_cost_and_ap_put_them(charts, title, unit, xs):
 
 
 def test_learning_curves_are_the_histories(charts, comparison):
-    chart = charts["Learning, all models"]
+    chart = charts["AP on val during training"]
     histories = [
         (f"t{contestant.tone.index}", [row["metrics/AP"] for row in rows])
         for contestant in comparison.contestants
@@ -124,7 +124,7 @@ def test_learning_curves_are_the_histories(charts, comparison):
         assert [chart.value("y", float(y)) for _, y in drawn_at] == pytest.approx(values, abs=1e-3)
         assert [float(y) for y in attributes["data-y"].split()] == pytest.approx(values, abs=1e-3)
         assert [float(x) for x in attributes["data-x"].split()] == list(range(1, 13))
-    assert {"epoch", "val AP"} <= set(chart.words)
+    assert {"epoch", "AP, val split"} <= set(chart.words)
 
 
 def test_a_small_chart_of_each_loss_has_train_whole_and_val_dashed(charts, comparison):

@@ -14,7 +14,7 @@ def test_words_that_differ_are_marked(comparison):
     rows = {row.setting: row for row in training.facts(comparison)}
     assert rows["pretrained on"].values == ("nothing", "COCO <b>train2017</b>", "nothing")
     assert rows["pretrained on"].differs
-    assert not rows["pictures seen"].differs
+    assert not rows["images seen"].differs
     assert rows["training time"].values[0] == "95 s / 96 s"
 
 
@@ -31,7 +31,7 @@ def test_classes_of_weights_that_were_not_trained_are_shown(make_run, make_recor
 
 
 def test_recipes_are_compared_word_by_word(comparison):
-    rows = {row.setting: row for row in training.recipe_words(comparison)}
+    rows = {row.setting: row for row in training.recipe_settings(comparison)}
     assert rows["lr"].values == ("0.01", "0.01", "0.001")
     assert [setting for setting, row in rows.items() if row.differs] == ["lr"]
     assert rows["amp"].values == ("no", "no", "no")
@@ -77,7 +77,7 @@ def test_a_final_training_is_told_beside_the_model_that_was_chosen(make_run, mak
     both = compare([make_run(records=[make_final("detr", 0, 0.5, 0.625)])])[0]
     (row,) = (row for row in training.facts(both) if row.setting == training.FINAL)
     (told,) = row.values
-    assert told.startswith("7 epochs on 330 pictures (5,376 seen, 336 steps, 95 s); ")
+    assert told.startswith("7 epochs on 330 images (5,376 seen, 336 steps, 95 s); ")
     assert told.endswith("the model chosen on val has a test AP of 0.500")
 
 
@@ -102,5 +102,5 @@ def test_what_the_switch_came_to_is_shown_per_model(make_run, make_record, compa
 def test_words_of_the_loss_stand_one_by_one(make_run, make_record):
     recipe = {"epochs": 3, "loss": {"classification": "focal", "focal_gamma": 2.0, "l1_cost": None}}
     (comparison,) = compare([make_run(records=[make_record("a", 0, 0.5, recipe=recipe)])])
-    rows = {row.setting: row.values for row in training.recipe_words(comparison)}
+    rows = {row.setting: row.values for row in training.recipe_settings(comparison)}
     assert rows == {"epochs": ("3",), "loss.classification": ("focal",), "loss.focal_gamma": ("2",)}

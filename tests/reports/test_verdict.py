@@ -280,7 +280,7 @@ def test_a_test_split_without_boxes_is_said_to_be_the_cause(say, make_record):
 
 
 @pytest.mark.parametrize(
-    ("shared", "settings"), [(1, "1 group of pictures stands"), (148, "148 groups of pictures stand")]
+    ("shared", "settings"), [(1, "1 group of images is"), (148, "148 groups of images are")]
 )
 def test_a_split_that_leaks_is_the_first_caution(make_run, make_record, shared, settings):
     run = make_run(records=[make_record("a", 0, 0.5)])
@@ -289,7 +289,7 @@ def test_a_split_that_leaks_is_the_first_caution(make_run, make_record, shared, 
     run.manifest_path.write_text(json.dumps(manifest))
     (comparison,) = compare([run])
     first = verdict(comparison).cautions[0]
-    assert first.startswith(f"{settings} in more than one split: test figures come out too good")
+    assert first.startswith(f"{settings} in more than one split: test figures are too optimistic")
     assert "split.kind: grouped" in first
 
 

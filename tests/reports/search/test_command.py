@@ -10,7 +10,7 @@ from bench.reports import figures
 
 
 def test_a_search_has_a_page_of_its_own_and_its_verdicts_are_told(make_search, monkeypatch, capsys):
-    monkeypatch.setattr(figures, "SEARCH_PLOTS", ())
+    monkeypatch.setattr(figures, "SEARCH_FIGURES", {})
     root = make_search()
     report([root], None, None)
     told = capsys.readouterr().out.splitlines()

@@ -3,7 +3,8 @@
 import pytest
 from matplotlib.colors import to_hex
 
-from bench.reports.figures import SEARCH_PLOTS
+from bench.reports import drawing
+from bench.reports.figures import SEARCH_FIGURES
 from bench.reports.search.folder import read_search
 from bench.reports.search.trials import BEST, COMPLETE, FAILED, PRUNED, STANDARD
 from bench.reports.search.verdict import finals
@@ -18,9 +19,8 @@ def drawn(make_search, search_record):
     def drawn(name, **changes):
         record = search_record(models=("detr",), **changes)
         search = read_search(make_search(record))
-        (plot,) = (plot for plot in SEARCH_PLOTS if plot.name == name)
         (final,) = finals(search)
-        return plot.draw(search, final), final
+        return drawing.figure(SEARCH_FIGURES[name](search, final)), final
 
     return drawn
 
@@ -76,7 +76,7 @@ def test_importance_is_in_percent_most_important_first(drawn):
         ("loss.classification", 55), ("loss.focal_gamma", 25), ("train.lr", 12),
         ("loss.class_coefficient", 5), ("loss.class_weights", 3),
     ]  # fmt: skip
-    assert axes.get_xlabel() == "share of the variance of val AP, %"
+    assert axes.get_xlabel() == "share of the variance, %"
 
 
 def test_slices_set_the_objective_over_each_setting(drawn):
@@ -94,8 +94,8 @@ def test_slices_set_the_objective_over_each_setting(drawn):
     assert points(panels["train.lr"]) == sorted(expected)
     assert panels["train.lr"].get_xscale() == "log" and panels["loss.focal_gamma"].get_xscale() == "linear"
     by_kind = panels["loss.classification"]
-    kinds = [label.get_text() for label in by_kind.get_xticklabels()]
-    found = {(kinds[int(x)], y) for x, y, _ in points(by_kind)}
+    kinds = [label.get_text() for label in by_kind.get_yticklabels()]
+    found = {(kinds[int(y)], x) for x, y, _ in points(by_kind)}
     assert found == {
         (trial.setting["loss.classification"], round(trial.values["AP"], 6))
         for trial in final.study.trials
@@ -132,7 +132,9 @@ def test_standard_stands_left_of_best_and_a_line_joins_each_seed(drawn):
             [(0, round(old, 6)), (1, round(new, 6))] for old, new in pairs
         ]
         assert [label.get_text() for label in axes.get_xticklabels()] == ["standard", "best"]
-    assert (ap.get_ylabel(), rare.get_ylabel()) == ("test AP", "test AP, rare classes")
+        assert [round(tick, 6) for tick in axes.get_xticks()] == [0, 1]
+    titles = [axes.get_title(loc="left") or axes.get_title() for axes in (ap, rare)]
+    assert titles == ["Test AP", "Test AP of the rare classes"]
 
 
 def test_class_differences_are_best_minus_standard(drawn):
@@ -143,6 +145,7 @@ def test_class_differences_are_best_minus_standard(drawn):
         (round(pair.ap.mean, 6), row) for row, pair in enumerate(known)
     )
     *bars, zero = axes.lines
+    assert bars, "one interval a class"
     assert [x for x, _ in line(zero)] == [0, 0]
     assert [[x for x, _ in line(bar)] for bar in bars] == [
         [round(end, 6) for end in pair.ap.interval] for pair in known

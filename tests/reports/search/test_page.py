@@ -9,7 +9,7 @@ from bench.reports import figures, write_search_report
 from bench.reports.search import charts as search_charts
 from bench.reports.search.folder import read_search
 from bench.reports.search.page import render_search
-from bench.reports.search.trials import so_far
+from bench.reports.search.trials import best_so_far
 from bench.reports.search.verdict import finals
 
 
@@ -48,9 +48,9 @@ def test_all_parts_are_there(page):
         "Best against standard",
         "Search of yolo",
         "40 trials: 34 complete, 4 pruned and 2 failed",
-        "Trials in their order",
-        "What mattered",
-        "Word by word",
+        "Trials of detr in order",
+        "Importance of the settings",
+        "Setting by setting",
         "trials 11 and 23",
         "is under the median of the trials before it",
         "loss.classification: weighted_focal",
@@ -74,53 +74,61 @@ def test_names_that_bite_are_text_and_nothing_points_outside(page):
 
 def test_the_best_so_far_never_falls_and_starts_with_a_complete_trial(search_record):
     (study,) = search_record(models=("detr",)).studies
-    steps = so_far(study, "AP")
+    steps = best_so_far(study, "AP")
     assert [value for _, value in steps] == sorted(value for _, value in steps)
     assert steps[-1][1] == max(t.values["AP"] for t in study.trials if t.state == "complete")
     assert not {number for number, _ in steps} & {t.number for t in study.trials if t.state != "complete"}
 
 
-def test_of_a_cost_less_is_better(search_record):
-    record = search_record(models=("detr",), objectives=("latency_ms",))
-    steps = so_far(record.studies[0], "latency_ms")
-    assert steps[-1][1] == min(t.values["latency_ms"] for t in record.studies[0].trials if t.values)
-    word = next(item for item in search_charts.choices(record, record.studies[0]))
-    best = [float(group.best) for group in word.groups]
+@pytest.fixture
+def study(make_search, search_record):
+    """study(**record) -> the search and the final of its one study."""
+
+    def study(**changes):
+        search = read_search(make_search(search_record(models=("detr",), **changes)))
+        return search, finals(search)[0]
+
+    return study
+
+
+def test_of_a_cost_less_is_better(study):
+    search, final = study(objectives=("latency_ms",))
+    steps = best_so_far(final.study, "latency_ms")
+    assert steps[-1][1] == min(t.values["latency_ms"] for t in final.study.trials if t.values)
+    chart = search_charts.choices(search, final)[0]
+    best = [float(row.note) for row in chart.rows]
     assert best == sorted(best)
 
 
-def test_each_trial_is_marked_by_how_it_ended(search_record):
-    record = search_record(models=("detr",))
-    chart = search_charts.history(record, record.studies[0])
-    looks = [mark.label for mark in chart.marks]
-    assert [looks.count(look) for look in ("complete", "best", "pruned", "failed")] == [33, 1, 4, 2]
-    assert {mark.y for mark in chart.marks if mark.label == "failed"} == {100.0}
-    assert all(mark.y < 100 for mark in chart.marks if mark.label == "pruned")  # what they had reached
+def test_each_trial_is_marked_by_how_it_ended(study):
+    chart = search_charts.history(*study())
+    looks = [point.label for point in chart.points]
+    assert {look: looks.count(look) for look in looks} == {"complete": 33, "best": 1, "pruned": 4}
+    assert [series.label for series in chart.key] == ["complete", "pruned", "best"]
 
 
-def test_slices_show_the_trials_in_which_the_word_has_a_meaning(search_record):
-    record = search_record(models=("detr",))
-    (study,) = record.studies
-    charts = {chart.title: chart for chart in search_charts.slices(record, study)}
-    complete = [trial for trial in study.trials if trial.state == "complete"]
+def test_slices_show_the_trials_in_which_the_setting_has_a_meaning(study):
+    search, final = study()
+    charts = {chart.title: chart for chart in search_charts.slices(search, final)}
+    complete = [trial for trial in final.study.trials if trial.state == "complete"]
     focal = [trial for trial in complete if "loss.focal_gamma" in trial.setting]
-    assert len(charts["loss.focal_gamma"].marks) == len(focal) < len(complete)
+    assert len(charts["loss.focal_gamma"].points) == len(focal) < len(complete)
     assert charts["train.lr"].caption == "logarithmic" and charts["loss.focal_gamma"].caption == ""
-    by_word = {word.word: word for word in search_charts.choices(record, study)}
-    assert {group.label for group in by_word["loss.classification"].groups} == {
+    by_setting = {chart.title: chart for chart in search_charts.choices(search, final)}
+    assert {row.name for row in by_setting["loss.classification"].rows} == {
         "standard", "weighted", "focal", "weighted_focal",
     }  # fmt: skip
 
 
-def test_two_objectives_give_a_pareto_set(search_record):
-    record = search_record(models=("detr",), objectives=("AP", "AP_rare"))
-    (study,) = record.studies
-    chart = search_charts.pareto(record, study)
-    (line,) = chart.lines
-    assert len(line.points.split()) == len(study.pareto)
-    heights = [float(point.split(",")[1]) for point in line.points.split()]
-    assert heights == sorted(heights)  # to the right AP grows, so AP_rare falls
-    assert search_charts.pareto(search_record(models=("detr",)), study) is None
+def test_two_objectives_give_a_pareto_front(study):
+    search, final = study(objectives=("AP", "AP_rare"))
+    (line,) = search_charts.pareto(search, final).lines
+    assert len(line.xs) == len(final.study.pareto)
+    assert list(line.ys) == sorted(line.ys, reverse=True)  # to the right AP grows, so AP_rare falls
+
+
+def test_one_objective_has_no_pareto_front(study):
+    assert search_charts.pareto(*study()) is None
 
 
 def test_a_search_without_a_single_figure_still_has_a_page(make_search, search_record):
@@ -131,7 +139,7 @@ def test_a_search_without_a_single_figure_still_has_a_page(make_search, search_r
 
 
 def test_one_page_and_its_figures(make_search, search_record, monkeypatch):
-    monkeypatch.setattr(figures, "SEARCH_PLOTS", figures.SEARCH_PLOTS[:1])
+    monkeypatch.setattr(figures, "SEARCH_FIGURES", {"history": search_charts.history})
     root = make_search(search_record(models=("detr",)))
     assert write_search_report(root) == root / "report.html"
     assert sorted(path.name for path in (root / "figures").iterdir()) == [
@@ -140,11 +148,12 @@ def test_one_page_and_its_figures(make_search, search_record, monkeypatch):
     ]
 
 
-@pytest.mark.parametrize("plot", figures.SEARCH_PLOTS, ids=lambda plot: plot.name)
-def test_every_figure_is_drawn_or_has_nothing_to_show(make_search, search_record, plot):
+@pytest.mark.parametrize("name", figures.SEARCH_FIGURES)
+def test_every_figure_is_drawn_or_has_nothing_to_show(make_search, search_record, name):
+    make = figures.SEARCH_FIGURES[name]
     record = search_record(models=("detr",), objectives=("AP", "AP_rare"), trials=12)
     search = read_search(make_search(record))
-    assert plot.draw(search, finals(search)[0]) is not None
+    assert make(search, finals(search)[0]) is not None
     bare = search_record(models=("detr",), trials=0, final=None)
     search = read_search(make_search(bare, records=[]))
-    assert plot.draw(search, finals(search)[0]) is None
+    assert make(search, finals(search)[0]) is None

@@ -1,53 +1,32 @@
-"""What the page of a search shows of one study, ready to be written down."""
+"""What the page of a search shows of one study."""
 
 from collections import Counter
 from dataclasses import dataclass
 
 from bench.reports import wording
-from bench.reports.axes import Tick, of_ap
-from bench.reports.charts import Chart
+from bench.reports.charts import RowChart, XYChart
 from bench.reports.paired import Paired
 from bench.reports.ranking import Spread
-from bench.reports.search import charts as search_charts
+from bench.reports.search import charts
 from bench.reports.search.folder import Search
-from bench.reports.search.trials import BEST, STANDARD, Series, ended, figure_of, reached, written
-from bench.reports.search.verdict import ClassPair, Final, setting_text
-from bench.reports.strips import Dot, Strip
+from bench.reports.search.trials import ended, figure_of, reached, written
+from bench.reports.search.verdict import Final, setting_text
 from bench.reports.training import plain
 from bench.search_records import SearchRecord, StudyRecord, TrialRecord
 
 
 @dataclass(frozen=True)
-class SeedRow:
-    """Best or standard: a mark for each seed."""
-
-    series: Series
-    strip: Strip
-    mean: float
-
-
-@dataclass(frozen=True)
-class Against:
+class Difference:
     """One figure of best against standard on test."""
 
     title: str
     paired: Paired
-    ticks: tuple[Tick, ...]
-    rows: tuple[SeedRow, SeedRow]
     base: Spread
     ours: Spread
 
     @property
     def by_seed(self) -> dict[int, float]:
         return dict(zip(self.paired.seeds, self.paired.differences, strict=True))
-
-
-@dataclass(frozen=True)
-class ClassRow:
-    """One class, with a dot for standard and one for best on a strip from 0 to 1."""
-
-    pair: ClassPair
-    strip: Strip
 
 
 @dataclass(frozen=True)
@@ -67,86 +46,55 @@ class TrialRow:
 
 
 @dataclass(frozen=True)
-class Part:
+class StudySection:
     """Everything that the page shows of one study."""
 
     number: int  # from 1
     study: StudyRecord
     final: Final
     best_setting: list[tuple[str, str]]
-    against: list[Against]
-    class_rows: list[ClassRow]
+    differences: list[Difference]
+    against: list[XYChart]
+    class_differences: RowChart | None
     unknown: int  # classes without ground truth in test
     states: str
-    history: Chart | None
-    pareto: Chart | None
-    importance: list[search_charts.Importance]
-    slices: list[Chart]
-    choices: list[search_charts.Choices]
+    history: XYChart | None
+    pareto: XYChart | None
+    importance: RowChart | None
+    slices: list[XYChart]
+    choices: list[RowChart]
     trials: list[TrialRow]
     reasons: list[tuple[str, str]]  # why trials failed, and which
 
 
-def part(search: Search, final: Final, number: int) -> Part:
+def study_section(search: Search, final: Final, number: int) -> StudySection:
     """The study that `final` is about, number `number` on the page."""
     record, study = search.record, final.study
-    return Part(
+    pairs = (("Test AP", final.ap), ("Test AP of the rare classes", final.rare_ap))
+    return StudySection(
         number=number,
         study=study,
         final=final,
-        best_setting=[(word, plain(value)) for word, value in final.best.setting.items()]
+        best_setting=[(name, plain(value)) for name, value in final.best.setting.items()]
         if final.best
         else [],
-        against=[
-            _against(title, paired)
-            for title, paired in (("Test AP", final.ap), ("Test AP of the rare classes", final.rare_ap))
+        differences=[
+            Difference(title, paired, Spread(paired.base), Spread(paired.ours))
+            for title, paired in pairs
             if paired
         ],
-        class_rows=[_class_row(pair) for pair in final.classes],
+        against=charts.against_standard(final),
+        class_differences=charts.class_differences(search, final),
         unknown=sum(1 for pair in final.classes if pair.ap is None),
         states=_states(study, record.wanted_trials),
-        history=search_charts.history(record, study),
-        pareto=search_charts.pareto(record, study),
-        importance=search_charts.importances(study),
-        slices=search_charts.slices(record, study),
-        choices=search_charts.choices(record, study),
+        history=charts.history(search, final),
+        pareto=charts.pareto(search, final),
+        importance=charts.importance(search, final),
+        slices=charts.slices(search, final),
+        choices=charts.choices(search, final),
         trials=[_trial_row(record, study, trial) for trial in study.trials],
         reasons=_reasons(study),
     )
-
-
-def _against(title: str, paired: Paired) -> Against:
-    axis = of_ap((*paired.base, *paired.ours))
-
-    def row(series: Series, values: tuple[float, ...], mean: float) -> SeedRow:
-        dots = tuple(
-            Dot(
-                series.tone,
-                series.label,
-                axis.at(value),
-                f"{series.label}, seed {seed}: {title} {wording.share(value)}",
-            )
-            for seed, value in zip(paired.seeds, values, strict=True)
-        )
-        return SeedRow(series, Strip(dots), mean)
-
-    return Against(
-        title=title,
-        paired=paired,
-        ticks=axis.ticks,
-        rows=(row(STANDARD, paired.base, paired.base_mean), row(BEST, paired.ours, paired.ours_mean)),
-        base=Spread(paired.base),
-        ours=Spread(paired.ours),
-    )
-
-
-def _class_row(pair: ClassPair) -> ClassRow:
-    means = ((STANDARD, pair.ap.base_mean), (BEST, pair.ap.ours_mean)) if pair.ap else ()
-    dots = tuple(
-        Dot(series.tone, series.label, 100 * mean, f"{pair.name}, {series.label}: AP {wording.share(mean)}")
-        for series, mean in means
-    )
-    return ClassRow(pair, Strip(dots))
 
 
 def _states(study: StudyRecord, wanted: int) -> str:
