@@ -106,7 +106,7 @@ class ModelConfig(Settings):
 
 
 class ReportConfig(Settings):
-    """`report:`: what the report's sentences go by."""
+    """`report:`: how the report is made."""
 
     margin: float = Field(
         0.01,
@@ -114,6 +114,10 @@ class ReportConfig(Settings):
         lt=1,
         description="AP. Models whose difference surely is smaller are as good as each other.",
     )
+    pictures: int = Field(
+        48, ge=0, description="Test pictures on the page at most: those that show the models' errors best."
+    )
+    megabytes: float = Field(12.0, gt=0, description="Size of all pictures on the page at most.")
 
 
 class BenchConfig(Settings):

@@ -1,6 +1,6 @@
 """Tables, figures and the page, made from run and search folders alone."""
 
-from bench.reports.page import write_report
+from bench.reports.page import keep_samples, write_report
 from bench.reports.ranking import Ranked, Spread, ranking
 from bench.reports.search.folder import is_search
 from bench.reports.search.page import write_search_report
@@ -10,6 +10,7 @@ __all__ = [
     "Ranked",
     "Spread",
     "is_search",
+    "keep_samples",
     "ranking",
     "search_verdicts",
     "write_report",

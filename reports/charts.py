@@ -80,6 +80,7 @@ class Dot:
     tip: str
     low: float | None = None
     high: float | None = None
+    link: str = ""  # the filter that shows its pictures, as in the page's address
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class RowChart:
     rows: tuple[ChartRow, ...]
     key: tuple[Named, ...] = ()
     bars: bool = False
+    stacked: bool = False  # bars one after the other rather than one under the other
 
 
 AnyChart = XYChart | RowChart

@@ -18,6 +18,7 @@ AP_AXIS = Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0), label="AP, test split (IoU
 class ClassScores:
     """One class on test; one entry a model with a finished cell, in the order of the ranking."""
 
+    index: int  # the class index
     name: str
     support: int  # ground-truth boxes
     rare: bool
@@ -33,6 +34,7 @@ def class_scores(comparison: Comparison) -> list[ClassScores]:
         return []
     rows = [
         ClassScores(
+            index=index,
             name=figures.name,
             support=figures.ground_truths,
             rare=any(figures.name in record.rare_classes for record in tested),

@@ -119,6 +119,11 @@ class Comparison:
         return len(self.contestants) > MOST_NAMED or any(len(c.label) > LONG_NAME for c in self.contestants)
 
     @property
+    def settings(self) -> ReportConfig:
+        """How the page is made: `report` of the first run's bench.yaml, or the defaults."""
+        return ReportConfig.model_validate((self.runs[0].info.config or {}).get("report") or {})
+
+    @property
     def records(self) -> list[CellRecord]:
         return [record for contestant in self.contestants for record in contestant.done]
 
@@ -141,13 +146,7 @@ class Comparison:
             for c in self.finished
             if c.ranked.ap
         }
-        return certainty(known, self.margin) if known else "no model has a test AP"
-
-    @property
-    def margin(self) -> float:
-        """`report.margin` of the first run's bench.yaml: AP within which models are as good as each other."""
-        settings = self.runs[0].info.config or {}
-        return float((settings.get("report") or {}).get("margin", ReportConfig().margin))
+        return certainty(known, self.settings.margin) if known else "no model has a test AP"
 
     def ground_truth(self, split: SplitName) -> dict[str, Any] | None:
         """COCO json of the first run that kept it."""

@@ -68,6 +68,8 @@ def _grid(grid: Grid) -> "Figure":
 def _draw(chart: AnyChart, axes: "Axes") -> None:
     if isinstance(chart, XYChart):
         _draw_xy(chart, axes)
+    elif chart.stacked:
+        _draw_stack(chart, axes)
     elif chart.bars:
         _draw_bars(chart, axes)
     else:
@@ -171,6 +173,21 @@ def _draw_bars(chart: RowChart, axes: "Axes") -> None:
     _row_axes(chart, axes)
 
 
+def _draw_stack(chart: RowChart, axes: "Axes") -> None:
+    """Bars one after the other; the value stands in each that has room for it."""
+    for place, row in enumerate(chart.rows):
+        start = 0.0
+        for dot in row.dots:
+            axes.barh(place, dot.x, left=start, height=0.7, color=dot.tone.light, edgecolor="white")
+            if dot.x > 0.05 * chart.x.high:
+                middle = start + dot.x / 2
+                axes.text(
+                    middle, place, f"{dot.x:,.0f}", color=dot.tone.text, ha="center", va="center", size=8
+                )
+            start += dot.x
+    _row_axes(chart, axes)
+
+
 def _row_axes(chart: RowChart, axes: "Axes") -> None:
     """Names on the left, the first row on top."""
     axes.set_yticks(range(len(chart.rows)), [one_line(row.name) for row in chart.rows])
@@ -206,7 +223,7 @@ def _set_axis(axes: "Axes", which: str, axis: Axis) -> None:
 def _height_in(chart: AnyChart) -> float:
     if isinstance(chart, XYChart):
         return 3.9
-    if not chart.bars:
+    if not chart.bars or chart.stacked:
         return 1.4 + (0.4 if len(chart.rows) < 5 else 0.3) * len(chart.rows)
     return 1.6 + (0.2 + 0.1 * max((len(row.dots) for row in chart.rows), default=1)) * len(chart.rows)
 

@@ -15,6 +15,7 @@ from bench import files
 from bench.reports import accuracy, classes, curves, drawing
 from bench.reports.charts import AnyChart, Grid
 from bench.reports.comparison import Comparison
+from bench.reports.failures import summary
 from bench.reports.palette import INK, MUTED, RULE
 from bench.reports.search import charts as search_charts
 from bench.reports.search.folder import Search
@@ -36,6 +37,7 @@ FIGURES: dict[str, MakeChart] = {
     "ap-against-latency": accuracy.against_latency,
     "ap-by-class": classes.ap_by_class,
     "class-distribution": classes.class_distribution,
+    "errors": summary.chart,
     "val-ap": curves.learning,
     "losses": curves.loss_grid,
 }

@@ -13,7 +13,8 @@ from bench.reports.charts import RowChart, XYChart
 from bench.reports.classes import ClassScores, ap_by_class, class_distribution, class_scores
 from bench.reports.comparison import Comparison, Contestant, compare
 from bench.reports.datasheet import DataSheet, datasheet
-from bench.reports.gallery import Gallery, gallery
+from bench.reports.failures import summary
+from bench.reports.failures.gallery import Gallery, gallery, keep_pictures
 from bench.reports.gates import GateRow, gate_rows
 from bench.reports.losses import AgainstStandard, against_standard
 from bench.reports.verdict import Verdict, verdict
@@ -40,6 +41,8 @@ class DatasetSection:
     class_ap: RowChart | None
     class_counts: RowChart | None
     gallery: Gallery
+    error_kinds: RowChart | None
+    finders: summary.Finders | None
     learning: XYChart | None
     losses: list[curves.ModelLosses]
     facts: list[training.SettingRow]
@@ -68,6 +71,12 @@ def write_report(runs: Sequence[RunFolder], target: Path) -> Path:
     return target
 
 
+def keep_samples(run: RunFolder) -> None:
+    """Copy the test pictures that the report of a run shows into it, while its written dataset is there."""
+    for comparison in compare([run]):
+        keep_pictures(comparison)
+
+
 def render(comparisons: Sequence[Comparison]) -> str:
     """The page's text."""
     from bench.reports import templating
@@ -78,7 +87,10 @@ def render(comparisons: Sequence[Comparison]) -> str:
         "page.html",
         title=wording.listed([run.label for comparison in comparisons for run in comparison.runs]),
         sections=[_section(comparison) for comparison in comparisons],
-        tones=sorted((c.tone for c in contestants), key=lambda tone: tone.index),
+        tones=[
+            *sorted((c.tone for c in contestants), key=lambda tone: tone.index),
+            *(series.tone for series in summary.KIND_SERIES),
+        ],
         twelve=columns.TWELVE,
         css=templating.trusted("page.css"),
         script=script,
@@ -87,6 +99,7 @@ def render(comparisons: Sequence[Comparison]) -> str:
 
 
 def _section(comparison: Comparison) -> DatasetSection:
+    shown = gallery(comparison)
     return DatasetSection(
         comparison=comparison,
         verdict=verdict(comparison),
@@ -100,7 +113,9 @@ def _section(comparison: Comparison) -> DatasetSection:
         classes=class_scores(comparison),
         class_ap=ap_by_class(comparison),
         class_counts=class_distribution(comparison),
-        gallery=gallery(comparison),
+        gallery=shown,
+        error_kinds=summary.of_errors(shown.errors) if shown.errors else None,
+        finders=summary.finders(shown.errors) if shown.errors else None,
         learning=curves.learning(comparison),
         losses=curves.losses(comparison),
         facts=training.facts(comparison),

@@ -17,18 +17,14 @@ TRUTH = "#7b858f"
 class Tone:
     """How one model looks."""
 
-    index: int  # of the model, from 0; -1 for the ground truth
+    index: int  # of the model, from 0; -1 for what is no model
     light: str  # on white paper
     dark: str  # on a dark page
     text: str  # what can be read on `light`
     shape: str  # an SVG path in a box from -6 to 6
     marker: str  # the same for matplotlib
     dashes: tuple[float, ...]  # of a line, empty for a solid one
-
-    @property
-    def css(self) -> str:
-        """Its class in the style sheet."""
-        return "truth" if self.index < 0 else f"t{self.index}"
+    css: str  # its class in the style sheet
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Series:
     tone: Tone
 
 
-GROUND_TRUTH = Series("ground truth", Tone(-1, TRUTH, TRUTH, "#ffffff", "", "s", ()))
+GROUND_TRUTH = Series("ground truth", Tone(-1, TRUTH, TRUTH, "#ffffff", "", "s", (), css="truth"))
 
 
 _COLOURS = (
@@ -70,4 +66,4 @@ def tone(index: int) -> Tone:
     light, dark, text = _COLOURS[index % len(_COLOURS)]
     round_ = index // len(_COLOURS)
     shape, marker = _SHAPES[(index + round_) % len(_SHAPES)]
-    return Tone(index, light, dark, text, shape, marker, _DASHES[round_ % len(_DASHES)])
+    return Tone(index, light, dark, text, shape, marker, _DASHES[round_ % len(_DASHES)], css=f"t{index}")

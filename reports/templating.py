@@ -6,6 +6,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.reports import wording
+from bench.reports.failures.errors import KINDS, TITLES
 from bench.reports.labels import labels
 
 
@@ -26,6 +27,7 @@ def render(template: str, **values: object) -> str:
         counted=wording.count,
         listed=wording.listed,
         labels=labels,
+        kind_title=lambda kind: TITLES[KINDS.index(kind)],
     )
     return environment.get_template(template).render(**values)
 

@@ -146,5 +146,7 @@ def conclude(run: RunFolder) -> Outcome:
     records = run.records()
     evaluation.write_csv(run.results_path, records)
     evaluation.write_classes_csv(run.classes_path, records)
+    if records:
+        reports.keep_samples(run)
     report = reports.write_report([run], run.report_path)
     return Outcome(run=run, records=tuple(records), report=report)

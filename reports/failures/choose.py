@@ -1,0 +1,95 @@
+"""Which pictures the report shows: decided after judging, by how much they tell about the models' errors.
+
+One in RANDOM_SHARE is drawn at random among all test images, so that ordinary ones are seen too.
+The others are taken in turn from rankings, one for each question: missed by every model, found by one model
+alone, most disagreement, each kind of error, most confident false alarms, and the worst of every class.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.reports.failures.errors import BACKGROUND, KINDS, MISSED, TITLES, SplitErrors
+
+RANDOM_SHARE = 5
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One chosen image."""
+
+    image_id: int
+    why: str
+
+
+def choose(errors: SplitErrors, most: int) -> list[Choice]:
+    """At most `most` images, most errors first; the same for the same errors."""
+    ids = errors.table.image_ids
+    chance = np.random.default_rng(SEED)
+    ordinary = chance.permutation(len(ids))[: -(-most // RANDOM_SHARE)]
+    chosen = {int(index): "drawn at random" for index in ordinary[:most]}
+    for index, why in _in_turn(_rankings(errors)):
+        if len(chosen) >= most:
+            break
+        if chosen.get(index, "drawn at random") == "drawn at random":
+            chosen.setdefault(index, why)
+    totals = sum(model.by_image(kind) for model in errors.models for kind in range(len(KINDS)))
+    order = sorted(chosen, key=lambda index: (-int(np.asarray(totals)[index]), index))
+    return [Choice(int(ids[index]), chosen[index]) for index in order]
+
+
+def _rankings(errors: SplitErrors) -> Iterator[tuple[str, list[int]]]:
+    """(why, image indices from the one that tells most), without images that tell nothing."""
+    table, images = errors.table, errors.table.images
+
+    def objects(which: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.bincount(table.object_image[which], minlength=images)
+
+    yield "missed by every model", _descending(objects(errors.missed_by_all))
+    yield "found by one model alone", _descending(objects(errors.found_by_one))
+    some = errors.real & ~errors.found_by_all & ~errors.missed_by_all
+    yield "models disagree", _descending(objects(some))
+    for kind in range(len(KINDS)):
+        counts = np.sum([model.by_image(kind) for model in errors.models], axis=0)
+        yield f"most errors of one kind: {TITLES[kind]}", _descending(counts)
+    yield "most confident false alarm", _descending(_best_alarm(errors))
+    for index, name in enumerate(table.classes):
+        yield f"most errors with {name}", _descending(_with_class(errors, index))
+
+
+def _best_alarm(errors: SplitErrors) -> NDArray[np.float64]:
+    """(I,) the highest score of a detection where nothing is; 0 without one."""
+    best = np.zeros(errors.table.images)
+    for model in errors.models:
+        wrong = model.wrong(BACKGROUND)
+        np.maximum.at(best, model.table.image[wrong], model.table.score[wrong])
+    return best
+
+
+def _with_class(errors: SplitErrors, label: int) -> NDArray[np.int64]:
+    """(I,) errors of all models with objects or detections of one class."""
+    counts = np.zeros(errors.table.images, dtype=np.int64)
+    for model in errors.models:
+        table = model.table
+        missed = model.missed & (table.object_label == label)
+        wrong = model.shown & (model.kind > MISSED) & (table.label == label)
+        counts += np.bincount(table.object_image[missed], minlength=table.images)
+        counts += np.bincount(table.image[wrong], minlength=table.images)
+    return counts
+
+
+def _descending(values: NDArray[np.int64] | NDArray[np.float64]) -> list[int]:
+    """Indices of the values over zero, largest first; of equal values the first first."""
+    order = np.argsort(-values, kind="stable")
+    return [int(index) for index in order if values[index] > 0]
+
+
+def _in_turn(rankings: Iterator[tuple[str, list[int]]]) -> Iterator[tuple[int, str]]:
+    """The first of every ranking, then the second of every one, and so on."""
+    lists: Sequence[list[tuple[int, str]]] = [[(index, why) for index in found] for why, found in rankings]
+    for row in zip_longest(*lists):
+        yield from (item for item in row if item is not None)
