@@ -16,6 +16,7 @@ from bench.reports.failures.errors import BACKGROUND, KINDS, MISSED, TITLES, Spl
 
 RANDOM_SHARE = 5
 SEED = 0
+AT_RANDOM = "drawn at random"
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ def choose(errors: SplitErrors, most: int) -> list[Choice]:
     ids = errors.table.image_ids
     chance = np.random.default_rng(SEED)
     ordinary = chance.permutation(len(ids))[: -(-most // RANDOM_SHARE)]
-    chosen = {int(index): "drawn at random" for index in ordinary[:most]}
+    chosen = dict.fromkeys((int(index) for index in ordinary[:most]), AT_RANDOM)
     for index, why in _in_turn(_rankings(errors)):
-        if len(chosen) >= most:
-            break
-        if chosen.get(index, "drawn at random") == "drawn at random":
-            chosen.setdefault(index, why)
+        if chosen.get(index) == AT_RANDOM:
+            chosen[index] = f"{why} ({AT_RANDOM})"
+        elif index not in chosen and len(chosen) < most:
+            chosen[index] = why
     totals = sum(model.by_image(kind) for model in errors.models for kind in range(len(KINDS)))
     order = sorted(chosen, key=lambda index: (-int(np.asarray(totals)[index]), index))
     return [Choice(int(ids[index]), chosen[index]) for index in order]

@@ -67,7 +67,7 @@ def place(boxes: Sequence[Rect], texts: Sequence[str], size_wh: tuple[int, int])
 def _candidates(box: Rect, width: float, height: float) -> list[Rect]:
     """Outside the box first: above, below, then inside at its top and bottom; left-aligned before right."""
     tops = (box.top - height, box.bottom, box.top, box.bottom - height)
-    lefts = (box.left, box.right - width, 0.0 if box.left < 50 else 100.0 - width)
+    lefts = (box.left, box.right - width, max(0.0, min(box.left, 100.0 - width)))
     return [
         Rect(round(left, 2), round(top, 2), round(width, 2), round(height, 2))
         for top, left in product(tops, lefts)

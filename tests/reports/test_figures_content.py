@@ -7,6 +7,8 @@ from matplotlib.colors import to_hex
 
 from bench.reports import drawing
 from bench.reports.comparison import compare
+from bench.reports.failures.errors import split_errors
+from bench.reports.failures.summary import KIND_SERIES
 from bench.reports.figures import FIGURES
 from bench.reports.palette import TRUTH, tone
 
@@ -170,6 +172,25 @@ SUPPORTS = [(120, 0), (64, 0), (31, 0), (12, 0), (3, 0), (0, 2)]
 def round_half(support, first, second, extra):
     """The mean over seeds of the detections that the made records hold."""
     return sum(round(support * (0.5 + ap)) + extra for ap in (first, second)) / 2
+
+
+def test_errors_are_stacked_by_kind_and_their_widths_are_the_counts(figure, comparison):
+    (axes,) = figure("errors").axes
+    errors = split_errors(comparison)
+    expected = []
+    for row, model in enumerate(errors.models):
+        start = 0
+        for kind, series in enumerate(KIND_SERIES):
+            expected.append((start, row, model.count(kind), series.tone.light))
+            start += model.count(kind)
+    found = [
+        (bar.get_x(), round(bar.get_y() + bar.get_height() / 2), bar.get_width(), to_hex(bar.get_facecolor()))
+        for bar in axes.patches
+    ]
+    assert found == expected and sum(width for _, _, width, _ in found) > 0
+    assert class_names(axes) == ["yolo-n", "frcnn", "detr"]
+    assert [name for name, _ in legend(axes)] == [series.label for series in KIND_SERIES]
+    assert axes.get_xlabel() == "objects missed and wrong detections"
 
 
 def test_val_ap_rises_over_the_epochs_as_the_histories_do(figure, comparison):

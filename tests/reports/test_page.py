@@ -80,7 +80,7 @@ def test_all_parts_are_there(page):
         "AP against latency",
         "AP by class",
         "Predicted and real boxes by class",
-        "The same test pictures",
+        "Kinds of error",
         "AP on val during training",
         "Fairness ledger",
         "Repairs",
@@ -130,7 +130,7 @@ def test_a_bare_run_still_has_a_page(make_run, make_record):
         ),
     )  # fmt: skip
     page = render(compare([run]))
-    assert "kept no manifest" in page and "kept no sample pictures" in page
+    assert "kept no manifest" in page and "No model has stored predictions on the test split" in page
 
 
 def test_a_folder_is_no_target(make_run, tmp_path):
