@@ -39,7 +39,7 @@ class SplitSize:
 
 
 @dataclass(frozen=True)
-class ClassCounts:
+class ClassBoxes:
     """Boxes of one class in train, val and test, and the bar of its share of all."""
 
     name: str
@@ -78,7 +78,7 @@ class DataSheet:
 
     known: bool  # there is a manifest
     splits: tuple[SplitSize, ...]
-    classes: tuple[ClassCounts, ...]
+    classes: tuple[ClassBoxes, ...]
     mapped: tuple[MappedClass, ...]  # empty where every class kept its name
     repairs: tuple[Repair, ...]
     facts: tuple[tuple[str, str], ...]
@@ -124,7 +124,7 @@ def _range(value: Any) -> str:
     return f"{low:,}" if low == high else f"{low:,}\N{EN DASH}{high:,}"
 
 
-def _class_counts(classes: Sequence[str], parts: Sequence[Mapping[str, Any]]) -> tuple[ClassCounts, ...]:
+def _class_counts(classes: Sequence[str], parts: Sequence[Mapping[str, Any]]) -> tuple[ClassBoxes, ...]:
     """Most frequent class first."""
     counted = [_mapping(part.get("classes")) for part in parts]
     if not any(counted):
@@ -132,7 +132,7 @@ def _class_counts(classes: Sequence[str], parts: Sequence[Mapping[str, Any]]) ->
     rows = [(name, tuple(_whole(counts.get(name)) or 0 for counts in counted)) for name in classes]
     longest = max((sum(counts) for _, counts in rows), default=0) or 1
     rows.sort(key=lambda row: -sum(row[1]))
-    return tuple(ClassCounts(name, counts, round(100 * sum(counts) / longest, 2)) for name, counts in rows)
+    return tuple(ClassBoxes(name, counts, round(100 * sum(counts) / longest, 2)) for name, counts in rows)
 
 
 def _mapped(table: Mapping[str, Any]) -> tuple[MappedClass, ...]:

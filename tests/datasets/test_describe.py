@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from bench.datasets import prepare
-from bench.datasets.describe import ClassRow, Distribution, SplitRow, describe, draw, figure
+from bench.datasets.describe import ClassCounts, Distribution, SplitCounts, describe, draw, figure
 from bench.errors import ConfigError
 
 
@@ -56,12 +56,12 @@ def test_the_figure_shows_each_share_in_percent():
     def rows(split, *boxes):
         shares = [count / sum(boxes) for count in boxes]
         return [
-            ClassRow(split, name, count, 1, share, None, None)
+            ClassCounts(split, name, count, 1, share, None, None)
             for name, count, share in zip(("few", "$many$"), boxes, shares, strict=True)
         ]
 
     splits = tuple(
-        SplitRow(split, 9, 0, boxes) for split, boxes in (("train", 1000), ("val", 5), ("test", 4))
+        SplitCounts(split, 9, 0, boxes) for split, boxes in (("train", 1000), ("val", 5), ("test", 4))
     )
     classes = (*rows("train", 100, 900), *rows("val", 1, 4), *rows("test", 3, 1))
     drawn = figure(Distribution(splits, classes))
