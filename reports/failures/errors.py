@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import RunError
 from bench.evaluation import Judge, MatchTable, matches_of
 from bench.reports.comparison import Comparison, Contestant
 
@@ -132,7 +133,10 @@ def _model_errors(contestant: Contestant, judge: Judge) -> ModelErrors | None:
     cell = folder.final if record.final else folder
     if not cell.predictions_path("test").is_file() or not run.ground_truth_path("test").is_file():
         return None
-    table = matches_of(run, cell, "test", judge=judge)
+    try:
+        table = matches_of(run, cell, "test", judge=judge)
+    except RunError:
+        return None  # predictions that do not fit the ground truth: the page says that there are none to show
     return of_table(contestant, table, record.ranked.operating_point.score_threshold)
 
 

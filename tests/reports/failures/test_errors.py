@@ -91,6 +91,11 @@ def test_counts_agree_with_the_operating_point(errors):
     assert point.true_positives == int((model.shown & (model.kind == -1)).sum())
 
 
+def test_predictions_that_do_not_fit_the_ground_truth_are_left_out(errors):
+    found = errors({"a": [(1, 98, [1, 1, 9, 9], 0.9)], "b": []}, [OBJECT])
+    assert [model.contestant.label for model in found.models] == ["b"]
+
+
 def test_a_model_without_predictions_has_no_errors(make_run):
     run = make_run(without=("cells/yolo-n-s0/predictions_test.json",))
     found = split_errors(compare([run])[0])

@@ -112,7 +112,7 @@ def test_settings_say_how_many_pictures_and_how_large(comparison):
 
 def test_missing_predictions_are_said(make_run):
     run = make_run(without=("cells/yolo-n-s0/predictions_test.json",))
-    assert "No stored predictions: yolo-n." in render(compare([run]))
+    assert "No stored predictions that fit the ground truth: yolo-n." in render(compare([run]))
 
 
 def test_files_outside_the_run_are_not_taken(make_run):
