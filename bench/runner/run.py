@@ -12,7 +12,7 @@ from bench.layout import SPLITS, Layout
 from bench.process import Message
 from bench.records import CellRecord
 from bench.runner.checks import check_data
-from bench.runner.create import begin
+from bench.runner.create import create_run
 from bench.runner.launch import launch
 from bench.runner.plan import plan_cells
 from bench.store import CellFolder, RunFolder, RunInfo
@@ -68,7 +68,7 @@ def start(config: BenchConfig, watcher: Watcher, *, command: str, into: Path | N
     cells = plan_cells(config)
     layout = prepare(config.data, config.cache, progress=watcher.data)
     check_data(config, ((cell.model, cell.plan) for cell in cells[: len(config.models)]), layout)
-    return _finish(begin(config, cells, layout, command=command, into=into), watcher)
+    return _finish(create_run(config, cells, layout, command=command, into=into), watcher)
 
 
 def resume(run: RunFolder, watcher: Watcher) -> Outcome:

@@ -12,7 +12,7 @@ from bench.detector import Plan
 from bench.errors import BenchError, ConfigError, together
 from bench.layout import Layout
 from bench.runner import checks
-from bench.runner.create import rare_of
+from bench.runner.create import resolve_rare_classes
 from bench.runner.plan import plan_cells, plan_model
 from bench.search_config import SearchConfig
 from bench.searching.setting import Batch, checked, final_config, model_of, own_setting
@@ -104,7 +104,7 @@ def check_data(planned: Planned, corners: list[tuple[str, Plan]], layout: Layout
     """
     checks.check_data(planned.config, corners, layout)
     wanted = "AP_rare" in planned.words.objectives
-    return rare_of(planned.config, layout, wanted_by="search.objectives" if wanted else None)
+    return resolve_rare_classes(planned.config, layout, wanted_by="search.objectives" if wanted else None)
 
 
 def check_studies(planned: Planned, dataset: str, storage: RDBStorage) -> None:

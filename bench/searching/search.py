@@ -2,7 +2,6 @@
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from bench import files
@@ -13,7 +12,7 @@ from bench.layout import Layout
 from bench.process import Message
 from bench.provenance import provenance
 from bench.runner import run as running
-from bench.runner.create import data_key, new_folder, resolved_yaml
+from bench.runner.create import data_key, place, resolved_yaml
 from bench.search_records import SearchRecord
 from bench.searching.final import train_again, write_best
 from bench.searching.folder import SearchFolder, SearchInfo
@@ -86,7 +85,7 @@ def start(config: BenchConfig, watcher: SearchWatcher, asked: Asked) -> SearchOu
         rare_classes=rare,
         provenance=provenance(asked.command),
     )
-    folder = _make(planned, info, layout)
+    folder = _create(planned, info, layout)
     return _search(folder, planned, url or folder.own_storage, watcher, asked)
 
 
@@ -164,14 +163,12 @@ def _with_storage(planned: Planned, url: str | None) -> Planned:
     return Planned(config=config, words=words, spaces=planned.spaces, plans=planned.plans)
 
 
-def _make(planned: Planned, info: SearchInfo, layout: Layout) -> SearchFolder:
+def _create(planned: Planned, info: SearchInfo, layout: Layout) -> SearchFolder:
     """The new folder RUNS/NAME-search-DATE-TIME."""
     config = planned.config
-
-    def fill(root: Path) -> None:
-        folder = SearchFolder(root)
+    with files.draft_folder(config.runs, "new") as draft:
+        folder = SearchFolder(draft)
         files.write_text(folder.config_path, resolved_yaml(config, HEAD))
         shutil.copyfile(layout.manifest_path, folder.manifest_path)
         folder.write_info(info)
-
-    return SearchFolder(new_folder(config.runs, f"{config.name}-search", fill))
+        return SearchFolder(place(draft, f"{config.name}-search"))

@@ -9,7 +9,7 @@ from bench import files
 from bench.config import BenchConfig
 from bench.errors import ConfigError
 from bench.layout import Layout
-from bench.runner import begin
+from bench.runner import create
 from bench.runner.plan import plan_cells
 
 
@@ -31,9 +31,9 @@ def layout(tmp_path: Path) -> Layout:
 
 def test_the_rarest_of_train_are_rare_unless_others_are_named(layout: Layout, tmp_path: Path) -> None:
     asked = config(tmp_path)
-    assert begin.rare_of(asked, layout, wanted_by=None) == ("few",)
+    assert create.resolve_rare_classes(asked, layout, wanted_by=None) == ("few",)
     asked = config(tmp_path, rare_classes=["many"])
-    assert begin.rare_of(asked, layout, wanted_by=None) == ("many",)
+    assert create.resolve_rare_classes(asked, layout, wanted_by=None) == ("many",)
 
 
 @pytest.mark.parametrize(
@@ -48,32 +48,40 @@ def test_rare_classes_that_can_t_be_told_of_are_refused_before_a_folder_is_made(
 ) -> None:
     asked = config(tmp_path / "runs", **settings)
     with pytest.raises(ConfigError, match=told) as caught:
-        begin.begin(asked, plan_cells(asked), layout, command="bench run")
+        create.create_run(asked, plan_cells(asked), layout, command="bench run")
     assert caught.value.exit_code == 2
     assert not (tmp_path / "runs").exists()
 
 
 def test_patience_may_watch_rare_classes_that_val_has(layout: Layout, tmp_path: Path) -> None:
     asked = config(tmp_path, rare_classes=["many"])
-    assert begin.rare_of(asked, layout, wanted_by="train.monitor") == ("many",)
+    assert create.resolve_rare_classes(asked, layout, wanted_by="train.monitor") == ("many",)
 
 
 def test_runs_of_one_second_get_names_of_their_own(tmp_path: Path) -> None:
-    names = {begin.new_folder(tmp_path, "bench", lambda folder: None) for _ in range(3)}
-    assert len(names) == 3 and all(path.is_dir() for path in names)
-    assert set(tmp_path.iterdir()) == names
+    names = set()
+    for number in range(3):
+        (tmp_path / "draft").mkdir()
+        (tmp_path / "draft" / str(number)).touch()
+        names.add(create.place(tmp_path / "draft", "bench"))
+    assert len(names) == 3 and set(tmp_path.iterdir()) == names
+    assert sorted(file.name for path in names for file in path.iterdir()) == ["0", "1", "2"]
 
 
-def test_a_folder_that_can_t_be_filled_is_not_left_behind(tmp_path: Path) -> None:
-    def fill(folder: Path) -> None:
-        (folder / "half").touch()
-        raise ValueError
+def test_a_run_that_can_t_be_written_is_not_left_behind(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError
 
-    with pytest.raises(ValueError):
-        begin.new_folder(tmp_path, "bench", fill)
-    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(create, "data_key", lambda layout: "key")
+    monkeypatch.setattr(create, "_copy_data", fail)
+    asked = config(tmp_path / "runs")
+    with pytest.raises(KeyError):
+        create.create_run(asked, plan_cells(asked), layout, command="bench run")
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_a_folder_that_can_t_be_made_is_no_name_that_is_taken(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        begin._place(tmp_path, tmp_path / "gone", "bench")
+        create.place(tmp_path / "gone" / "draft", "bench")
