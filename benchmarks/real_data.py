@@ -5,7 +5,7 @@
 
 `--only NAME` runs one. DATA holds `taco`, `taco_416` and `fracture`. For every run OUT gets its report,
 its results.csv and its records, few and small enough to be carried from a borrowed machine; the run folders
-themselves stay below `--work`. A run that stands there already is taken up where it was.
+themselves stay below `--work`. An interrupted run is resumed.
 """
 
 import argparse
@@ -187,13 +187,10 @@ def main() -> int:
 
 
 def one(name: str, config: dict[str, Any], data: Path, out: Path, work: Path) -> int:
-    """Run, or take up, and gather what is worth keeping; the exit code of bench."""
+    """Start or resume the run and copy what is worth keeping; returns the exit code of bench."""
     folder = work / name
     folder.mkdir(parents=True, exist_ok=True)
-    root = data.resolve() / ("fracture" if config["data"]["source"] == "fracture" else "")
-    tree = {"name": name, "seeds": [0], **config}
-    if config["data"]["source"] != "synthetic":
-        tree["data"] = {**config["data"], "path": str(root)}
+    tree = bench_yaml(name, config, data)
     (folder / "bench.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     begun = sorted(folder.glob("runs/*/run.json"))
     settings = ["run", "-c", str(folder / "bench.yaml")]
@@ -203,6 +200,15 @@ def one(name: str, config: dict[str, Any], data: Path, out: Path, work: Path) ->
     for run in sorted(folder.glob("runs/*/run.json"))[-1:]:
         keep(run.parent, out / name)
     return code
+
+
+def bench_yaml(name: str, config: dict[str, Any], data: Path) -> dict[str, Any]:
+    """The run as a bench.yaml: with its name, a seed, and where its dataset lies below `data`."""
+    tree = {"name": name, "seeds": [0], **config}
+    if config["data"]["source"] != "synthetic":
+        root = data.resolve() / ("fracture" if config["data"]["source"] == "fracture" else "")
+        tree["data"] = {**config["data"], "path": str(root)}
+    return tree
 
 
 def keep(run: Path, target: Path) -> None:
