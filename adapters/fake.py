@@ -1,9 +1,9 @@
 """A deterministic detector without a framework: it drives the fast tests and shows the contract at work.
 
-It learns the mean box and the share of every class on `train`, and finds those in every picture. More epochs
-bring it closer: after epoch e of E its boxes are e/E of the way from the whole picture to the mean box.
+It learns the mean box and the share of every class on `train`, and finds those in every image. More epochs
+bring it closer: after epoch e of E its boxes are e/E of the way from the whole image to the mean box.
 
-With `oracle` it reads the answer beside a layout's picture instead, and gives a share of it that the recipe's
+With `oracle` it reads the answer beside a layout's image instead, and gives a share of it that the recipe's
 loss decides, so that a search has something to find: of class c, after epoch e of E,
 
     e/E (0.8 - 0.2 |focal_gamma - 1.5|) w_c^(1/4), between 0 and 1; w_c its class weight, 1 if not weighted
@@ -42,7 +42,7 @@ BEST_GAMMA = 1.5
 
 @dataclass
 class FakeDetector:
-    """`priors` has one row a class: cx, cy, w, h as shares of the picture, a score, and the share of its
+    """`priors` has one row a class: cx, cy, w, h as shares of the image, a score, and the share of its
     boxes that an oracle tells; (C, 6).
     """
 
@@ -143,8 +143,8 @@ class FakeDetector:
     def round_trip(self, examples: Sequence[Example]) -> Iterator[Detections]:
         for example in examples:
             size = np.array(example.size_wh, dtype=np.float64)
-            learnt = xyxy_to_cxcywh_norm(example.boxes_xyxy, size)
-            yield Detections.best(cxcywh_norm_to_xyxy(learnt, size), np.ones(len(learnt)), example.labels)
+            target = xyxy_to_cxcywh_norm(example.boxes_xyxy, size)
+            yield Detections.best(cxcywh_norm_to_xyxy(target, size), np.ones(len(target)), example.labels)
 
     def save(self, path: Path) -> None:
         path.mkdir(parents=True)
@@ -191,7 +191,7 @@ class FakeFamily:
 
 
 def _priors(layout: Layout, loss: LossConfig) -> np.ndarray:
-    """Mean box (cx, cy, w, h, shares of the picture) and share of the boxes, by class, on train, and what an
+    """Mean box (cx, cy, w, h, shares of the image) and share of the boxes, by class, on train, and what an
     oracle tells at the end of a training; (C, 6). Raises ConfigError as `class_weights` does.
     """
     examples = [example for example in layout.examples("train") if len(example.labels)]
@@ -208,7 +208,7 @@ def _priors(layout: Layout, loss: LossConfig) -> np.ndarray:
 
 
 def _between(share: float, target: np.ndarray) -> np.ndarray:
-    """`share` of the way from the whole picture, of which an oracle tells nothing, to `target`."""
+    """`share` of the way from the whole image, of which an oracle tells nothing, to `target`."""
     start = np.tile([0.5, 0.5, 1.0, 1.0, 0.0, 0.0], (len(target), 1))
     start[:, 4] = target[:, 4]
     between: np.ndarray = start + share * (target - start)
@@ -216,7 +216,7 @@ def _between(share: float, target: np.ndarray) -> np.ndarray:
 
 
 def _told(images: Sequence[Path], shares: np.ndarray) -> dict[Path, Detections]:
-    """Of each picture that lies in a layout: the true boxes (crowds left out) that an oracle gives away.
+    """Of each image that lies in a layout: the true boxes (crowds left out) that an oracle gives away.
 
     Of the first k boxes of class c in a split, in the order of its json, round(k shares[c]) are told.
     """

@@ -18,7 +18,6 @@ DISTRIBUTIONS = (
     "ultralytics",
     "ultralytics-opencv-headless",
     "transformers",
-    "accelerate",
     "timm",
     "torchmetrics",
     "pycocotools",

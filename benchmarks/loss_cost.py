@@ -64,9 +64,9 @@ def ultralytics(detector: Any, kind: str, plan: Plan, layout: Layout, batch: Bat
     model = detector.model
     model.args = get_cfg()
     model.criterion = model.init_criterion()
-    switched = class_loss(plan.recipe.loss, layout, None)
-    if switched is not None:
-        put_into(model.criterion, switched)
+    loss = class_loss(plan.recipe.loss, layout, None)
+    if loss is not None:
+        put_into(model.criterion, loss)
     height, width = batch.pixels.shape[-2:]
     sides = torch.tensor([width, height] * 2, device=batch.pixels.device)
     boxes = torch.cat([target.boxes_xyxy for target in batch.targets]) / sides

@@ -5,7 +5,7 @@
 Two copies of the tiny network, with the same weights, batch, optimiser and clipping, train in turns in this
 process, a round of some steps each; who begins a round changes. Ours is the loop whole, as `fit` runs it:
 rates, loss weights, means of the losses, progress. By hand is what a tutorial has; for YOLO, which has a
-trainer of its own, that trainer's loop as ultralytics has it. Loading pictures and validation are left out on
+trainer of its own, that trainer's loop as ultralytics has it. Loading images and validation are left out on
 both sides. The ratio is the median of those of the rounds; on a CPU torch has one
 thread and its CPU seconds count, because wall seconds mean little on a machine that does other things.
 Exit code 1 where a ratio is over 1.03.
@@ -29,10 +29,10 @@ from transformers.loss.loss_for_object_detection import ForObjectDetectionLoss
 
 from bench import registry
 from bench.adapters.loop import feed
-from bench.adapters.loop.budget import Spent
 from bench.adapters.loop.detector import LoopDetector
 from bench.adapters.loop.trainable import Batch
 from bench.adapters.loop.training import _Training
+from bench.adapters.training.budget import Elapsed
 from bench.data_config import DataConfig, SyntheticConfig
 from bench.datasets import prepare
 from bench.detector import FitContext
@@ -88,7 +88,7 @@ def ours(detector: LoopDetector, layout: Layout, recipe: Recipe, batches: list[B
     context = FitContext(Path(), 0, device, score_val=lambda found: {}, on_epoch=lambda epoch: False)
     training = _Training(detector.trainable, layout, recipe, context)
     training.loader = batches  # type: ignore[assignment]
-    return lambda: training._train(Spent())
+    return lambda: training._train(Elapsed())
 
 
 def by_hand(network: Any, loss_of: Any, recipe: Recipe, batches: list[Batch], device: str) -> Any:
@@ -166,7 +166,7 @@ def yolo_pair(layout: Layout, given: argparse.Namespace, room: Path) -> tuple[An
     context = FitContext(
         room / "ours", 0, given.device, score_val=lambda found: {}, on_epoch=lambda record: False
     )
-    ours = Trainer(plan, build(), layout, context, {})
+    ours = Trainer(plan, build(), layout, context)
     settings = {**vars(ours.args), "save_dir": str(room / "plain")}
     plain = DetectionTrainer(
         overrides={key: setting for key, setting in settings.items() if setting is not None}
@@ -176,8 +176,10 @@ def yolo_pair(layout: Layout, given: argparse.Namespace, room: Path) -> tuple[An
     mine = pass_of(ours, [])
     batch = next(iter(ours.get_dataloader("train", given.batch, -1, "train")))
     ours.train_loader = _Fixed([batch] * given.steps, ours.train_loader)
-    # As many pictures as the rounds' batches have, so that no step of them is the last of the training.
-    ours.pace.length = replace(ours.pace.length, in_epoch=given.batch * given.steps)
+    # As many images as the rounds' batches have, so that no step of them is the last of the training.
+    ours.steps.schedule.length = replace(
+        ours.steps.schedule.length, images_per_epoch=given.batch * given.steps
+    )
     return pass_of(plain, [batch] * given.steps), mine
 
 

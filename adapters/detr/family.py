@@ -44,7 +44,7 @@ class DetrFamily(LoopFamily):
             raise registry.unknown("variant of detr", variant, self.variants)
         name = variant or next(iter(self.variants))
         settings = planning.settings(options, recipe)
-        asked = _asked(weights, settings)
+        asked = _asked_weights(weights, settings)
         if asked == BACKBONE:
             start, resolved = _on_backbone(name, settings)
         elif (start := _start(name, asked)).weights == "none":
@@ -122,7 +122,7 @@ def _check_fit(plan: Plan) -> None:
     check_fit(plan)
 
 
-def _asked(asked: str | None, options: DetrOptions) -> str | None:
+def _asked_weights(asked: str | None, options: DetrOptions) -> str | None:
     """`asked`, or 'backbone' where a backbone's file says so. Raises ConfigError for two kinds of weights."""
     file = options.backbone_weights
     if file == "none" or asked == BACKBONE:

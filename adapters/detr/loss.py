@@ -1,6 +1,6 @@
 """DETR's loss with weights that may be any number, and with the switch against class imbalance.
 
-Carion et al. 2020, section 3.1 and appendix A.4. B pictures, Q queries, C classes. Without the switch it is
+Carion et al. 2020, section 3.1 and appendix A.4. B images, Q queries, C classes. Without the switch it is
 transformers' own code; with it, all but the class loss still is.
 """
 
@@ -25,7 +25,7 @@ class Criterion:
     box_cost: float
     giou_cost: float
     no_object_weight: float
-    switched: SoftmaxLoss | SigmoidLoss | None = None  # None: transformers' own class loss
+    class_loss: SoftmaxLoss | SigmoidLoss | None = None  # None: transformers' own class loss
 
     @classmethod
     def of(cls, options: DetrOptions) -> "Criterion":
@@ -47,7 +47,7 @@ class Criterion:
         criterion: Any = self._parts(config.num_labels)
         criterion.to(device)
         if isinstance(
-            self.switched, SigmoidLoss
+            self.class_loss, SigmoidLoss
         ):  # its matcher adds 1e-8, which half precision does not have
             logits = logits.float()
             outputs_class = None if outputs_class is None else outputs_class.float()
@@ -62,23 +62,23 @@ class Criterion:
     def _parts(self, classes: int) -> Any:
         """Matcher and losses of one layer. A sigmoid a class is matched by the class cost of Deformable DETR,
         whose alpha of 0.25 and gamma of 2 are its own."""
-        sigmoid = isinstance(self.switched, SigmoidLoss)
+        sigmoid = isinstance(self.class_loss, SigmoidLoss)
         kind = DeformableDetrHungarianMatcher if sigmoid else HungarianMatcher
         matcher = kind(self.class_cost, self.box_cost, self.giou_cost)
         parts = ["labels", "boxes"]
-        if self.switched is None:
+        if self.class_loss is None:
             return ImageLoss(matcher, classes, self.no_object_weight, parts)  # type: ignore[no-untyped-call]
-        return _Switched(matcher, classes, parts, self.switched)
+        return _WeightedImageLoss(matcher, classes, parts, self.class_loss)
 
 
-class _Switched(ImageLoss):
+class _WeightedImageLoss(ImageLoss):
     """transformers' loss with another class loss."""
 
     def __init__(
-        self, matcher: Any, classes: int, parts: list[str], switched: SoftmaxLoss | SigmoidLoss
+        self, matcher: Any, classes: int, parts: list[str], class_loss: SoftmaxLoss | SigmoidLoss
     ) -> None:
         super().__init__(matcher, classes, 1.0, parts)  # type: ignore[no-untyped-call]
-        self.switched = switched
+        self.class_loss = class_loss
 
     def loss_labels(
         self, outputs: dict[str, Tensor], targets: list[dict[str, Tensor]], indices: Any, num_boxes: float
@@ -89,4 +89,4 @@ class _Switched(ImageLoss):
         named[places] = torch.cat(
             [target["class_labels"][own] for target, (_, own) in zip(targets, indices, strict=True)]
         )
-        return {"loss_ce": self.switched(logits.flatten(0, 1), named.flatten())}
+        return {"loss_ce": self.class_loss(logits.flatten(0, 1), named.flatten())}

@@ -2,7 +2,7 @@
 
 Carion et al. 2020, End-to-End Object Detection with Transformers (arXiv:2005.12872).
 
-B pictures, Q queries, C classes. DETR's own boxes are centre and size as shares of each picture, without
+B images, Q queries, C classes. DETR's own boxes are centre and size as shares of each image, without
 the padding around it.
 """
 
@@ -22,12 +22,13 @@ from bench import files
 from bench.adapters.detr.checkpoint import FOCAL
 from bench.adapters.detr.loss import Criterion
 from bench.adapters.detr.options import Backbone, DetrOptions
+from bench.adapters.detr.oracle import OracleDetr
 from bench.adapters.detr.queries import SPARE_QUERIES, most_objects
-from bench.adapters.loop.round_trip import NetworkProbe
+from bench.adapters.loop.oracle import OracleNetwork
 from bench.adapters.loop.trainable import Batch, DataAdaptation, RawDetections, Target, Trainable
 from bench.adapters.losses.sigmoid import PRIOR_LOGIT, SigmoidLoss
 from bench.adapters.losses.softmax import SoftmaxLoss
-from bench.adapters.losses.weighing import Weighing
+from bench.adapters.losses.weights import ExampleWeights
 from bench.detector import Plan
 from bench.layout import Example
 from bench.loss import LossConfig
@@ -59,7 +60,7 @@ class Detr(Trainable):
         super().__init__()
         with quiet():
             self.detr = DetrForObjectDetection(config(options, classes))
-        self._take(Criterion.of(options))
+        self._set_criterion(Criterion.of(options))
         self.sigmoid = options.focal == "sigmoid"
         self.loss_weights = {"class": options.class_loss, "box": options.box_loss, "giou": options.giou_loss}
         self.augment = options.augment
@@ -69,7 +70,7 @@ class Detr(Trainable):
         if self.sigmoid:
             nn.init.constant_(self.detr.class_labels_classifier.bias, PRIOR_LOGIT)
         if options.norm == "batch":
-            _thaw(self.backbone)
+            _unfreeze_norms(self.backbone)
         # Convolutions on a CPU are a third quicker so; elsewhere it makes no difference.
         self.to(memory_format=torch.channels_last)
         # transformers decides by names that only timm's backbones have, and so freezes all of ours.
@@ -101,15 +102,15 @@ class Detr(Trainable):
         """Boxes; for the classes what all queries count for: a matched one 1, where nothing else is said."""
         config = self.detr.config
         boxes = sum(len(target.labels) for target in batch.targets)
-        switched = self._criterion.switched
-        if isinstance(switched, SigmoidLoss):
+        class_loss = self._criterion.class_loss
+        if isinstance(class_loss, SigmoidLoss):
             return {"box": boxes, "giou": boxes, "class": max(boxes, 1)}
         matched = sum(min(len(target.labels), config.num_queries) for target in batch.targets)
         free = len(batch) * config.num_queries - matched
-        if switched is None:
+        if class_loss is None:
             return {"box": boxes, "giou": boxes, "class": matched + config.eos_coefficient * free}
         # `adapt_to_data` has seen to it that there is a query for every object.
-        *shares, empty = switched.share.tolist()
+        *shares, empty = class_loss.share.tolist()
         taken = sum(shares[label] for target in batch.targets for label in target.labels.tolist())
         return {"box": boxes, "giou": boxes, "class": taken + empty * free}
 
@@ -117,7 +118,7 @@ class Detr(Trainable):
         """`class`, `box` (L1) and `giou`, each summed over the decoder's layers, or its last alone."""
         pixels, mask = self._inputs(batch)
         labels = [
-            {"class_labels": target.labels, "boxes": _shares(target, size_wh)}
+            {"class_labels": target.labels, "boxes": _to_cxcywh_norm(target, size_wh)}
             for target, size_wh in zip(batch.targets, batch.sizes_wh, strict=True)
         ]
         found = self.detr(pixel_values=pixels, pixel_mask=mask, labels=labels).loss_dict
@@ -145,7 +146,7 @@ class Detr(Trainable):
         ]
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Normalised pixels (B, 3, H, W), 0 in the padding, and the mask (B, H, W) of what is picture."""
+        """Normalised pixels (B, 3, H, W), 0 in the padding, and the mask (B, H, W) of what is image."""
         height, width = batch.pixels.shape[-2:]
         device = batch.pixels.device
         sizes = torch.tensor(batch.sizes_wh, device=device)
@@ -155,10 +156,8 @@ class Detr(Trainable):
         pixels = (batch.pixels.float() - self.mean) / self.std
         return (pixels * mask[:, None]).contiguous(memory_format=torch.channels_last), mask
 
-    def probe(self) -> NetworkProbe:
-        from bench.adapters.detr.round_trip import DetrProbe
-
-        return DetrProbe(self)
+    def oracle(self) -> OracleNetwork:
+        return OracleDetr(self.detr)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         return self.detr.state_dict(*args, **kwargs)
@@ -169,7 +168,7 @@ class Detr(Trainable):
         return self.detr.load_state_dict(state_dict, strict=strict, assign=assign)
 
     def adapt_to_data(self, examples: Sequence[Example], size: InputSize) -> DataAdaptation:
-        """Raises RecipeError where a picture has more objects than there are queries."""
+        """Raises RecipeError where an image has more objects than there are queries."""
         queries = int(self.detr.config.num_queries)
         objects = most_objects(examples, queries)
         if queries >= SPARE_QUERIES * objects:
@@ -183,22 +182,22 @@ class Detr(Trainable):
         self, settings: LossConfig, counts: Mapping[str, int], images: int
     ) -> LossRecord | None:
         """A weight of the background alone is transformers' own word, and needs no other loss."""
-        criterion = replace(self._criterion, switched=None)
+        criterion = replace(self._criterion, class_loss=None)
         record = None
         if settings.classification != "standard" or settings.label_smoothing:
             queries = int(self.detr.config.num_queries)
-            weighing = Weighing.of(settings, counts, background=criterion.no_object_weight)
-            switched: SigmoidLoss | SoftmaxLoss
+            weights = ExampleWeights.of(settings, counts, background=criterion.no_object_weight)
+            class_loss: SigmoidLoss | SoftmaxLoss
             if self.sigmoid:
                 boxes = sum(counts.values()) / images
-                switched = SigmoidLoss(weighing, queries=queries, boxes_an_image=boxes)
+                class_loss = SigmoidLoss(weights, queries=queries, boxes_an_image=boxes)
             else:
-                switched = SoftmaxLoss(weighing, background="last")
-            criterion, record = replace(criterion, switched=switched), switched.record()
-        self._take(criterion)
+                class_loss = SoftmaxLoss(weights, background="last")
+            criterion, record = replace(criterion, class_loss=class_loss), class_loss.record()
+        self._set_criterion(criterion)
         return record
 
-    def _take(self, criterion: Criterion) -> None:
+    def _set_criterion(self, criterion: Criterion) -> None:
         self._criterion = criterion
         self.detr.loss_function = criterion
 
@@ -279,16 +278,16 @@ def _initialise(detr: DetrForObjectDetection) -> None:
         layer.reset_parameters()
 
 
-def _thaw(module: nn.Module) -> None:
+def _unfreeze_norms(module: nn.Module) -> None:
     """Frozen batch norms become trainable ones: without statistics a frozen one is the identity."""
     for name, child in module.named_children():
         if isinstance(child, DetrFrozenBatchNorm2d):
             setattr(module, name, nn.BatchNorm2d(len(child.weight)))
         else:
-            _thaw(child)
+            _unfreeze_norms(child)
 
 
-def _shares(target: Target, size_wh: tuple[int, int]) -> Tensor:
-    """Boxes (N, 4) xyxy in pixels -> centre and size as shares of the picture."""
+def _to_cxcywh_norm(target: Target, size_wh: tuple[int, int]) -> Tensor:
+    """Boxes (N, 4) xyxy in pixels -> centre and size as shares of the image."""
     boxes: Any = target.boxes_xyxy / torch.tensor(size_wh * 2, device=target.boxes_xyxy.device)
     return torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], dim=1)

@@ -149,7 +149,7 @@ PAPER = _paper(resnet(50))
 ARCHITECTURES: dict[str, DetrOptions] = {
     "resnet-50": PAPER,
     "resnet-101": _paper(resnet(101)),
-    # Features of stride 16: 6 x 6 places in a picture of 96 pixels.
+    # Features of stride 16: 6 x 6 places in an image of 96 pixels.
     "tiny": DetrOptions(
         backbone=Backbone(layer="basic", stem=24, depths=(1, 1, 1), widths=(24, 48, 96)),
         width=96,

@@ -9,8 +9,9 @@ from typing import Any
 
 from bench.adapters import options as own_options
 from bench.adapters.detr.options import DetrOptions
-from bench.adapters.loop import augment, stages
-from bench.adapters.losses.planning import folded, with_family_defaults
+from bench.adapters.loop import augment
+from bench.adapters.losses.planning import options_with_loss, with_family_defaults
+from bench.adapters.training import stages
 from bench.errors import ConfigError, RecipeError
 from bench.loss import LossConfig
 from bench.recipe import Recipe
@@ -19,7 +20,7 @@ from bench.records import LedgerEntry
 PARTS = ("backbone", "encoder", "decoder", "head")
 """What `Detr.parts` will have."""
 
-USUAL: dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {
     "image_size": 1333,
     "optimizer": "adamw",
     "lr": 1e-4,
@@ -30,7 +31,7 @@ USUAL: dict[str, Any] = {
     "decay_norms": True,
 }
 
-LOSS_HOMES = {
+LOSS_OPTIONS = {
     "class_coefficient": "class_loss",
     "l1_coefficient": "box_loss",
     "iou_coefficient": "giou_loss",
@@ -41,10 +42,10 @@ LOSS_HOMES = {
 }
 """Words of `loss` -> ours."""
 
-BACKBONE_SHARE = 0.1
+BACKBONE_LR_RATIO = 0.1
 """Rate of a pretrained backbone as a share of the rest's; a random one trains at the full rate."""
 
-TINY_USUAL: dict[str, Any] = {
+TINY_DEFAULTS: dict[str, Any] = {
     "image_size": 96,
     "optimizer": "adamw",
     "lr": 1e-3,
@@ -85,7 +86,7 @@ def settings(options: Mapping[str, Any], recipe: Recipe) -> DetrOptions:
             value=recipe.loss.background_weight,
             hint="say more than 0; DETR's own is 0.1",
         )
-    settings = own_options.read(DetrOptions, folded(recipe.loss, options, LOSS_HOMES), "detr")
+    settings = own_options.read(DetrOptions, options_with_loss(recipe.loss, options, LOSS_OPTIONS), "detr")
     if settings.focal is not None and not recipe.trains:
         raise ConfigError(
             "nothing is trained: the weights know how they are to be scored",
@@ -147,17 +148,17 @@ def recipe(recipe: Recipe, options: DetrOptions, *, tiny: bool, random: bool) ->
         raise RecipeError(
             "nobody has published an SGD rate for DETR", record="train.lr", hint="say which, or use adamw"
         )
-    usual = dict(TINY_USUAL if tiny else USUAL)
+    usual = dict(TINY_DEFAULTS if tiny else DEFAULTS)
     usual["warmup_epochs"] = min(usual["warmup_epochs"], recipe.epochs / 10)
     lr = recipe.lr or usual["lr"]
-    usual |= {"backbone_lr": lr if random else lr * BACKBONE_SHARE, "momentum": 0.9}
+    usual |= {"backbone_lr": lr if random else lr * BACKBONE_LR_RATIO, "momentum": 0.9}
     full = recipe.model_copy(
         update={setting: value for setting, value in usual.items() if getattr(recipe, setting) is None}
     )
     # Not the background's weight: where it is said the loss is no longer transformers' own code.
     own = {
         setting: getattr(options, home)
-        for setting, home in LOSS_HOMES.items()
+        for setting, home in LOSS_OPTIONS.items()
         if setting != "background_weight"
     }
     return stages.resolved(with_family_defaults(full, own), PARTS, "detr")

@@ -6,12 +6,12 @@ from bench.errors import RecipeError
 from bench.layout import Example
 
 SPARE_QUERIES = 1.5
-"""Queries to an object of the most crowded picture, under which the ledger warns: DETR has 100 for COCO, of
-which a training picture has up to 63 objects (Carion et al. 2020, section 4)."""
+"""Queries to an object of the most crowded image, under which the ledger warns: DETR has 100 for COCO, of
+which a training image has up to 63 objects (Carion et al. 2020, section 4)."""
 
 
 def most_objects(examples: Sequence[Example], queries: int) -> int:
-    """Objects in the fullest picture, crowds left out.
+    """Objects in the fullest image, crowds left out.
 
     Raises RecipeError where they are more than `queries`: each one needs a query of its own.
     """

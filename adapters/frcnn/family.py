@@ -11,7 +11,7 @@ from bench.adapters.frcnn import planning
 from bench.adapters.frcnn.variants import VARIANTS, Options
 from bench.adapters.loop import augment
 from bench.adapters.loop.family import LoopFamily
-from bench.adapters.losses.planning import refuse
+from bench.adapters.losses.planning import refuse_settings
 from bench.adapters.weights import published
 from bench.detector import Plan
 from bench.layout import Example
@@ -20,7 +20,7 @@ from bench.recipe import Recipe
 if TYPE_CHECKING:
     from bench.adapters.frcnn.model import FasterRcnn
 
-_NO_PLACE = ("iou_coefficient", "class_cost", "l1_cost", "iou_cost")
+_UNUSED_LOSS_SETTINGS = ("iou_coefficient", "class_cost", "l1_cost", "iou_cost")
 """Words of `loss`: its boxes learn by smooth L1 alone, and regions are assigned by overlap."""
 
 
@@ -38,7 +38,7 @@ class FrcnnFamily(LoopFamily):
             raise registry.unknown("variant of frcnn", name, VARIANTS)
         chosen = VARIANTS[name]
         asked = weights or ("pretrained" if chosen.published else "none")
-        refuse(recipe.loss, _NO_PLACE, "Faster R-CNN has no such term")
+        refuse_settings(recipe.loss, _UNUSED_LOSS_SETTINGS, "Faster R-CNN has no such term")
         full = planning.recipe(recipe, name, chosen)
         given = {**planning.inherited(options, asked), **options}
         settings = planning.resolved(own_options.read(Options, given, self.name), chosen, asked, full)

@@ -1,6 +1,6 @@
 """Faster R-CNN as the loop trains it. torchvision's class 0 is the background: its labels are ours plus one.
 
-B pictures in a batch, N boxes in a picture, C classes. Boxes are xyxy in pixels of the network's input.
+B images in a batch, N boxes in an image, C classes. Boxes are xyxy in pixels of the network's input.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,13 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from bench.adapters.frcnn import anchors as fitting
 from bench.adapters.frcnn import network as networks
-from bench.adapters.frcnn.heads import SwitchedHeads
+from bench.adapters.frcnn.oracle import OracleFasterRcnn
+from bench.adapters.frcnn.roi_heads import WeightedRoIHeads
 from bench.adapters.frcnn.variants import VARIANTS, Options
-from bench.adapters.loop.round_trip import NetworkProbe
+from bench.adapters.loop.oracle import OracleNetwork
 from bench.adapters.loop.trainable import Batch, DataAdaptation, RawDetections, Target, Trainable
 from bench.adapters.losses.softmax import SoftmaxLoss
-from bench.adapters.losses.weighing import Weighing
+from bench.adapters.losses.weights import ExampleWeights
 from bench.detector import MAX_DETECTIONS, Plan
 from bench.layout import Example
 from bench.loss import LossConfig
@@ -28,7 +29,7 @@ from bench.records import LedgerEntry, LossRecord
 IMAGENET_MEAN = [0.485, 0.456, 0.406]
 IMAGENET_STD = [0.229, 0.224, 0.225]
 
-_UNHEARD_ROOM = 10
+_UNREPORTED_FACTOR = 10
 """Detections kept for each that counts, where most of the head's classes are not the dataset's."""
 
 
@@ -79,16 +80,14 @@ class FasterRcnn(Trainable):
 
     def detect(self, batch: Batch) -> list[RawDetections]:
         if self.reported_classes is not None:  # places that classes take of which nobody hears
-            self.network.roi_heads.detections_per_img = MAX_DETECTIONS * _UNHEARD_ROOM
+            self.network.roi_heads.detections_per_img = MAX_DETECTIONS * _UNREPORTED_FACTOR
         return [
             RawDetections(found["boxes"], found["scores"], found["labels"] - 1).among(self.reported_classes)
             for found in self.network(batch.images())
         ]
 
-    def probe(self) -> NetworkProbe:
-        from bench.adapters.frcnn.round_trip import FrcnnProbe
-
-        return FrcnnProbe(self)
+    def oracle(self) -> OracleNetwork:
+        return OracleFasterRcnn(self.network)
 
     def adapt_to_data(self, examples: Sequence[Example], size: InputSize) -> DataAdaptation:
         """Fits the anchors where that is asked for, and where there are boxes enough."""
@@ -115,9 +114,9 @@ class FasterRcnn(Trainable):
     def set_class_loss(self, settings: LossConfig, counts: Mapping[str, int], images: int) -> LossRecord:
         """The box head's classes alone: the proposal network knows none, and draws its samples evenly."""
         background = 1.0 if settings.background_weight is None else settings.background_weight
-        loss = SoftmaxLoss(Weighing.of(settings, counts, background=background), background="first")
+        loss = SoftmaxLoss(ExampleWeights.of(settings, counts, background=background), background="first")
         heads = self.network.roi_heads
-        self.network.roi_heads = SwitchedHeads(heads, loss.to(heads.box_predictor.cls_score.weight.device))
+        self.network.roi_heads = WeightedRoIHeads(heads, loss.to(heads.box_predictor.cls_score.weight.device))
         return loss.record()
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
@@ -130,7 +129,7 @@ class FasterRcnn(Trainable):
 
 
 class _NoResize(GeneralizedRCNNTransform):  # type: ignore[misc]  # torchvision shows no types
-    """Normalises and pads; the pictures come at the size that the recipe says.
+    """Normalises and pads; the images come at the size that the recipe says.
 
     torchvision's own switch, `_skip_resize`, does nothing in evaluation mode.
     """

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.adapters.frcnn.variants import Options, Variant
-from bench.adapters.loop import stages
 from bench.adapters.losses.planning import with_family_defaults
+from bench.adapters.training import stages
 from bench.detector import SCORE_FLOOR
 from bench.errors import ConfigError, RecipeError, WeightsError
 from bench.recipe import Recipe
 from bench.records import LedgerEntry
 
 REFERENCE_BATCH = 16
-"""torchvision's reference trains on 8 GPUs with 2 pictures each; SGD's rate goes with the batch."""
+"""torchvision's reference trains on 8 GPUs with 2 images each; SGD's rate goes with the batch."""
 
 SGD_LR = 0.02  # references/detection/train.py, at REFERENCE_BATCH
 SGD_WEIGHT_DECAY = 1e-4

@@ -11,7 +11,7 @@ from bench.detector import SCORE_FLOOR
 from bench.recipe import Share
 
 COCO_LONG_SIDE = 1066
-"""torchvision brings the short side to 800; the long side of COCO's usual 4:3 picture is then 1066."""
+"""torchvision brings the short side to 800; the long side of COCO's usual 4:3 image is then 1066."""
 
 COCO_LONG_SIDE_320 = 427
 """The same for the mobilenet that brings the short side to 320."""

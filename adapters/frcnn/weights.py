@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bench.adapters.class_map import NEVER, ClassMap, match
 from bench.adapters.frcnn.model import FasterRcnn, make
-from bench.adapters.loop.detector import read_saved
+from bench.adapters.loop.detector import LoopCheckpointInfo
 from bench.adapters.weights.checkpoints import load_state, misfits
 from bench.adapters.weights.published import published_as
 from bench.detector import Plan
@@ -55,7 +55,7 @@ def head_classes(path: Path) -> tuple[str, ...]:
     torchvision says them of its own files, `detector.json` of a checkpoint of ours.
     """
     if path.is_dir():
-        return read_saved(path, "frcnn").head
+        return LoopCheckpointInfo.read(path, "frcnn").head
     entry = published_as(path)
     if entry is None:
         return ()

@@ -1,10 +1,10 @@
-"""The Detector of every family that the loop trains: fit, predict, save; and how a saved one is read back.
+"""The Detector of every family that the loop trains.
 
 CHECKPOINT/
   detector.json         what it takes to build the network again
   model.safetensors     its weights, under the names that the framework's own network has
 
-`fit` leaves a second one, of the last epoch's weights, in WORKDIR/last.
+`fit` writes a second checkpoint, with the weights after the last epoch, to WORKDIR/last.
 """
 
 import logging
@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 import safetensors.torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field
 from safetensors import SafetensorError
 
-from bench import earlier, files
 from bench.adapters.loop import inference, round_trip
 from bench.adapters.loop import state as training_state
 from bench.adapters.loop import training as loop
 from bench.adapters.loop.trainable import Trainable
+from bench.adapters.training.checkpoint_info import CheckpointInfo
 from bench.adapters.weights.checkpoints import misfits
-from bench.detector import Detections, FitContext, Plan
+from bench.detector import Detections, FitContext
 from bench.errors import WeightsError
 from bench.layout import Example, Layout
 from bench.recipe import InputSize, Recipe
@@ -33,19 +33,15 @@ from bench.records import Description, TrainingRecord
 _log = logging.getLogger(__name__)
 
 
-class Saved(BaseModel):
-    """detector.json."""
+class LoopCheckpointInfo(CheckpointInfo):
+    """What it takes to build the network again."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    plan: Plan
-    classes: tuple[str, ...]
     normalisation: str
     weights_sha256: str | None
-    class_map: dict[str, str | None] = {}
-    """Of weights that are judged as they come; see bench.adapters.class_map."""
+    class_map: dict[str, str | None] = Field(default_factory=dict)
+    """Of weights that are evaluated without training; see bench.adapters.class_map."""
     others: tuple[str, ...] = ()
-    """Classes that the head knows beside `classes`; nobody hears of them."""
+    """Classes that the head knows beside `classes`; they are never reported."""
 
     @property
     def head(self) -> tuple[str, ...]:
@@ -56,18 +52,18 @@ class Saved(BaseModel):
 class LoopDetector:
     """A Trainable with the loop behind it."""
 
-    def __init__(self, trainable: Trainable, saved: Saved, *, device: str) -> None:
+    def __init__(self, trainable: Trainable, info: LoopCheckpointInfo, *, device: str) -> None:
         self.trainable = trainable.to(device)
-        self.trainable.reported_classes = len(saved.classes) if saved.others else None
-        self.saved = saved
+        self.trainable.reported_classes = len(info.classes) if info.others else None
+        self.info = info
         self.device = device
 
     @property
     def input_size(self) -> InputSize:
-        return self.saved.plan.recipe.input_size
+        return self.info.plan.recipe.input_size
 
     def describe(self) -> Description:
-        plan = self.saved.plan
+        plan = self.info.plan
         parameters = list(self.trainable.parameters())
         frozen = set()
         if plan.recipe.backbone_lr == 0:
@@ -82,9 +78,9 @@ class LoopDetector:
             ),
             pretrained_on=plan.pretrained_on,
             weights=None if plan.weights == "none" else plan.weights,
-            weights_sha256=self.saved.weights_sha256,
-            normalisation=self.saved.normalisation,
-            class_map=self.saved.class_map,
+            weights_sha256=self.info.weights_sha256,
+            normalisation=self.info.normalisation,
+            class_map=self.info.class_map,
         )
 
     def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
@@ -95,8 +91,8 @@ class LoopDetector:
         if trains and recipe.loss.changes_classification:
             loss = self.trainable.set_class_loss(recipe.loss, layout.class_counts("train"), len(examples))
             _log.info("class loss: %s", loss.model_dump_json() if loss else "the framework's own")
-        options = {**self.saved.plan.options, **met.options}
-        self.saved = self.saved.model_copy(update={"plan": replace(self.saved.plan, options=options)})
+        options = {**self.info.plan.options, **met.options}
+        self.info = self.info.model_copy(update={"plan": replace(self.info.plan, options=options)})
         record = loop.fit(self.trainable, layout, recipe, context)
         if record.epochs:
             self._write_beside(training_state.last_dir(context.workdir))
@@ -111,18 +107,13 @@ class LoopDetector:
         self.trainable.augment = "none"
 
     def inference_inputs(self, images: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
-        return round_trip.inference_inputs(
-            self.trainable.probe(), images, self.saved.plan.recipe, self.device
-        )
+        return round_trip.inference_inputs(self.trainable, images, self.info.plan.recipe, self.device)
 
     def training_inputs(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
-        recipe = self.saved.plan.recipe
-        return round_trip.training_inputs(
-            self.trainable.probe(), self.trainable, examples, recipe, self.device
-        )
+        return round_trip.training_inputs(self.trainable, examples, self.info.plan.recipe, self.device)
 
     def round_trip(self, examples: Sequence[Example]) -> Iterator[Detections]:
-        return round_trip.round_trip(self.trainable.probe(), examples, self.saved.plan.recipe, self.device)
+        return round_trip.round_trip(self.trainable, examples, self.info.plan.recipe, self.device)
 
     def save(self, path: Path) -> None:
         path.mkdir(parents=True)
@@ -132,21 +123,7 @@ class LoopDetector:
     def _write_beside(self, path: Path) -> None:
         """All of a checkpoint but its tensors."""
         self.trainable.save_beside(path)
-        files.write_text(path / "detector.json", self.saved.model_dump_json(indent=2) + "\n")
-
-
-def read_saved(path: Path, family: str) -> Saved:
-    """What `LoopDetector.save` wrote about itself. Raises WeightsError for anything else."""
-    file = path / "detector.json"
-    try:
-        saved = earlier.read(Saved, file.read_bytes())
-    except FileNotFoundError:
-        raise WeightsError("is no detector of ours: it has no detector.json", file=path) from None
-    except ValidationError as error:
-        raise WeightsError(f"can't be read: {error.errors()[0]['msg']}", file=file) from None
-    if saved.plan.family != family:
-        raise WeightsError(f"holds another family, not {family}", file=file, value=saved.plan.family)
-    return saved
+        self.info.write(path)
 
 
 def load_weights(trainable: Trainable, path: Path) -> None:

@@ -20,7 +20,7 @@ class LoopFamily:
     def build(self, plan: Plan, *, classes: Sequence[str], seed: int, device: str) -> Detector:
         import torch
 
-        from bench.adapters.loop.detector import LoopDetector, Saved
+        from bench.adapters.loop.detector import LoopCheckpointInfo, LoopDetector
 
         carried = self.known_classes(plan, classes)
         others = carried.others if carried else ()
@@ -28,7 +28,7 @@ class LoopFamily:
             torch.manual_seed(seed)
             trainable = self.make(plan, (*classes, *others))
         digest = None if plan.weights == "none" else self.start(trainable, plan, classes, carried)
-        saved = Saved(
+        info = LoopCheckpointInfo(
             plan=plan,
             classes=tuple(classes),
             normalisation=self.normalisation(plan),
@@ -36,15 +36,15 @@ class LoopFamily:
             class_map=carried.named() if carried else {},
             others=others,
         )
-        return LoopDetector(trainable, saved, device=device)
+        return LoopDetector(trainable, info, device=device)
 
     def load(self, path: Path, *, device: str) -> Detector:
-        from bench.adapters.loop.detector import LoopDetector, load_weights, read_saved
+        from bench.adapters.loop.detector import LoopCheckpointInfo, LoopDetector, load_weights
 
-        saved = read_saved(path, self.name)
-        trainable = self.make(saved.plan, saved.head)
+        info = LoopCheckpointInfo.read(path, self.name)
+        trainable = self.make(info.plan, info.head)
         load_weights(trainable, path)
-        return LoopDetector(trainable, saved, device=device)
+        return LoopDetector(trainable, info, device=device)
 
     def make(self, plan: Plan, head: Sequence[str]) -> "Trainable":
         """The network with random weights and a class head of these names."""

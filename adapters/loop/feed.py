@@ -1,4 +1,4 @@
-"""Training pictures in batches: order, flips, sizes and crops are drawn from the seed and the epoch alone.
+"""Training images in batches: order, flips, sizes and crops are drawn from the seed and the epoch alone.
 
 So an epoch is the same whether it is the first after a resume or not, and however many processes load it.
 """
@@ -16,18 +16,18 @@ from bench.adapters.loop import images
 from bench.adapters.loop.augment import Augment, Crop
 from bench.adapters.loop.images import Pixels
 from bench.adapters.loop.trainable import Batch, Target
-from bench.adapters.ranks import ALONE, Ranks
+from bench.adapters.training.ranks import SINGLE_RANK, Ranks
 from bench.errors import RecipeError
 from bench.layout import Example
 from bench.recipe import InputSize, Recipe
 
 CACHE_BYTES = 256 * 2**20
-"""Pictures are kept in memory, at the network's size, if all of them together need no more than this."""
+"""Images are kept in memory, at the network's size, if all of them together need no more than this."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """One picture as it is wanted."""
+class ImageRequest:
+    """One image as it is wanted."""
 
     index: int
     size: InputSize
@@ -36,26 +36,26 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """One picture at the network's size, with its ground truth there."""
+class LoadedImage:
+    """One image at the network's size, with its ground truth there."""
 
     pixels: Pixels  # (h, w, 3)
     original_wh: tuple[int, int]
     target: Target
 
 
-class Images(Dataset[Any]):
+class ImageDataset(Dataset[Any]):
     """Examples, loaded to order."""
 
     def __init__(self, examples: Sequence[Example], *, keep_at: InputSize | None) -> None:
-        """`keep_at`: the one size that will be asked for, if pictures may be kept in memory."""
+        """`keep_at`: the one size that will be asked for, if images may be kept in memory."""
         self._examples = examples
         self._kept: dict[int, Pixels] | None = None
         if keep_at is not None:
             sizes = (keep_at.fit(example.size_wh) for example in examples)
             self._kept = {} if sum(3 * width * height for width, height in sizes) <= CACHE_BYTES else None
 
-    def __getitem__(self, order: Order) -> Loaded:
+    def __getitem__(self, order: ImageRequest) -> LoadedImage:
         example = self._examples[order.index]
         pixels = self._pixels(order)
         height, width, _ = pixels.shape
@@ -69,9 +69,9 @@ class Images(Dataset[Any]):
             pixels = pixels[:, ::-1]
             boxes = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
         target = Target(torch.from_numpy(boxes).float(), torch.from_numpy(example.labels[real]))
-        return Loaded(pixels, example.size_wh, _with_area(target) if order.crop else target)
+        return LoadedImage(pixels, example.size_wh, _with_area(target) if order.crop else target)
 
-    def _pixels(self, order: Order) -> Pixels:
+    def _pixels(self, order: ImageRequest) -> Pixels:
         example = self._examples[order.index]
         if order.crop:
             return images.read(example.path, order.size, order.crop.window(example.size_wh))[0]
@@ -88,15 +88,15 @@ def _with_area(target: Target) -> Target:
     return Target(target.boxes_xyxy[left], target.labels[left])
 
 
-class Epochs(Sampler[list[Order]]):
+class EpochSampler(Sampler[list[ImageRequest]]):
     """The batches of the epoch that `epoch` names: shuffled, flipped and scaled as the recipe says.
 
-    `limit` ends an epoch after so many pictures: the last one of a training may be a part. Of several ranks
+    `limit` ends an epoch after so many images: the last one of a training may be a part. Of several ranks
     each has its rows of every batch; in a last one that is smaller than they are many, some have none.
     """
 
     def __init__(
-        self, count: int, recipe: Recipe, seed: int, augment: Augment = "none", ranks: Ranks = ALONE
+        self, count: int, recipe: Recipe, seed: int, augment: Augment = "none", ranks: Ranks = SINGLE_RANK
     ) -> None:
         self._ranks = ranks
         self.epoch = 1
@@ -109,7 +109,7 @@ class Epochs(Sampler[list[Order]]):
     def __len__(self) -> int:
         return -(-self._count // self._recipe.batch)
 
-    def __iter__(self) -> Iterator[list[Order]]:
+    def __iter__(self) -> Iterator[list[ImageRequest]]:
         recipe = self._recipe
         random = np.random.default_rng([self._seed, self.epoch])
         order = random.permutation(self._count)
@@ -124,7 +124,7 @@ class Epochs(Sampler[list[Order]]):
         for start in range(0, end, recipe.batch):
             batch = range(start, min(start + recipe.batch, end))
             rows = [batch[number] for number in self._ranks.rows(len(batch))]
-            yield [Order(int(order[row]), sizes[row], bool(flips[row]), crops[row]) for row in rows]
+            yield [ImageRequest(int(order[row]), sizes[row], bool(flips[row]), crops[row]) for row in rows]
 
 
 def training(
@@ -133,8 +133,8 @@ def training(
     seed: int,
     device: str,
     augment: Augment = "none",
-    ranks: Ranks = ALONE,
-) -> tuple[DataLoader[Batch], Epochs]:
+    ranks: Ranks = SINGLE_RANK,
+) -> tuple[DataLoader[Batch], EpochSampler]:
     """Batches of `examples`; set the sampler's `epoch` before each pass.
 
     Raises RecipeError for a batch that is larger than all of them together.
@@ -146,20 +146,20 @@ def training(
             value=recipe.batch,
             hint=f"say {len(examples)} or less",
         )
-    epochs = Epochs(len(examples), recipe, seed, augment, ranks)
+    epochs = EpochSampler(len(examples), recipe, seed, augment, ranks)
     one_size = not recipe.multi_scale and augment == "none"
     return _loader(examples, epochs, recipe.workers, device, recipe.input_size if one_size else None), epochs
 
 
 def validation(examples: Sequence[Example], recipe: Recipe, device: str) -> DataLoader[Batch]:
     """Batches of `examples` in order, as they are, at the recipe's size."""
-    orders = [Order(index, recipe.input_size, flip=False) for index in range(len(examples))]
+    orders = [ImageRequest(index, recipe.input_size, flip=False) for index in range(len(examples))]
     batches = [orders[start : start + recipe.batch] for start in range(0, len(orders), recipe.batch)]
     return _loader(examples, batches, recipe.workers, device, recipe.input_size)
 
 
-def collate(loaded: Sequence[Loaded]) -> Batch:
-    """Pad to the largest. Of no pictures: a batch without any."""
+def collate(loaded: Sequence[LoadedImage]) -> Batch:
+    """Pad to the largest. Of no images: a batch without any."""
     height = max((one.pixels.shape[0] for one in loaded), default=1)
     width = max((one.pixels.shape[1] for one in loaded), default=1)
     pixels = np.zeros((len(loaded), height, width, 3), dtype=np.uint8)
@@ -175,14 +175,14 @@ def collate(loaded: Sequence[Loaded]) -> Batch:
 
 def _loader(
     examples: Sequence[Example],
-    batches: Epochs | list[list[Order]],
+    batches: EpochSampler | list[list[ImageRequest]],
     workers: int,
     device: str,
     keep_at: InputSize | None,
 ) -> DataLoader[Batch]:
     return DataLoader(
         # Each process would keep a copy of its own.
-        Images(examples, keep_at=None if workers else keep_at),
+        ImageDataset(examples, keep_at=None if workers else keep_at),
         batch_sampler=batches,
         collate_fn=collate,
         generator=torch.Generator(),  # else a number is taken from the training's own

@@ -1,4 +1,4 @@
-"""What rests while the rest of a network learns."""
+"""The frozen parts of a network."""
 
 from collections.abc import Collection
 
@@ -6,13 +6,13 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
-from bench.adapters.loop.stages import ALL_BUT_HEAD, HEAD
 from bench.adapters.loop.trainable import Trainable
+from bench.adapters.training.stages import ALL_BUT_HEAD, HEAD
 from bench.recipe import Part
 
 
 class Freezing:
-    """The parts of one network that can be frozen, and which are."""
+    """Freezes and unfreezes the parts of one network."""
 
     def __init__(self, trainable: Trainable) -> None:
         self._trainable = trainable
@@ -20,34 +20,34 @@ class Freezing:
         self._frozen: frozenset[Part] = frozenset()
 
     def freeze(self, parts: Collection[Part]) -> None:
-        """These and no others, of what learned at first, get no gradient. `parts` are some that it has."""
+        """Exactly these of the network's parts get no gradient; what never had one keeps none."""
         self._frozen = frozenset(parts)
-        resting = {id(parameter) for module in self._whole() for parameter in module.parameters()}
+        frozen = {id(parameter) for module in self._whole() for parameter in module.parameters()}
         if ALL_BUT_HEAD in self._frozen:
             head = {id(parameter) for module in self._head() for parameter in module.parameters()}
-            resting |= {id(parameter) for parameter in self._learning} - head
+            frozen |= {id(parameter) for parameter in self._learning} - head
         for parameter in self._learning:
-            parameter.requires_grad_(id(parameter) not in resting)
+            parameter.requires_grad_(id(parameter) not in frozen)
 
     def train_mode(self) -> None:
-        """Training mode, but where nothing learns: norm statistics and dropout rest there too."""
+        """Training mode; frozen parts stay in evaluation mode, with fixed norm statistics and no dropout."""
         self._trainable.train()
         for module in self._whole():
             module.eval()
         if ALL_BUT_HEAD in self._frozen:
-            # Between the named parts only these: a network may ask its own flag whether to return losses.
+            # Outside the named parts only these: a network may read its own flag to decide on losses.
             awake = {id(module) for part in self._head() for module in part.modules()}
             for module in self._trainable.modules():
                 if isinstance(module, _NormBase | _DropoutNd) and id(module) not in awake:
                     module.eval()
 
     def end(self) -> None:
-        """All learns again that did at first."""
+        """Unfreeze all that was not frozen at first."""
         for parameter in self._learning:
             parameter.requires_grad_(True)
 
     def _whole(self) -> list[nn.Module]:
-        """Modules of which nothing learns."""
+        """Modules that are frozen whole."""
         everything = ALL_BUT_HEAD in self._frozen
         return [
             module

@@ -1,4 +1,4 @@
-"""Pictures from disk, at the size that a network takes them."""
+"""Images from disk, at the size that a network takes them."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from PIL import Image
 from bench.recipe import InputSize
 
 Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
-Window = tuple[float, float, float, float]  # xyxy in pixels of the picture on disk
+Window = tuple[float, float, float, float]  # xyxy in pixels of the image on disk
 
 
 def read(
     path: Path, size: InputSize | None = None, window: Window | None = None
 ) -> tuple[Pixels, tuple[int, int]]:
-    """A picture and its size on disk (width, height); only what is in `window`, made to fit `size`.
+    """An image and its size on disk (width, height); only what is in `window`, made to fit `size`.
 
-    Whatever the picture's mode, it comes as 8-bit RGB. It is not turned: layouts hold upright pictures.
+    Whatever the image's mode, it comes as 8-bit RGB. It is not turned: layouts hold upright images.
     """
     with Image.open(path) as image:
         size_wh = image.size

@@ -1,4 +1,4 @@
-"""From picture files to detections, for every model that the loop trains."""
+"""From image files to detections, for every model that the loop trains."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,17 +16,17 @@ from bench.recipe import InputSize
 def predict(
     trainable: Trainable, paths: Sequence[Path], *, size: InputSize, batch_size: int, device: str
 ) -> Iterator[Detections]:
-    """One Detections a picture, in order; `size` is how large it enters the network."""
+    """One Detections per image, in order; `size` is the network's input size."""
     for start in range(0, len(paths), batch_size):
         batch = load(paths[start : start + batch_size], size).to(device)
         trainable.eval()
         with torch.inference_mode():
             found = trainable.detect(batch)
-        yield from in_originals(found, batch)
+        yield from to_original_pixels(found, batch)
 
 
-def in_originals(found: Sequence[RawDetections], batch: Batch) -> list[Detections]:
-    """The same detections in pixels of the pictures as they lie on disk, clipped to them."""
+def to_original_pixels(found: Sequence[RawDetections], batch: Batch) -> list[Detections]:
+    """The same detections in pixels of the images on disk, clipped to them."""
     return [
         _in_original(one, size_wh, original_wh)
         for one, size_wh, original_wh in zip(found, batch.sizes_wh, batch.original_wh, strict=True)
@@ -42,5 +42,5 @@ def _in_original(found: RawDetections, size_wh: tuple[int, int], original_wh: tu
 def load(paths: Sequence[Path], size: InputSize) -> Batch:
     """One batch, without targets."""
     nothing = Target(torch.zeros((0, 4)), torch.zeros(0, dtype=torch.int64))
-    loaded = [feed.Loaded(*images.read(path, size), nothing) for path in paths]
+    loaded = [feed.LoadedImage(*images.read(path, size), nothing) for path in paths]
     return feed.collate(loaded)

@@ -1,33 +1,34 @@
-"""What learns in a training of the loop: a network, who in it is frozen, its rates, one optimiser step."""
+"""A network while it is trained: its optimiser, its frozen parts, its rates, and one optimiser step."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 
-from bench.adapters.loop import optimiser, precision, stages
-from bench.adapters.loop.accumulation import Shares
-from bench.adapters.loop.average import Average
-from bench.adapters.loop.budget import Length, Spent
+from bench.adapters.loop import optimiser, precision
+from bench.adapters.loop.accumulation import BatchWeights
+from bench.adapters.loop.ema import ModelEma
 from bench.adapters.loop.freezing import Freezing
-from bench.adapters.loop.means import Means
-from bench.adapters.loop.schedule import factor, place
+from bench.adapters.loop.means import MeanLosses
 from bench.adapters.loop.trainable import Batch, Trainable
-from bench.adapters.loop.validation import on_device
-from bench.adapters.ranks import Ranks
+from bench.adapters.training import stages
+from bench.adapters.training.budget import Elapsed, Length
+from bench.adapters.training.ranks import Ranks
+from bench.adapters.training.schedule import lr_factor, position
 from bench.recipe import Recipe
 
 
 class Learner:
-    """A network with its optimiser, by the rates and the frozen parts of the stage that it is in."""
+    """A network with its optimiser, at the rates and with the frozen parts of the present stage."""
 
     def __init__(self, trainable: Trainable, recipe: Recipe, device: str, ranks: Ranks) -> None:
         """Raises RecipeError for stages that freeze what the network does not have."""
         stages.check(recipe, list(trainable.parts), "this model")
         self.recipe = recipe
-        self.device = device
         self.ranks = ranks
-        self.accelerator = precision.accelerator(device, recipe)
+        if device != "cpu":
+            torch.cuda.set_device(torch.device(device))
+        self.precision = precision.Precision(recipe, device)
         self.trainable = trainable.to(device)
         ranks.broadcast_parameters(trainable)
         precision.arrange(trainable, recipe)
@@ -36,20 +37,19 @@ class Learner:
         self.stage = self.stages[0]
         self.freezing.freeze(self.stage.freeze)
         self.optimizer = optimiser.make(recipe, optimiser.groups(trainable, self.stage.recipe))
-        self.model = self.accelerator.prepare(trainable)
-        self.average = Average(trainable, recipe.ema) if recipe.ema else None
+        self.average = ModelEma(trainable, recipe.ema) if recipe.ema else None
 
     def enter(self, epoch: int) -> None:
-        """Go on by the rates and the frozen parts of the stage that `epoch` (from 1) belongs to."""
+        """Take the rates and the frozen parts of the stage that `epoch` (from 1) belongs to."""
         stage = stages.of_epoch(self.stages, epoch)
         if stage is not self.stage:
             self.stage = stage
             self.freezing.freeze(stage.freeze)
             optimiser.regroup(self.optimizer, optimiser.groups(self.trainable, stage.recipe))
 
-    def set_rates(self, length: Length, spent: Spent) -> None:
-        """Those of the step that comes after `spent`."""
-        share = factor(self.stage.recipe, place(self.stage, length, spent))
+    def set_rates(self, length: Length, elapsed: Elapsed) -> None:
+        """Those of the step that comes after `elapsed`."""
+        share = lr_factor(self.stage.recipe, position(self.stage, length, elapsed))
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak_lr"] * share
 
@@ -58,53 +58,51 @@ class Learner:
         """Of the last step, by the name of the group."""
         return {group["name"]: group["lr"] for group in self.optimizer.param_groups}
 
-    def step(self, group: list[Batch], means: Means) -> int:
-        """One optimiser step; the losses before it go into `means`. How many pictures all ranks took."""
-        shares = Shares(self.trainable, group, self.ranks)
+    def step(self, group: list[Batch], means: MeanLosses) -> int:
+        """One optimiser step; its losses are added to `means`. The number of images, of all ranks."""
+        batches = BatchWeights(self.trainable, group, self.ranks)
         for number, batch in enumerate(group):
-            if not len(batch):  # a rank's part of a last batch that is smaller than the ranks are many
+            if not len(batch):  # a last batch with fewer images than ranks
                 continue
-            losses: dict[str, torch.Tensor] = self.model(on_device(batch, self.recipe, self.device))
+            losses = self.precision.losses(self.trainable, self.precision.to_device(batch))
             names, stacked = tuple(losses), torch.stack(list(losses.values()))
-            if not shares.alone:
-                stacked = stacked * stacked.new_tensor([shares.of(number, name) for name in names])
+            if not batches.single:
+                stacked = stacked * stacked.new_tensor([batches.weight(number, name) for name in names])
             weights = [self.trainable.loss_weights.get(name, 1.0) for name in names]
             even = all(weight == 1.0 for weight in weights)
-            self.accelerator.backward((stacked if even else stacked * stacked.new_tensor(weights)).sum())
-            means.add_sums(names, stacked.detach().double() * shares.images, len(batch))
+            loss = (stacked if even else stacked * stacked.new_tensor(weights)).sum()
+            self.precision.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            means.add_sums(names, stacked.detach().double() * batches.images, len(batch))
         self.ranks.all_reduce_gradients(self.trainable.parameters())
         optimiser.step(
-            self.optimizer, self.trainable, clip_norm=self.recipe.clip_norm, scaler=self.accelerator.scaler
+            self.optimizer, self.trainable, clip_norm=self.recipe.clip_norm, scaler=self.precision.scaler
         )
-        return shares.images
+        return batches.images
 
-    def judged_weights(self) -> AbstractContextManager[None]:
-        """Inside, the network has the weights that are validated and kept."""
-        return nullcontext() if self.average is None else self.average.in_place()
+    def validated_weights(self) -> AbstractContextManager[None]:
+        """Inside, the network has the weights that are validated and stored."""
+        return nullcontext() if self.average is None else self.average.applied()
 
     def state(self) -> dict[str, Any]:
-        """What a training that is taken up again needs of it."""
-        scaler = self.accelerator.scaler
+        """All that a resumed training needs."""
         return {
             "weights": self.trainable.state_dict(),
             "average": [] if self.average is None else self.average.state(),
             "optimizer": self.optimizer.state_dict(),
-            "scaler": scaler.state_dict() if scaler is not None else {},
+            "scaler": self.precision.scaler.state_dict(),
         }
 
     def load_state(self, parts: dict[str, Any], epoch: int) -> None:
-        """Go back to a `state` that was left after `epoch`."""
+        """Go back to the `state` after `epoch`."""
         self.enter(epoch)
         self.trainable.load_state_dict(parts["weights"])
         self.optimizer.load_state_dict(parts["optimizer"])
-        if self.accelerator.scaler is not None and parts["scaler"]:
-            self.accelerator.scaler.load_state_dict(parts["scaler"])
+        self.precision.scaler.load_state_dict(parts["scaler"])
         if self.average is not None:
             self.average.load_state(parts["average"])
 
     def end(self) -> None:
-        """Leave the network bare, with the weights that were judged and all its parts free to learn."""
-        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        """Leave the network with the weights that are validated, and nothing of it frozen."""
         self.freezing.end()
         if self.average is not None:
-            self.average.adopt()
+            self.average.apply()

@@ -1,15 +1,15 @@
-"""Means of loss components, kept on the device until they are asked for."""
+"""Means of loss components, on the device until they are read."""
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from bench.adapters.ranks import ALONE, Ranks
+from bench.adapters.training.ranks import SINGLE_RANK, Ranks
 
 
-class Means:
-    """Of each component over pictures. The components are the same, in the same order, in every batch."""
+class MeanLosses:
+    """Per component, over images. Every batch has the same components in the same order."""
 
     def __init__(self) -> None:
         self._names: tuple[str, ...] = ()
@@ -24,14 +24,14 @@ class Means:
         self.add_sums(names, losses.detach().double() * images, images)
 
     def add_sums(self, names: tuple[str, ...], sums: Tensor, images: int) -> None:
-        """`sums`: (components,) float64, what so many pictures add to the sum over all."""
+        """`sums`: (components,) float64, the sum over these images."""
         assert self._names in ((), names), "a network has the same losses in every batch"
         self._names = names
         self._sums = sums if self._sums is None else self._sums.add_(sums)
         self._weight += images
 
-    def values(self, ranks: Ranks = ALONE) -> dict[str, float]:
-        """Over the pictures of all ranks."""
+    def values(self, ranks: Ranks = SINGLE_RANK) -> dict[str, float]:
+        """Over the images of all ranks."""
         own = (self._names, [] if self._sums is None else self._sums.tolist(), self._weight)
         told = [one for one in ranks.all_gather(own) if one[0]]
         if not told:

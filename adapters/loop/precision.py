@@ -1,47 +1,45 @@
-"""Number formats, memory order and compilation: words that change the speed of a training, not its sense."""
+"""Number formats, memory order and compilation: what changes the speed of a training, and its rounding."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from torch import Tensor
 
 from bench.adapters.loop.trainable import Batch, Trainable
-from bench.errors import RecipeError
+from bench.adapters.training.precision import number_format
 from bench.recipe import Recipe
 
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
-def accelerator(device: str, recipe: Recipe) -> Accelerator:
-    """For one process on `device`. accelerate's state is the whole process's: an earlier fit's is dropped.
+
+class Precision:
+    """Mixed precision of a training, and the memory order of its batches.
 
     Raises RecipeError for a number format that the device can't compute in.
     """
-    half = number_format(recipe.amp, device)
-    AcceleratorState._reset_state(reset_partial_state=True)
-    if device == "cpu":
-        return Accelerator(cpu=True, mixed_precision=half)
-    torch.cuda.set_device(torch.device(device))
-    return Accelerator(mixed_precision=half)
 
+    def __init__(self, recipe: Recipe, device: str) -> None:
+        half = number_format(recipe.amp, device)
+        self._dtype = _DTYPES[half] if half else None
+        self._device = torch.device(device)
+        self._channels_last = recipe.channels_last
+        self.scaler = torch.amp.GradScaler(self._device.type, enabled=half == "fp16")
+        """Does nothing but for float16, whose small gradients would be 0."""
 
-def number_format(amp: bool | str, device: str) -> str:
-    """accelerate's word for `amp`: 'no', 'bf16' or 'fp16'. Every CPU computes bfloat16, few of them fast.
+    def to_device(self, batch: Batch) -> Batch:
+        there = batch.to(self._device)
+        if not self._channels_last:
+            return there
+        return replace(there, pixels=there.pixels.contiguous(memory_format=torch.channels_last))
 
-    Raises RecipeError where the device has it not.
-    """
-    if not amp:
-        return "no"
-    bf16 = device == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)
-    if amp is True:
-        return "bf16" if bf16 else "fp16"
-    if (amp == "fp16" and device == "cpu") or (amp == "bf16" and not bf16):
-        raise RecipeError(
-            f"{device} does not train in this number format",
-            record="train.amp",
-            value=amp,
-            hint="say true, which takes what the device has, or false",
-        )
-    return str(amp)
+    def losses(self, trainable: Trainable, batch: Batch) -> Mapping[str, Tensor]:
+        """Of a batch on the device, in single precision."""
+        if self._dtype is None:
+            return trainable(batch)  # type: ignore[no-any-return]
+        with torch.autocast(self._device.type, dtype=self._dtype):
+            losses = trainable(batch)
+        return {name: loss.float() for name, loss in losses.items()}
 
 
 def arrange(trainable: Trainable, recipe: Recipe) -> None:
@@ -51,8 +49,3 @@ def arrange(trainable: Trainable, recipe: Recipe) -> None:
     if recipe.compile:
         for module in trainable.compilable:
             module.compile()
-
-
-def ordered(batch: Batch) -> Batch:
-    """The same batch with its pixels in channels-last order."""
-    return replace(batch, pixels=batch.pixels.contiguous(memory_format=torch.channels_last))

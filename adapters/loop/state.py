@@ -1,4 +1,4 @@
-"""What a training leaves in its folder after every epoch, so that a killed one goes on exactly.
+"""What a training writes to its folder after every epoch, so that a killed one is resumed exactly.
 
     WORKDIR/
       state.pt              progress, weights and their average, optimiser, loss scaler; replaced whole after
@@ -9,7 +9,6 @@
 No state of random generators: every epoch draws its numbers from (seed, epoch).
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,50 +16,14 @@ import safetensors.torch
 from torch import Tensor, nn
 
 from bench import files
-from bench.adapters import training_state
-from bench.adapters.loop.budget import Spent
-from bench.records import EpochRecord, TrainingRecord
+from bench.adapters.training import state as training_state
+from bench.adapters.training.state import Progress
 
-_VERSION = 2
-
-CHOSEN_BY = "AP on val, the harness's judge"
-
-
-@dataclass
-class Progress(training_state.Progress):
-    """How far a training of the loop is."""
-
-    @property
-    def spent(self) -> Spent:
-        return Spent(self.epoch, self.optimizer_steps, self.images_seen, self.train_s)
-
-    def advance(self, spent: Spent, record: EpochRecord) -> None:
-        """One epoch on."""
-        self.epoch = spent.epochs
-        self.optimizer_steps = spent.steps
-        self.images_seen = spent.images
-        self.train_s = spent.seconds
-        self.duration_s += record.duration_s
-        self.last_epoch = record.model_dump(mode="json")
-
-    def record(self, *, early: bool) -> TrainingRecord:
-        """What a training that ends here used up."""
-        chosen_by = CHOSEN_BY if self.best_epoch else "the last epoch: none was validated"
-        return TrainingRecord(
-            epochs=self.epoch,
-            best_epoch=self.best_epoch or self.epoch,
-            best_step=self.best_step,
-            optimizer_steps=self.optimizer_steps,
-            images_seen=self.images_seen,
-            duration_s=self.duration_s,
-            training_s=self.train_s,
-            stopped_early=early,
-            chosen_by=chosen_by if self.epoch else "nothing was trained: the weights as they came",
-        )
+_VERSION = 3
 
 
 def write(workdir: Path, terms: dict[str, Any], progress: Progress, parts: dict[str, Any]) -> None:
-    """Replace the state. `terms` (recipe, seed ...) must be the same for whoever takes it up."""
+    """Replace the state, then delete the weights that it no longer names."""
     training_state.write(workdir, _VERSION, terms, progress, parts)
     for old in workdir.glob("best-*.safetensors"):
         if old != best_path(workdir, progress.best_epoch):
@@ -68,12 +31,8 @@ def write(workdir: Path, terms: dict[str, Any], progress: Progress, parts: dict[
 
 
 def read(workdir: Path, terms: dict[str, Any]) -> tuple[Progress, dict[str, Any]] | None:
-    """Progress and parts, or None where no training stands.
-
-    Raises RunError for one that was begun by another version or under other terms.
-    """
-    found = training_state.read(workdir, _VERSION, terms)
-    return None if found is None else (Progress(**found[0]), found[1])
+    """Progress and parts, or None where there is no state. Raises RunError as `training.state.read`."""
+    return training_state.read(workdir, _VERSION, terms)
 
 
 def best_path(workdir: Path, epoch: int) -> Path:
@@ -81,7 +40,7 @@ def best_path(workdir: Path, epoch: int) -> Path:
 
 
 def write_best(workdir: Path, epoch: int, module: nn.Module) -> None:
-    """Keep the weights of `epoch`; earlier ones stay until the state names these."""
+    """Store the weights of `epoch`; earlier ones stay until the state names these."""
     with files.replacing(best_path(workdir, epoch)) as fresh:
         save_weights(module, fresh)
 
@@ -100,7 +59,7 @@ def last_dir(workdir: Path) -> Path:
 
 
 def write_last(workdir: Path, module: nn.Module) -> None:
-    """Keep what a finished training has come to, beside what was chosen of it."""
+    """Store the weights after the last epoch of a finished training, beside the chosen ones."""
     last_dir(workdir).mkdir(exist_ok=True)
     with files.replacing(last_dir(workdir) / "model.safetensors") as fresh:
         save_weights(module, fresh)

@@ -1,30 +1,28 @@
 """What a model gives to the training loop, and what the loop gives to a model.
 
-B pictures in a batch, H x W the largest of them, N boxes in a picture. Boxes are xyxy in pixels of the
+B images in a batch, H x W the largest of them, N boxes in an image. Boxes are xyxy in pixels of the
 network's input; class indices run from 0.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bench.adapters.loop.augment import Augment
+from bench.adapters.loop.oracle import OracleNetwork
 from bench.layout import Example
 from bench.loss import LossConfig
 from bench.recipe import InputSize
 from bench.records import LedgerEntry, LossRecord
 
-if TYPE_CHECKING:
-    from bench.adapters.loop.round_trip import NetworkProbe
-
 
 @dataclass(frozen=True)
 class Target:
-    """The ground truth of one picture, crowds left out."""
+    """The ground truth of one image, crowds left out."""
 
     boxes_xyxy: Tensor  # (N, 4) float32
     labels: Tensor  # (N,) int64
@@ -32,11 +30,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures on their way into a network."""
+    """Images on their way into a network."""
 
-    pixels: Tensor  # (B, 3, H, W) uint8 RGB; each picture at the top left, zeros right of it and below
-    sizes_wh: tuple[tuple[int, int], ...]  # each picture's own part of `pixels`
-    original_wh: tuple[tuple[int, int], ...]  # each picture's size on disk
+    pixels: Tensor  # (B, 3, H, W) uint8 RGB; each image at the top left, zeros right of it and below
+    sizes_wh: tuple[tuple[int, int], ...]  # each image's own part of `pixels`
+    original_wh: tuple[tuple[int, int], ...]  # each image's size on disk
     targets: tuple[Target, ...]  # empty where nothing is known
 
     def __len__(self) -> int:
@@ -52,14 +50,14 @@ class Batch:
         return Batch(self.pixels.pin_memory(), self.sizes_wh, self.original_wh, self.targets)
 
     def images(self) -> list[Tensor]:
-        """Each picture alone, (3, h, w) float32 in 0..1, without the padding."""
+        """Each image alone, (3, h, w) float32 in 0..1, without the padding."""
         scaled = self.pixels.float() / 255
         return [image[:, :h, :w] for image, (w, h) in zip(scaled, self.sizes_wh, strict=True)]
 
 
 @dataclass(frozen=True)
 class RawDetections:
-    """A network's detections in one picture, in any order."""
+    """A network's detections in one image, in any order."""
 
     boxes_xyxy: Tensor  # (N, 4)
     scores: Tensor  # (N,) in 0..1
@@ -75,7 +73,7 @@ class RawDetections:
 
 @dataclass(frozen=True)
 class DataAdaptation:
-    """What a network took from the training pictures before it was trained."""
+    """What a network took from the training images before it was trained."""
 
     options: Mapping[str, Any] = field(default_factory=dict)  # words of the plan that are settled only now
     notes: tuple[LedgerEntry, ...] = ()
@@ -88,7 +86,7 @@ class Trainable(nn.Module):
     """Factor of each loss component; 1 where none stands. The loss is the weighted sum."""
 
     augment: Augment = "none"
-    """How training pictures are varied beside the recipe's own words."""
+    """How training images are varied beside the recipe's own words."""
 
     reported_classes: int | None = None
     """How many of the head's classes, from the first, `detect` tells of; None: of all."""
@@ -113,7 +111,7 @@ class Trainable(nn.Module):
         return [self]
 
     def counts(self, batch: Batch) -> Mapping[str, float]:
-        """What each loss component is a mean over, in whatever unit; pictures where none stands.
+        """What each loss component is a mean over, in whatever unit; images where none stands.
 
         So that the losses of several small batches add up to that of one large batch.
         """
@@ -127,11 +125,11 @@ class Trainable(nn.Module):
         raise NotImplementedError
 
     def detect(self, batch: Batch) -> list[RawDetections]:
-        """What is in each picture. Called in evaluation mode, without gradients."""
+        """What is in each image. Called in evaluation mode, without gradients."""
         raise NotImplementedError
 
     def adapt_to_data(self, examples: Sequence[Example], size: InputSize) -> DataAdaptation:
-        """Called before a training, with its pictures: what only they can tell. The same for the same ones.
+        """Called before a training, with its images: what only they can tell. The same for the same ones.
 
         Raises RecipeError where the network can't learn from them.
         """
@@ -143,12 +141,12 @@ class Trainable(nn.Module):
         """Called before a training whose words change the class loss: take the one that they ask for.
 
         The train split has `counts` boxes of each class, in the head's order and crowds left out, in so many
-        pictures. Answers None where the framework's own loss can say it. A checkpoint knows nothing of it.
+        images. Answers None where the framework's own loss can say it. A checkpoint knows nothing of it.
         """
         raise NotImplementedError
 
-    def probe(self) -> "NetworkProbe":
-        """For the gates."""
+    def oracle(self) -> OracleNetwork:
+        """A perfect network, for the gates; its `network` is the child module that it takes the place of."""
         raise NotImplementedError
 
     def save_beside(self, folder: Path) -> None:

@@ -1,7 +1,7 @@
-"""What ultralytics' files say of their network, looked at before ultralytics builds one of it. Light.
+"""The network in ultralytics' files, checked before ultralytics builds it. Light.
 
-Its `parse_model` takes names from a model yaml, which a .pt carries too, and calls what they name. So only
-activations and layers that look like ones pass.
+Its `parse_model` calls what a model yaml names, and a .pt has such a yaml, too. So only names that look like
+layers and activations are allowed.
 """
 
 import re
@@ -21,14 +21,14 @@ ACTIVATIONS = (
     *("LogSigmoid", "Mish", "PReLU", "ReLU", "ReLU6", "RReLU", "SELU", "SiLU", "Sigmoid", "Softplus"),
     *("Softshrink", "Softsign", "Tanh", "Tanhshrink"),
 )
-"""Of torch.nn: those that give each number another one."""
+"""Those of torch.nn that work element by element."""
 
 _ARGUMENT = r"(?:[a-z_]+ ?= ?)?(?:-?[0-9.]+(?:e-?[0-9]+)?|True|False)"
 _ACTIVATION = re.compile(
     rf"(?:torch\.)?nn\.(?:{'|'.join(ACTIVATIONS)})\((?:{_ARGUMENT}(?:, ?{_ARGUMENT})*)?\)"
 )
 _LAYER = re.compile(r"(?:nn\.|torchvision\.ops\.)?[A-Z][A-Za-z0-9]*|v10Detect")
-"""Classes are written so; the functions of the same modules are not."""
+"""The names of classes; the functions of the same modules have other names."""
 
 
 def check_checkpoint(path: Path) -> None:
@@ -46,8 +46,8 @@ def class_names(path: Path) -> tuple[str, ...]:
 
 def _model(path: Path) -> Mapping[str, Any]:
     """The attributes of the network in a .pt."""
-    told = read_pickle(path)
-    found = told.get("ema") or told.get("model") if isinstance(told, Mapping) else None
+    content = read_pickle(path)
+    found = content.get("ema") or content.get("model") if isinstance(content, Mapping) else None
     if not isinstance(found, StandIn) or found.name != DETECTOR:
         raise WeightsError(
             "holds no YOLO detector that ultralytics has saved",
@@ -61,22 +61,22 @@ def _model(path: Path) -> Mapping[str, Any]:
 def check_file(path: Path) -> None:
     """Raises ConfigError for a file that is no model yaml."""
     try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"is no model yaml: {str(error).splitlines()[0]}", file=path) from None
-    check_yaml(told, path)
+    check_yaml(content, path)
 
 
-def check_yaml(told: Any, path: Path) -> None:
+def check_yaml(content: Any, path: Path) -> None:
     """Raises an error for a network that ultralytics can't build, or should not: ConfigError for a yaml file,
     WeightsError where `broadcast` is that of a checkpoint.
     """
     kind = WeightsError if path.suffix == ".pt" else ConfigError
-    if not isinstance(told, Mapping):
+    if not isinstance(content, Mapping):
         raise kind("is no model yaml: it says no backbone and no head", file=path)
     for part in ("backbone", "head"):
-        _check_layers(told.get(part), part, path, kind)
-    activation = told.get("activation")
+        _check_layers(content.get(part), part, path, kind)
+    activation = content.get("activation")
     if activation is not None and not (isinstance(activation, str) and _ACTIVATION.fullmatch(activation)):
         raise kind(
             "is no activation of torch.nn",

@@ -1,8 +1,8 @@
 """A layout as ultralytics' own dataset.
 
-Boxes come from the layout's COCO json, the same that the judge reads, instead of from its txt files through
-ultralytics' scanner: that one writes a `labels.cache` beside the labels, and saves JPEGs that it finds
-damaged over the originals. Layouts are shared between runs, may be read-only, and are checked already.
+Boxes come from the layout's COCO json, which the judge reads too. ultralytics' scanner of txt files would
+write a `labels.cache` beside the labels and overwrite JPEGs that it finds damaged; layouts are shared between
+runs, may be read-only, and have been checked.
 """
 
 import random
@@ -21,7 +21,7 @@ class LayoutDataset(YOLODataset):  # type: ignore[misc]  # ultralytics has no ty
     """ultralytics' dataset with all its augmentation, over examples that are in memory."""
 
     def __init__(self, examples: Sequence[Example], *, rank: int = 0, **settings: Any) -> None:
-        """`rank`: of several processes that train together, each augments by chances of its own."""
+        """`rank`: each of several processes that train together augments with its own random numbers."""
         self._rank = rank
         # In ultralytics' order, by path: the same seed then draws the same batches as its own dataset.
         self.examples = sorted(examples, key=lambda example: str(example.path))
@@ -40,23 +40,23 @@ class LayoutDataset(YOLODataset):  # type: ignore[misc]  # ultralytics has no ty
             seed = random.getrandbits(31) + self._rank
             random.seed(seed)
             np.random.seed(seed)
-            self.apart()
+            self.keep_random_state()
         return super().__getitem__(index)
 
-    def apart(self) -> None:
-        """The chances of this process are its own already."""
+    def keep_random_state(self) -> None:
+        """The random numbers of this process are its own already."""
         self._rank = 0
 
     def refill(self, indices: Sequence[int]) -> None:
-        """Load pictures into the buffer that mosaic takes partners from, as an earlier process had them."""
+        """Load images into the buffer that mosaic takes from, as it was in an earlier process."""
         for index in indices:
             self.load_image(index)
 
 
 class SharedBatches:
-    """Batches of indices, of each only the rows that one rank loads.
+    """Batches of indices, each with the rows of one rank only.
 
-    Of a last batch with fewer pictures than ranks some have no row: they load one that does not count.
+    In a last batch with fewer images than ranks, a rank without a row loads one that does not count.
     """
 
     def __init__(self, batches: Any, rows: Callable[[int], range]) -> None:
@@ -72,7 +72,7 @@ class SharedBatches:
 
 
 def _label(example: Example) -> dict[str, Any]:
-    """What YOLODataset.get_labels has for one picture; crowds stand for many objects: no training boxes."""
+    """One image's entry of YOLODataset.get_labels; crowds stand for many objects and are left out."""
     kept = ~example.crowd
     width, height = example.size_wh
     boxes = xyxy_to_cxcywh_norm(example.boxes_xyxy[kept], np.array(example.size_wh, dtype=np.float64))

@@ -23,12 +23,12 @@ from bench.errors import DataError
 Image = NDArray[np.uint8]
 
 NO_TIME_LIMIT_S = 1e6
-"""ultralytics' suppression gives up after 2 s and 0.05 s a picture and leaves the rest of a batch without
-detections: on a busy machine figures would depend on the load."""
+"""ultralytics' suppression stops after 2 s and 0.05 s per image and leaves the rest of a batch without
+detections: figures would depend on the load of the machine."""
 
 
 def suppress(raw: Any, args: Any, *, multi_label: bool, end2end: bool, max_det: int) -> list[Tensor]:
-    """One (N, 6) tensor a picture: x1, y1, x2, y2 in pixels of the input, score, class; best first."""
+    """One (N, 6) tensor an image: x1, y1, x2, y2 in pixels of the input, score, class; best first."""
     found: list[Tensor] = non_max_suppression(
         raw,
         args.conf,
@@ -42,14 +42,14 @@ def suppress(raw: Any, args: Any, *, multi_label: bool, end2end: bool, max_det: 
 
 
 def detections(boxes: Tensor, scores: Tensor, labels: Tensor) -> Detections:
-    """Tensors on any device, boxes in pixels of the original picture."""
+    """Tensors on any device, boxes in pixels of the original image."""
     return Detections.best(
         boxes.double().cpu().numpy(), scores.double().cpu().numpy(), labels.long().cpu().numpy()
     )
 
 
 class JudgedValidator(DetectionValidator):  # type: ignore[misc]  # ultralytics has no types
-    """ultralytics' validation, which also keeps what was found in each picture, for the harness's judge."""
+    """ultralytics' validation, which also keeps the detections of each image for the harness's judge."""
 
     multi_label = True
     found: dict[str, Detections]
@@ -81,7 +81,7 @@ class JudgedValidator(DetectionValidator):  # type: ignore[misc]  # ultralytics 
 
 
 class Predictor(DetectionPredictor):  # type: ignore[misc]  # ultralytics has no types
-    """ultralytics' predictor, set up once; pictures are decoded by what decodes them in training."""
+    """ultralytics' predictor, set up once; images are decoded by what decodes them in training."""
 
     def __init__(self, model: Any, *, image_size: int, iou: float, multi_label: bool, device: str) -> None:
         super().__init__(
@@ -110,10 +110,10 @@ class Predictor(DetectionPredictor):  # type: ignore[misc]  # ultralytics has no
             yield from self._batch([read_image(path) for path in images[start : start + batch_size]])
 
     def _batch(self, arrays: list[Image]) -> list[Detections]:
-        """Pictures of one shape go through the network together.
+        """Images of one shape go through the network together.
 
-        ultralytics pads a batch of mixed shapes to squares, so what is found in a picture would depend on its
-        neighbours; alone, and among its like, it is padded to the smallest rectangle.
+        ultralytics pads a batch of mixed shapes to squares: the detections in an image would depend on the
+        others. A batch of one shape is padded to the smallest rectangle, as a single image is.
         """
         found: dict[int, Detections] = {}
         order = sorted(range(len(arrays)), key=lambda index: arrays[index].shape)
@@ -139,7 +139,7 @@ class Predictor(DetectionPredictor):  # type: ignore[misc]  # ultralytics has no
 
 
 def read_image(path: Path) -> Image:
-    """(H, W, 3) uint8, BGR, grey pictures spread over three channels."""
+    """(H, W, 3) uint8, BGR, grey images spread over three channels."""
     image: Image | None = imread(path)
     if image is None:
         raise DataError("can't be read as a picture", file=path)

@@ -1,8 +1,8 @@
-"""A YOLO that can be trained, asked and kept.
+"""A YOLO that can be trained, used and stored.
 
 CHECKPOINT/
   best.pt           loads in plain ultralytics: YOLO("CHECKPOINT/best.pt")
-  detector.json     what the harness knows about it
+  detector.json     what bench needs beside it
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench import earlier, files
-from bench.adapters.ranks import Ranks
+from bench import files
+from bench.adapters.training.checkpoint_info import CheckpointInfo
+from bench.adapters.training.ranks import Ranks
+from bench.adapters.training.state import Progress
 from bench.adapters.weights.published import fingerprint
 from bench.adapters.yolo import model as yolo_model
 from bench.adapters.yolo import round_trip as yolo_round_trip
@@ -24,40 +25,36 @@ from bench.adapters.yolo import state as yolo_state
 from bench.adapters.yolo.detections import Predictor
 from bench.adapters.yolo.trainer import Trainer
 from bench.detector import Detections, FitContext, Plan
-from bench.errors import WeightsError
+from bench.errors import RecipeError
 from bench.layout import Example, Layout
 from bench.recipe import Recipe
 from bench.records import Description, EpochRecord, LossRecord, TrainingRecord
 
 CHOSEN_BY = "AP on val, the harness's judge, of the averaged weights (EMA); kept in half precision"
 LAST = "the last epoch: none was validated; the averaged weights (EMA), in half precision"
-UNTRAINED = "nothing: no epoch was asked for, the weights are as they came"
+UNTRAINED = "nothing was trained: the weights as they came"
 
 
-class Saved(BaseModel):
-    """detector.json."""
+class YoloCheckpointInfo(CheckpointInfo):
+    """Its network is in the .pt file whole; what `describe` answers is known when it is built."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    plan: Plan
-    classes: tuple[str, ...]
     description: Description
 
 
 class YoloDetector:
     """See the module's text."""
 
-    def __init__(self, model: Any, saved: Saved, *, device: str) -> None:
+    def __init__(self, model: Any, info: YoloCheckpointInfo, *, device: str) -> None:
         self.model = model
-        self.saved = saved
+        self.info = info
         self.device = device
         self._predictor: Predictor | None = None
 
     def describe(self) -> Description:
-        return self.saved.description
+        return self.info.description
 
     def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
-        """Train, or go on with what a killed training left, or just take its result if it was done.
+        """Train, or resume a killed training, or take the result of a finished one.
 
         Where `context.world` has several processes, all of them call this, and rank 0 holds the result.
         """
@@ -66,7 +63,7 @@ class YoloDetector:
 
     def _fit(self, layout: Layout, recipe: Recipe, context: FitContext, ranks: Ranks) -> TrainingRecord:
         self._predictor = None
-        plan = replace(self.saved.plan, recipe=recipe)
+        plan = replace(self.info.plan, recipe=recipe)
         terms = {
             "recipe": recipe.model_dump(mode="json"),
             "options": dict(plan.options),
@@ -75,34 +72,20 @@ class YoloDetector:
         }
         progress, parts = yolo_state.read(context.workdir, terms)
         if progress.epoch and not progress.stopped:
-            # The kill may have come before anyone heard of that epoch.
+            # The kill may have come before the epoch was reported.
             record = EpochRecord.model_validate(progress.last_epoch)
             stop = ranks.broadcast(context.on_epoch(record) if ranks.first else False)
             progress.stopped = stop and not progress.finished
-        wanted = recipe.budget is not None or recipe.epochs > 0
-        if wanted and not progress.finished and not progress.stopped:
-            trainer = Trainer(plan, self.model, layout, context, terms, ranks)
-            if progress.epoch:
-                trainer.resume_from(progress, parts)
-            trainer.train()
-            progress = trainer.progress
+        if (recipe.budget or recipe.epochs) and not progress.finished and not progress.stopped:
+            progress = _train(Trainer(plan, self.model, layout, context, terms, ranks), progress, parts)
         if progress.best_epoch and ranks.first:
-            self._take(context.workdir, terms, progress)
-        return TrainingRecord(
-            epochs=progress.epoch,
-            best_epoch=progress.best_epoch,
-            best_step=progress.best_step,
-            optimizer_steps=progress.optimizer_steps,
-            images_seen=progress.images_seen,
-            duration_s=progress.duration_s,
-            training_s=progress.train_s,
-            stopped_early=progress.stopped,
-            chosen_by=_chosen_by(progress, judged=context.score_val is not None),
-            loss=None if progress.loss is None else LossRecord.model_validate(progress.loss),
-        )
+            self._load_best(context.workdir, terms, progress)
+        trained = progress.record(_chosen_by(progress, judged=context.score_val is not None))
+        loss = None if progress.loss is None else LossRecord.model_validate(progress.loss)
+        return trained.model_copy(update={"loss": loss})
 
-    def _take(self, workdir: Path, terms: dict[str, Any], progress: yolo_state.Progress) -> None:
-        """The best weights of a training that is done; its folder keeps plain checkpoints of two epochs."""
+    def _load_best(self, workdir: Path, terms: dict[str, Any], progress: Progress) -> None:
+        """After a training. Its folder keeps plain checkpoints of the best and the last epoch."""
         self.model = yolo_model.read(yolo_state.best_path(workdir, progress.best_epoch))
         running = yolo_state.running_last_path(workdir)
         if running.is_file():
@@ -111,39 +94,39 @@ class YoloDetector:
         yolo_state.close(workdir, terms, progress, yolo_model.checkpoint(self.model))
 
     def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
-        return self._asked().detect(images, batch_size=batch_size)
+        return self._ready_predictor().detect(images, batch_size=batch_size)
 
     def disable_augmentation(self) -> None:
-        self.saved = self.saved.model_copy(
-            update={"plan": yolo_round_trip.without_augmentation(self.saved.plan)}
+        self.info = self.info.model_copy(
+            update={"plan": yolo_round_trip.without_augmentation(self.info.plan)}
         )
 
     def inference_inputs(self, images: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
-        probe = yolo_round_trip.NetworkProbe(self._asked(), self.model)
+        probe = yolo_round_trip.OraclePredictor(self._ready_predictor(), self.model)
         return (probe.network_inputs(path) for path in images)
 
     def training_inputs(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
-        return (yolo_round_trip.inside(shown.pixels, shown.frame) for shown in self._steps(examples))
+        return (yolo_round_trip.inside(shown.pixels, shown.area) for shown in self._steps(examples))
 
     def round_trip(self, examples: Sequence[Example]) -> Iterator[Detections]:
-        probe = yolo_round_trip.NetworkProbe(self._asked(), self.model)
+        probe = yolo_round_trip.OraclePredictor(self._ready_predictor(), self.model)
         for example, shown in zip(examples, self._steps(examples), strict=True):
             yield probe.round_trip(example.path, shown)
 
-    def _steps(self, examples: Sequence[Example]) -> Iterator[yolo_round_trip.Shown]:
+    def _steps(self, examples: Sequence[Example]) -> Iterator[yolo_round_trip.TrainingInput]:
         return yolo_round_trip.training_steps(
-            self.saved.plan, self.model, self.saved.classes, examples, self.device
+            self.info.plan, self.model, self.info.classes, examples, self.device
         )
 
     def save(self, path: Path) -> None:
         path.mkdir(parents=True)
         with files.replacing(path / "best.pt") as fresh:
             torch.save(yolo_model.checkpoint(self.model), fresh)
-        files.write_text(path / "detector.json", self.saved.model_dump_json(indent=2) + "\n")
+        self.info.write(path)
 
-    def _asked(self) -> Predictor:
+    def _ready_predictor(self) -> Predictor:
         if self._predictor is None:
-            plan = self.saved.plan
+            plan = self.info.plan
             size = plan.recipe.long_side
             assert size is not None, "plans are resolved"
             self._predictor = Predictor(
@@ -156,25 +139,29 @@ class YoloDetector:
         return self._predictor
 
 
+def _train(trainer: Trainer, progress: Progress, parts: dict[str, Any]) -> Progress:
+    if progress.epoch:
+        trainer.session.resume_from(progress, parts)
+    try:
+        trainer.train()
+    except ValueError as error:
+        if "BatchNorm" not in str(error):  # a last batch of one small image
+            raise
+        raise RecipeError(str(error), hint="change batch_size or image_size") from None
+    return trainer.session.progress
+
+
 def build(plan: Plan, classes: Sequence[str], *, seed: int, device: str) -> YoloDetector:
     """A detector ready for `fit`."""
     built = yolo_model.build(plan, classes, seed=seed)
-    saved = Saved(plan=plan, classes=tuple(classes), description=_description(plan, built))
-    return YoloDetector(built.model, saved, device=device)
+    info = YoloCheckpointInfo(plan=plan, classes=tuple(classes), description=_description(plan, built))
+    return YoloDetector(built.model, info, device=device)
 
 
 def load(path: Path, *, device: str) -> YoloDetector:
     """What `YoloDetector.save` wrote. Raises WeightsError for anything else."""
-    file = path / "detector.json"
-    try:
-        saved = earlier.read(Saved, file.read_bytes())
-    except FileNotFoundError:
-        raise WeightsError("is no detector of ours: it has no detector.json", file=path) from None
-    except ValidationError as error:
-        raise WeightsError(f"can't be read: {error.errors()[0]['msg']}", file=file) from None
-    if saved.plan.family != "yolo":
-        raise WeightsError("holds another family, not yolo", file=file, value=saved.plan.family)
-    return YoloDetector(yolo_model.read(path / "best.pt"), saved, device=device)
+    info = YoloCheckpointInfo.read(path, "yolo")
+    return YoloDetector(yolo_model.read(path / "best.pt"), info, device=device)
 
 
 def _description(plan: Plan, built: yolo_model.Built) -> Description:
@@ -200,7 +187,7 @@ def _description(plan: Plan, built: yolo_model.Built) -> Description:
     )
 
 
-def _chosen_by(progress: yolo_state.Progress, *, judged: bool) -> str:
+def _chosen_by(progress: Progress, *, judged: bool) -> str:
     if not progress.best_epoch:
         return UNTRAINED
     return CHOSEN_BY if judged else LAST

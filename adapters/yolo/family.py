@@ -1,7 +1,7 @@
 """YOLOv8, trained by ultralytics' own trainer: a YOLO without its own recipe is not the YOLO that people use.
 
-This module is light; ultralytics is imported when a detector is built or loaded, and then quietly
-(`yolo_quiet`). ultralytics is AGPL-3.0: who ships it, or a model made with it, should read that licence.
+Light: ultralytics is imported when a detector is built or loaded, through `quiet.py`. ultralytics is
+AGPL-3.0: who distributes it, or a model trained with it, must meet that licence.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,14 @@ from typing import Any
 
 from bench.adapters import options as settings
 from bench.adapters.class_map import match
-from bench.adapters.losses.planning import folded, with_family_defaults
+from bench.adapters.losses.planning import options_with_loss, with_family_defaults
+from bench.adapters.training.precision import number_format
 from bench.adapters.weights import published
 from bench.adapters.yolo.check_fit import check_fit
 from bench.adapters.yolo.checkpoint import check_checkpoint, check_file, class_names
 from bench.adapters.yolo.ledger import ledger
 from bench.adapters.yolo.options import YoloOptions
-from bench.adapters.yolo.settings import LOSS_HOMES, check, check_loss, no_such_format, resolve
+from bench.adapters.yolo.settings import LOSS_OPTIONS, check, check_loss, resolve
 from bench.adapters.yolo.variants import VARIANTS, defaults
 from bench.detector import Detector, Plan
 from bench.errors import ConfigError
@@ -39,9 +40,9 @@ class YoloFamily:
     ) -> Plan:
         """`variant` may also be the path of a model yaml or a .pt file, and `weights` that of the latter."""
         variant, weights = _chosen(variant, weights)
-        own = defaults(variant)
-        said = folded(recipe.loss, options, LOSS_HOMES)
-        chosen = settings.read(YoloOptions, {**own.options, **said}, self.name)
+        usual = defaults(variant)
+        given = options_with_loss(recipe.loss, options, LOSS_OPTIONS)
+        chosen = settings.read(YoloOptions, {**usual.options, **given}, self.name)
         check_loss(recipe.loss, chosen)
         check(recipe, chosen, f"{self.name} {Path(variant).stem}")
         published_name = f"yolov8{variant}.pt" if variant in VARIANTS and variant != "tiny" else None
@@ -49,8 +50,8 @@ class YoloFamily:
         if start.weights != "none":
             check_checkpoint(Path(start.weights))
         used = with_family_defaults(
-            resolve(recipe, own, chosen),
-            {setting: getattr(chosen, home) for setting, home in LOSS_HOMES.items()},
+            resolve(recipe, usual, chosen),
+            {setting: getattr(chosen, home) for setting, home in LOSS_OPTIONS.items()},
         )
         return Plan(
             family=self.name,
@@ -63,8 +64,8 @@ class YoloFamily:
         )
 
     def check(self, plan: Plan, *, classes: Sequence[str], images: Sequence[Example], device: str) -> None:
-        if plan.recipe.amp in ("bf16", "fp16") and device == "cpu":
-            raise no_such_format(plan.recipe.amp, device)
+        if device == "cpu":
+            number_format(plan.recipe.amp, device, on_cpu=False)
         if not plan.recipe.trains:
             match(classes, class_names(Path(plan.weights)), weights=plan.weights)
         if plan.weights not in ("none", plan.variant) and published.published_as(Path(plan.weights)) is None:
@@ -84,7 +85,7 @@ class YoloFamily:
 
 
 def _chosen(variant: str | None, weights: str | None) -> tuple[str, str]:
-    """Variant and weights with nothing left open: a file gives its architecture, a yaml has no weights."""
+    """Variant and weights, resolved: a .pt file is both; a yaml has no weights."""
     if variant is None and weights not in (None, "pretrained", "none"):
         variant = weights
     variant = DEFAULT if variant is None else variant

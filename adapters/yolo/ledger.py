@@ -1,7 +1,7 @@
-"""Where YOLO is not treated like the other families, in the words of the report. Light."""
+"""Where YOLO is not treated like the other families, for the report. Light."""
 
 from bench.adapters.yolo.options import AUGMENTATIONS, YoloOptions
-from bench.adapters.yolo.pace import is_paced
+from bench.adapters.yolo.schedule import schedules_steps
 from bench.recipe import Recipe
 from bench.records import LedgerEntry
 
@@ -9,7 +9,7 @@ EMA_RISE = "rising to it over thousands of steps"
 
 
 def ledger(asked: Recipe, used: Recipe, options: YoloOptions) -> tuple[LedgerEntry, ...]:
-    """Everything that is known before the training."""
+    """All entries that are known before the training."""
     entries = [_checkpoint(asked, used), *_schedule(asked, used, options), *_devices(asked)]
     if own := _augmentations(options):
         entries.insert(
@@ -42,7 +42,7 @@ def _checkpoint(asked: Recipe, used: Recipe) -> LedgerEntry:
 
 def _schedule(asked: Recipe, used: Recipe, options: YoloOptions) -> list[LedgerEntry]:
     entries = []
-    if not is_paced(used) and used.schedule in ("linear", "cosine"):
+    if not schedules_steps(used) and used.schedule in ("linear", "cosine"):
         entries.append(
             _entry(
                 "schedule",
@@ -68,7 +68,7 @@ def _schedule(asked: Recipe, used: Recipe, options: YoloOptions) -> list[LedgerE
 
 
 def _devices(asked: Recipe) -> list[LedgerEntry]:
-    """Plans do not know the device."""
+    """What depends on the device, which a plan does not know."""
     entries = []
     if asked.workers:
         entries.append(

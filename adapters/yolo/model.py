@@ -1,4 +1,4 @@
-"""ultralytics' detection model, made for the classes of a dataset, with the weights that a plan names."""
+"""ultralytics' detection model for the classes of a dataset, with a plan's weights."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Built:
-    """A model, and how many of its tensors came from a file."""
+    """A model, and how many of its tensors come from a file."""
 
     model: DetectionModel
     tensors: int
     carried_over: int
     class_map: ClassMap | None = None
-    """Of weights that are judged as they come."""
+    """Of weights that are evaluated without training."""
 
 
 def build(plan: Plan, classes: Sequence[str], *, seed: int) -> Built:
@@ -82,7 +82,7 @@ def _carry(carried: ClassMap, source: DetectionModel, model: DetectionModel) -> 
 
 
 def _below(head: str, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """All but the head; two architectures may have theirs at different places."""
+    """All but the head, whose place differs between architectures."""
     return {name: tensor for name, tensor in state.items() if not name.startswith(head)}
 
 
@@ -131,11 +131,11 @@ def _architecture(variant: str) -> dict[str, Any]:
         return dict(yaml_model_load(f"yolov8{variant}.yaml"))
     path = Path(variant)
     if path.suffix == ".pt":
-        told = deepcopy(dict(read(path).yaml))
+        content = deepcopy(dict(read(path).yaml))
     else:
         try:
-            told = dict(yaml_model_load(path))
+            content = dict(yaml_model_load(path))
         except Exception as error:
             raise ConfigError(f"is no model yaml: {error}", file=path) from None
-    check_yaml(told, path)  # once more: two readers may find different things in a file
-    return told
+    check_yaml(content, path)  # again: two readers may read a file differently
+    return content

@@ -1,4 +1,4 @@
-"""The words that only this family knows. Light."""
+"""The options of this family. Light."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ AUGMENTATIONS = (
     *("mosaic", "mixup", "cutmix", "hsv_h", "hsv_s", "hsv_v"),
     *("degrees", "translate", "scale", "shear", "perspective", "flipud", "bgr", "albumentations"),
 )
-"""All that ultralytics does to a box detector's pictures, but for `fliplr`: that is the recipe's `flip`."""
+"""ultralytics' augmentations of a box detector, except `fliplr`, which is the recipe's `flip`."""
 
 WITHOUT_EFFECT = {
     "copy_paste": "pastes objects by their outlines, and a dataset of boxes has none: ultralytics ignores it",
@@ -24,9 +24,9 @@ WITHOUT_EFFECT = {
 
 
 class YoloOptions(BaseModel):
-    """Words that only this family knows, with the values of ultralytics/cfg/default.yaml.
+    """Defaults are those of ultralytics/cfg/default.yaml.
 
-    Names and meanings are ultralytics' own, but for `augment`, `albumentations`, `multi_label` and
+    Names and meanings are ultralytics' own, except `augment`, `albumentations`, `multi_label` and
     `auto_optimizer`.
     """
 
@@ -79,7 +79,7 @@ class YoloOptions(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _all_off(cls, given: Any) -> Any:
-        """`augment: none` puts a zero where nothing is said, and contradicts what is."""
+        """`augment: none` sets what is not given to 0, and refuses what is not 0."""
         if not isinstance(given, Mapping) or given.get("augment") != "none":
             return given
         settings = (*AUGMENTATIONS, "close_mosaic")

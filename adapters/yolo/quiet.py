@@ -1,9 +1,8 @@
-"""ultralytics without its network, its analytics, its installer, its files at home and its talk on stdout.
+"""ultralytics without network access, analytics, installer, files in the home folder and output on stdout.
 
 `prepare()` must have run before the first `import ultralytics` of a process; the modules of this family that
-import it at their top (`yolo_detector` and what it imports) are imported after it.
-Some switches are read at import only, so a process that had ultralytics before us is made as quiet as it
-still can be.
+import it at their top (`detector` and what it imports) are imported after it. Some switches are read at
+import only: a process that imported ultralytics before is made as quiet as is still possible.
 """
 
 import atexit
@@ -38,7 +37,7 @@ _log = logging.getLogger("ultralytics")
 
 
 def prepare() -> None:
-    """Import ultralytics, quietly. A second call costs nothing."""
+    """Import ultralytics quietly. A second call costs nothing."""
     if "ultralytics" not in sys.modules:
         os.environ.update(ENVIRONMENT)
         os.environ["YOLO_CONFIG_DIR"] = str(_private_folder())
@@ -63,7 +62,7 @@ def own_threads() -> Iterator[None]:
 
 
 def _import() -> None:
-    """The import sets OMP_NUM_THREADS to 1 where it was unset; later processes must not inherit that."""
+    """The import sets OMP_NUM_THREADS to 1 if it is unset; child processes must not inherit that."""
     unset = not os.environ.get("OMP_NUM_THREADS")
     with own_threads():
         import ultralytics  # noqa: F401
@@ -72,7 +71,7 @@ def _import() -> None:
 
 
 def _private_folder() -> Path:
-    """A settings folder of this process alone, gone when it ends: nothing is written to the user's home."""
+    """A settings folder of this process, removed at its end: nothing is written to the user's home."""
     folder = Path(tempfile.mkdtemp(prefix="bench-ultralytics-"))
     owner = os.getpid()
 
@@ -87,7 +86,7 @@ def _private_folder() -> Path:
 
 
 def _hush() -> None:
-    """The log goes to whoever listens to Python's logging, not to stdout; analytics and trackers stay off."""
+    """The log goes to Python's logging and not to stdout; analytics and trackers stay off."""
     from ultralytics import utils
     from ultralytics.utils import SETTINGS as LIVE
     from ultralytics.utils.events import events

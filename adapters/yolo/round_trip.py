@@ -1,9 +1,8 @@
-"""A YOLO as the gates see it: the network replaced by one that is never wrong, all around it as it is.
+"""What the gates ask of a YOLO; for the boxes, with a network that is never wrong.
 
-In: the layout's examples through the trainer's own dataset and batches, read as the loss reads them. Across:
-positions within the picture, because a network that sees the picture elsewhere finds the object elsewhere.
-Out: distances from anchors as the Detect layer's channels, decoded by that layer, suppressed and scaled back
-by the predictor.
+The examples go through the trainer's own dataset and batches and are read as the loss reads them. Their boxes
+are moved to where the image is in the predictor's input, and given out as the channels of the Detect layer,
+which decodes them; the predictor suppresses and scales back.
 """
 
 import tempfile
@@ -22,19 +21,19 @@ from ultralytics.utils.tal import bbox2dist, make_anchors
 
 from bench.adapters.yolo.detections import Predictor, read_image
 from bench.adapters.yolo.options import AUGMENTATIONS
-from bench.adapters.yolo.recipe import RecipeTrainer
+from bench.adapters.yolo.trainer import Trainer
 from bench.detector import Detections, FitContext, Plan
 from bench.layout import Example, Layout, SplitName
 
 SURE = 12.0
-"""A logit: a probability of 0.99999; its negative is under every score floor."""
+"""A logit: a probability of 0.99999; its negative is below every score floor."""
 
-Frame = tuple[float, float, float, float]  # x1, y1, x2, y2 of a picture within the network's input, pixels
+Area = tuple[float, float, float, float]  # x1, y1, x2, y2 of an image within the network's input, pixels
 
 
 @dataclass(frozen=True)
-class Given(Layout):
-    """A layout of the examples that somebody hands over, in every split."""
+class ExamplesLayout(Layout):
+    """A layout with the same examples in every split, which are handed over."""
 
     given: tuple[Example, ...] = ()
 
@@ -43,13 +42,13 @@ class Given(Layout):
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One picture as a training step has it."""
+class TrainingInput:
+    """One image as a training step gets it."""
 
     pixels: Tensor  # (3, H, W) in 0..1, with the padding
     boxes_xyxy: Tensor  # (N, 4) pixels of the input, as the loss reads them
     labels: Tensor  # (N,)
-    frame: Frame
+    area: Area
 
 
 def without_augmentation(plan: Plan) -> Plan:
@@ -60,8 +59,8 @@ def without_augmentation(plan: Plan) -> Plan:
 
 def training_steps(
     plan: Plan, model: Any, classes: Sequence[str], examples: Sequence[Example], device: str
-) -> Iterator[Shown]:
-    """What the trainer feeds of each example and what its loss reads, in the order of `examples`."""
+) -> Iterator[TrainingInput]:
+    """What the trainer feeds and its loss reads of each example, in the order of `examples`."""
     recipe = plan.recipe.model_copy(
         update={"flip": 0.0, "multi_scale": 0.0, "batch_size": 1, "workers": 0, "accumulate": 1}
     )
@@ -73,8 +72,8 @@ def training_steps(
             score_val=lambda found: {},
             on_epoch=lambda epoch: True,
         )
-        layout = Given(Path(folder), tuple(classes), tuple(examples))
-        trainer = RecipeTrainer(replace(without_augmentation(plan), recipe=recipe), model, layout, context)
+        layout = ExamplesLayout(Path(folder), tuple(classes), tuple(examples))
+        trainer = Trainer(replace(without_augmentation(plan), recipe=recipe), model, layout, context)
         dataset = trainer.build_dataset("train", mode="train", batch=1)
         order = {str(example.path): index for index, example in enumerate(dataset.examples)}
         loss = v8DetectionLoss(_with_settings(trainer))
@@ -84,13 +83,13 @@ def training_steps(
             yield _read(batch, loss, dataset.load_image(index)[2])
 
 
-def _with_settings(trainer: RecipeTrainer) -> Any:
-    """The model with the trainer's words, as the training has it before the first step."""
+def _with_settings(trainer: Trainer) -> Any:
+    """The model with the trainer's settings, as it is before the first step."""
     trainer.set_model_attributes()
     return trainer.model.to(trainer.device)
 
 
-def _read(batch: dict[str, Any], loss: Any, size_hw: tuple[int, int]) -> Shown:
+def _read(batch: dict[str, Any], loss: Any, size_hw: tuple[int, int]) -> TrainingInput:
     """As v8DetectionLoss does before it assigns."""
     pixels = batch["img"]  # (1, 3, H, W)
     height, width = pixels.shape[2:]
@@ -98,23 +97,23 @@ def _read(batch: dict[str, Any], loss: Any, size_hw: tuple[int, int]) -> Shown:
     scale = torch.tensor([width, height, width, height], dtype=torch.float32, device=pixels.device)
     targets = loss.preprocess(rows.to(pixels.device), 1, scale_tensor=scale)  # (1, N, 5)
     labels, boxes = targets[0].split((1, 4), 1)
-    return Shown(pixels[0], boxes, labels[:, 0].long(), centred(size_hw, (height, width)))
+    return TrainingInput(pixels[0], boxes, labels[:, 0].long(), centred(size_hw, (height, width)))
 
 
-def centred(size_hw: tuple[int, int], canvas_hw: tuple[int, int]) -> Frame:
-    """Where LetterBox puts a picture of that size (ultralytics/data/augment.py)."""
+def centred(size_hw: tuple[int, int], canvas_hw: tuple[int, int]) -> Area:
+    """Where LetterBox puts an image of that size (ultralytics/data/augment.py)."""
     top, left = (round((canvas - size) / 2 - 0.1) for canvas, size in zip(canvas_hw, size_hw, strict=True))
     return left, top, left + size_hw[1], top + size_hw[0]
 
 
-def inside(pixels: Tensor, frame: Frame) -> NDArray[np.float64]:
-    """(3, H, W) -> (H, W, 3) of the picture alone."""
-    left, top, right, bottom = (int(side) for side in frame)
+def inside(pixels: Tensor, area: Area) -> NDArray[np.float64]:
+    """(3, H, W) -> (H, W, 3), the image without its padding."""
+    left, top, right, bottom = (int(side) for side in area)
     return np.asarray(pixels[:, top:bottom, left:right].double().cpu().permute(1, 2, 0).numpy())
 
 
-class NetworkProbe:
-    """A predictor whose network is replaced."""
+class OraclePredictor:
+    """A predictor with an oracle in the place of its network."""
 
     def __init__(self, predictor: Predictor, model: Any) -> None:
         self._predictor = predictor
@@ -122,30 +121,32 @@ class NetworkProbe:
 
     def network_inputs(self, path: Path) -> NDArray[np.float64]:
         """(H, W, 3), what `predict` gives to the network."""
-        perfect, _ = self._ask(path, None)
-        return inside(perfect.pixels[0], perfect.frame)
+        oracle, _ = self._ask(path, None)
+        return inside(oracle.pixels[0], oracle.area)
 
-    def round_trip(self, path: Path, learnt: Shown) -> Detections:
-        return self._ask(path, learnt)[1]
+    def round_trip(self, path: Path, target: TrainingInput) -> Detections:
+        return self._ask(path, target)[1]
 
-    def _ask(self, path: Path, learnt: Shown | None) -> tuple["Perfect", Detections]:
+    def _ask(self, path: Path, target: TrainingInput | None) -> tuple["OracleModel", Detections]:
         image = read_image(path)
-        perfect = Perfect(self._predictor.model, self._head, image.shape[:2], learnt)
-        with _in_place_of_network(self._predictor, perfect):
+        oracle = OracleModel(self._predictor.model, self._head, image.shape[:2], target)
+        with _replaced(self._predictor, oracle):
             (found,) = self._predictor.detect([path], batch_size=1)
-        return perfect, found
+        return oracle, found
 
 
-class Perfect:
-    """In the place of the network: answers where it has learnt the objects to be."""
+class OracleModel:
+    """Takes the place of the network; answers with the objects of `target`, or with none."""
 
-    def __init__(self, network: Any, head: Any, original_hw: tuple[int, int], learnt: Shown | None) -> None:
+    def __init__(
+        self, network: Any, head: Any, original_hw: tuple[int, int], target: TrainingInput | None
+    ) -> None:
         self._network = network
         self._head = head
         self._original_hw = original_hw
-        self._learnt = learnt
+        self._target = target
         self.pixels: Tensor = torch.zeros(0)
-        self.frame: Frame = (0, 0, 0, 0)
+        self.area: Area = (0, 0, 0, 0)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._network, name)
@@ -155,22 +156,22 @@ class Perfect:
         canvas = pixels.shape[2:]
         gain = min(canvas[0] / self._original_hw[0], canvas[1] / self._original_hw[1])
         size = tuple(max(round(side * gain), 1) for side in self._original_hw)
-        self.pixels, self.frame = pixels, centred((size[0], size[1]), (canvas[0], canvas[1]))
+        self.pixels, self.area = pixels, centred((size[0], size[1]), (canvas[0], canvas[1]))
         raw: Tensor = self._head._inference(self._channels(pixels))
         if self._head.end2end:
             raw = self._head.postprocess(raw.permute(0, 2, 1))
         return raw
 
     def _channels(self, pixels: Tensor) -> dict[str, Any]:
-        """What the Detect layer's convolutions would give: distances and class logits at every anchor."""
+        """The outputs of the Detect layer's convolutions: distances and class logits at every anchor."""
         head, height, width = self._head, *pixels.shape[2:]
         features = [pixels.new_zeros(1, 1, height // int(s), width // int(s)) for s in head.stride]
         anchors, strides = make_anchors(features, head.stride, 0.5)  # (A, 2) in cells, (A, 1)
         bins = max(head.reg_max, 1)
         boxes = pixels.new_zeros(len(anchors), 4, bins)
         scores = pixels.new_full((len(anchors), head.nc), -SURE)
-        if self._learnt is not None:
-            for box, label in zip(self._moved(), self._learnt.labels.tolist(), strict=True):
+        if self._target is not None:
+            for box, label in zip(self._moved(), self._target.labels.tolist(), strict=True):
                 distances = bbox2dist(anchors, (box / strides))  # (A, 4) in cells
                 row = _responsible(distances, bins)
                 boxes[row] = _as_channels(distances[row], bins)
@@ -178,16 +179,16 @@ class Perfect:
         return {"boxes": boxes.flatten(1).T[None], "scores": scores.T[None], "feats": features}
 
     def _moved(self) -> Tensor:
-        """Boxes (N, 4) from where the training saw the picture to where it is seen now."""
-        assert self._learnt is not None
-        boxes = self._learnt.boxes_xyxy
-        old, new = (torch.tensor(f, device=boxes.device) for f in (self._learnt.frame, self.frame))
+        """Boxes (N, 4), from the image's area in training to its area here."""
+        assert self._target is not None
+        boxes = self._target.boxes_xyxy
+        old, new = (torch.tensor(f, device=boxes.device) for f in (self._target.area, self.area))
         scale = (new[2:] - new[:2]) / (old[2:] - old[:2])
         return (boxes - old[:2].repeat(2)) * scale.repeat(2) + new[:2].repeat(2)
 
 
 def _responsible(distances: Tensor, bins: int) -> int:
-    """The anchor inside the box, with all its sides within reach, that lies nearest to the middle of it."""
+    """Of the anchors in the box that all its sides are within reach of, the one nearest to its centre."""
     reach = bins - 1.01 if bins > 1 else float("inf")
     fit = (distances.min(dim=1).values > 0) & (distances.max(dim=1).values < reach)
     if not bool(fit.any()):
@@ -199,7 +200,7 @@ def _responsible(distances: Tensor, bins: int) -> int:
 
 
 def _as_channels(distances: Tensor, bins: int) -> Tensor:
-    """(4,) -> (4, bins): logits whose softmax has its mean at the distance; without bins, that."""
+    """(4,) -> (4, bins): logits whose softmax has its mean at the distance; with one bin, the distance."""
     if bins == 1:
         return distances[:, None]
     low = distances.floor()
@@ -212,9 +213,9 @@ def _as_channels(distances: Tensor, bins: int) -> Tensor:
 
 
 @contextmanager
-def _in_place_of_network(predictor: Predictor, perfect: Perfect) -> Iterator[None]:
+def _replaced(predictor: Predictor, oracle: OracleModel) -> Iterator[None]:
     network = predictor.model
-    predictor.model = perfect
+    predictor.model = oracle
     try:
         yield
     finally:

@@ -1,12 +1,12 @@
-"""The recipe's words and the family's own, settled before a training, and put into ultralytics'. Light."""
+"""The recipe and the options, resolved, and as arguments of ultralytics. Light."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from bench.adapters.loop import stages
-from bench.adapters.losses.planning import refuse
+from bench.adapters.losses.planning import refuse_settings
+from bench.adapters.training import stages
 from bench.adapters.yolo.options import YoloOptions
-from bench.adapters.yolo.pace import is_paced
+from bench.adapters.yolo.schedule import schedules_steps
 from bench.adapters.yolo.variants import Defaults
 from bench.errors import ConfigError, RecipeError
 from bench.loss import LossConfig
@@ -17,8 +17,8 @@ STRIDE = 32
 
 SGD_LR = 0.01
 ADAMW_LR = 0.001
-"""What default.yaml recommends beside `lr0`, for every batch: ultralytics sums the loss over the pictures
-of a step, so that four steps of 16 pictures go as far as one of the nominal 64."""
+"""What default.yaml recommends beside `lr0`, for every batch: ultralytics sums the loss over the images
+of a step, so that four steps of 16 images go as far as one of the nominal 64."""
 
 CLIP_NORM = 10.0
 """Fixed in BaseTrainer.optimizer_step."""
@@ -30,17 +30,17 @@ OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
 MOMENTA = {"adamw": 0.9, "sgd": 0.937}
 
 PARTS = ("backbone", stages.HEAD)
-"""The yaml of a YOLO has these two lists of layers; the neck is a part of the second."""
+"""The two lists of layers in the yaml of a YOLO; the neck is a part of the second."""
 
-LOSS_HOMES = {"class_coefficient": "cls", "iou_coefficient": "box"}
-"""Words of `loss` -> the options that hold them."""
+LOSS_OPTIONS = {"class_coefficient": "cls", "iou_coefficient": "box"}
+"""Settings of `loss` -> the options that hold them."""
 
-OURS = ("augment", "albumentations", "multi_label", "auto_optimizer")
-"""Options that ultralytics has no such word for."""
+NOT_ULTRALYTICS = ("augment", "albumentations", "multi_label", "auto_optimizer")
+"""Options that are no arguments of ultralytics."""
 
 
 def resolve(recipe: Recipe, defaults: Defaults, options: YoloOptions) -> Recipe:
-    """The recipe with nothing left open but what auto_optimizer decides."""
+    """The recipe, resolved except for what auto_optimizer decides."""
     size = recipe.long_side or defaults.image_size
     known: dict[str, Any] = {
         "image_size": -(-size // STRIDE) * STRIDE,
@@ -65,7 +65,7 @@ def resolve(recipe: Recipe, defaults: Defaults, options: YoloOptions) -> Recipe:
 
 
 def check(recipe: Recipe, options: YoloOptions, model: str) -> None:
-    """Raises RecipeError for what is not there to be frozen, and for a rate beside auto_optimizer."""
+    """Raises RecipeError for frozen parts that do not exist, and for a rate beside auto_optimizer."""
     stages.check(recipe, PARTS, model)
     if not options.auto_optimizer:
         return
@@ -90,9 +90,11 @@ def check(recipe: Recipe, options: YoloOptions, model: str) -> None:
 
 
 def check_loss(settings: LossConfig, options: YoloOptions) -> None:
-    """Raises RecipeError for what YOLO's losses have no place for, ConfigError for weights said twice."""
-    refuse(settings, ("l1_coefficient",), "YOLO has no L1 loss of the boxes: beside their IoU it has `dfl`")
-    refuse(
+    """Raises RecipeError for settings that YOLO's losses lack, ConfigError for class weights given twice."""
+    refuse_settings(
+        settings, ("l1_coefficient",), "YOLO has no L1 loss of the boxes: beside their IoU it has `dfl`"
+    )
+    refuse_settings(
         settings, ("class_cost", "l1_cost", "iou_cost"), "YOLO matches by its own rule, which has no costs"
     )
     if settings.label_smoothing:
@@ -117,7 +119,7 @@ def usual_lr(optimizer: str) -> float:
 
 
 def warmup(recipe: Recipe, defaults: Defaults) -> float:
-    """ultralytics leaves at least the last epoch to the full rate, where it sets the pace."""
+    """ultralytics has at least its last epoch without warm-up, where it sets the rates."""
     asked = defaults.warmup_epochs if recipe.warmup_epochs is None else recipe.warmup_epochs
     if recipe.budget is not None or recipe.stages:
         return asked
@@ -127,28 +129,28 @@ def warmup(recipe: Recipe, defaults: Defaults) -> float:
 def training_args(
     recipe: Recipe, options: Mapping[str, Any], *, epochs: int, seed: int, device: str
 ) -> dict[str, Any]:
-    """ultralytics' words for a resolved recipe. What it has no word for is in the trainer's own code.
+    """ultralytics' arguments for a resolved recipe. The rest of the recipe is in the trainer's hooks.
 
-    `nbs` equals the batch, so that ultralytics neither scales the weight decay nor counts batches: it calls
-    the optimiser after each one, and ours waits for `accumulate` of them. Its own way would begin with
-    smaller steps, carry half a step over to the next epoch, and lose the last one.
-    `patience` 0 leaves early stopping to the harness. Nothing is plotted, nothing cached.
+    `nbs` equals the batch, so that ultralytics neither scales the weight decay nor accumulates: it asks for a
+    step after each batch, and ours waits for `accumulate` of them. ultralytics would begin with smaller
+    steps, carry a part of a step over to the next epoch, and lose the last one. `patience` 0 leaves early
+    stopping to the harness. Nothing is plotted or cached.
     """
-    own = {setting: value for setting, value in options.items() if setting not in OURS}
+    own = {setting: value for setting, value in options.items() if setting not in NOT_ULTRALYTICS}
     own["warmup_bias_lr"] = _bias_lr(recipe, own["warmup_bias_lr"])
     if not options["albumentations"]:
-        own["augmentations"] = []  # None: what ultralytics likes to add where the package is installed
+        own["augmentations"] = []  # None: what ultralytics adds where the package is installed
     settings: dict[str, Any] = {
         "task": "detect",
         "mode": "train",
-        "epochs": max(epochs, 1),  # a trainer is also asked, without training, what it would show
+        "epochs": max(epochs, 1),  # the gates make a trainer without training
         "batch": recipe.batch,
         "nbs": recipe.batch,
         "imgsz": recipe.image_size,
         "weight_decay": recipe.weight_decay,
         "lrf": 1.0 if recipe.schedule == "constant" else recipe.final_lr_share,
         "cos_lr": recipe.schedule == "cosine",
-        "warmup_epochs": 0.0 if is_paced(recipe) else recipe.warmup_epochs,
+        "warmup_epochs": 0.0 if schedules_steps(recipe) else recipe.warmup_epochs,
         "fliplr": recipe.flip,
         "multi_scale": recipe.multi_scale,
         "compile": recipe.compile,
@@ -171,16 +173,6 @@ def training_args(
             "momentum": recipe.momentum,
         }
     return {**own, **settings}
-
-
-def no_such_format(amp: bool | str, device: str) -> RecipeError:
-    """What to raise for a number format that the device does not train in."""
-    return RecipeError(
-        f"ultralytics does not train in this number format on {device}",
-        record="train.amp",
-        value=amp,
-        hint="say true, which takes what the device has, or false",
-    )
 
 
 def device_word(device: str) -> str:

@@ -1,4 +1,4 @@
-"""What a YOLO training leaves in its folder after every epoch, so that a killed one goes on exactly.
+"""What a YOLO training writes to its folder after every epoch, so that a killed one is resumed exactly.
 
     WORKDIR/
       state.pt          everything below; replaced whole after each epoch
@@ -6,16 +6,15 @@
       last.pt           that of the last epoch, once the training is done: YOLO("WORKDIR/last.pt") loads it
       ultralytics/      what the trainer itself writes: args.yaml, results.csv, weights/
 
-ultralytics resumes from the half-precision average of the weights, with new random numbers, so that its
-resumed training is another training. Here the weights, the optimiser, the average, the random generators
-and the pictures that mosaic has at hand are kept as they were. One thing is not: worker processes that load
-pictures draw numbers of their own, so with `workers` a resumed training sees other augmentations.
+ultralytics resumes from the half-precision average of the weights, with new random numbers: that is another
+training. Here the weights, the optimiser, the average, the random generators and mosaic's buffer of images
+are put back as they were. The exception: worker processes that load images draw their own random numbers,
+so with `workers` a resumed training sees other augmentations.
 """
 
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +22,14 @@ import numpy as np
 import torch
 
 from bench import files
-from bench.adapters import training_state
+from bench.adapters.training import state as training_state
+from bench.adapters.training.state import Progress
 
-_VERSION = 4
-
-
-@dataclass
-class Progress(training_state.Progress):
-    """How far a training of ultralytics is; `finished` when all was trained.
-
-    `loss` is its LossRecord as plain JSON values, whose scale a resumed training has, too.
-    """
-
-    finished: bool = False
-    mosaic_closed: bool = False
-    loss: dict[str, Any] | None = None
+_VERSION = 5
 
 
 def write(workdir: Path, terms: dict[str, Any], progress: Progress, parts: dict[str, Any]) -> None:
-    """Replace the state, then drop checkpoints that it no longer names."""
+    """Replace the state, then delete the checkpoints that it no longer names."""
     training_state.write(workdir, _VERSION, terms, progress, parts)
     for old in workdir.glob("best-*.pt"):
         if old != best_path(workdir, progress.best_epoch):
@@ -57,12 +45,8 @@ def close(workdir: Path, terms: dict[str, Any], progress: Progress, best: dict[s
 
 
 def read(workdir: Path, terms: dict[str, Any]) -> tuple[Progress, dict[str, Any]]:
-    """Progress and parts; those of a beginning where no training stands.
-
-    Raises RunError for one that was begun by another version or under other terms.
-    """
-    found = training_state.read(workdir, _VERSION, terms)
-    return (Progress(), {}) if found is None else (Progress(**found[0]), found[1])
+    """Progress and parts; new ones where there is no state. Raises RunError as `training.state.read`."""
+    return training_state.read(workdir, _VERSION, terms) or (Progress(), {})
 
 
 def last_path(workdir: Path) -> Path:
@@ -80,7 +64,7 @@ def best_path(workdir: Path, epoch: int) -> Path:
 
 
 def random_state(loader: torch.Generator) -> dict[str, Any]:
-    """All generators that a training draws from: augmentation Python's and numpy's, the order `loader`."""
+    """Of all generators in use: augmentation draws from Python's and numpy's, the order from `loader`."""
     kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
     return {
         "python": random.getstate(),
@@ -106,8 +90,8 @@ def set_random_state(saved: dict[str, Any], loader: torch.Generator) -> None:
 class OnceBefore:
     """A sampler that calls `action` when it is first asked, and is the wrapped sampler otherwise.
 
-    The loader creates its iterator, which draws a number, right before it asks for the first order of a
-    resumed training: random states that were restored any earlier would be off by that number.
+    The loader creates its iterator, which draws a random number, right before it asks for the first order of
+    a resumed training: a random state that was restored any earlier would be off by that number.
     """
 
     def __init__(self, sampler: Any, action: Callable[[], None]) -> None:

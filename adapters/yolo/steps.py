@@ -1,171 +1,166 @@
-"""The optimiser steps of a training: when one comes, at which rates, and which is the last."""
+"""The optimiser steps of a training by ultralytics: when one is taken, at which rates, which is the last."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from bench.adapters.loop.budget import Spent
-from bench.adapters.ranks import ALONE, Ranks
-from bench.adapters.yolo.pace import FOREVER, is_paced
-from bench.adapters.yolo.recipe import BACKBONE, RecipeTrainer
-from bench.detector import FitContext, Plan
-from bench.layout import Layout
+from bench.adapters.training.budget import Elapsed
+from bench.adapters.training.ranks import Ranks
+from bench.adapters.yolo import optimiser
+from bench.adapters.yolo.schedule import UNLIMITED_EPOCHS, StepSchedule, schedules_steps
+from bench.recipe import Recipe
 
 PER_BOX = frozenset({"batch_idx", "cls", "bboxes"})
-"""What of a batch has a row for each box; everything else has one for each picture."""
+"""What has one row per box in a batch; everything else has one per image."""
 
 
-class SteppedTrainer(RecipeTrainer):
+class Steps:
     """Counts, accumulates, keeps to the budget and goes from stage to stage.
 
-    ultralytics' loop calls `optimizer_step` after every batch; a step is taken when `accumulate` batches are
-    together, at the end of an epoch, and when the budget is used up.
+    ultralytics' loop asks for a step after every batch. One is taken when `accumulate` batches are together,
+    at the end of an epoch, and when the budget is used up.
     """
 
-    def __init__(
-        self, plan: Plan, model: Any, layout: Layout, context: FitContext, ranks: Ranks = ALONE
-    ) -> None:
-        self.optimizer_steps = 0
-        self.images_seen = 0
-        self.trained_s = 0.0  # validation left out
+    def __init__(self, trainer: Any, recipe: Recipe, schedule: StepSchedule, ranks: Ranks) -> None:
+        self._trainer = trainer
+        self._recipe = recipe
+        self._ranks = ranks
+        self.schedule = schedule
+        self.taken = 0
+        self.images = 0  # of whole epochs
+        self.seconds = 0.0  # of whole epochs, without validation
         self.mosaic_closed = False
-        self.clock: float | None = None  # when this epoch's training began, while it is under way
-        self.tloss: dict[str, Any] | None = None  # ultralytics': mean losses of the epoch so far
-        self.before_idle: tuple[Any, list[Any]] | None = None  # losses and gradients, while a batch is idle
-        super().__init__(plan, model, layout, context, ranks)
-        self.add_callback("on_train_epoch_start", type(self)._enter_epoch)
-        self.add_callback("on_train_batch_start", type(self)._set_rates)
-        self.add_callback("on_train_batch_end", type(self)._leave_batch)
-        self.add_callback("on_train_epoch_end", type(self)._leave_epoch)
+        self._clock: float | None = None  # when the training of this epoch began, while it is under way
+        self._before_idle: tuple[Any, list[Any]] | None = None  # losses and gradients, while a batch is idle
 
-    def spent(self) -> Spent:
-        """So far, validation left out. Where a clock decides, rank 0's counts: all ranks ask together."""
-        running = 0.0 if self.clock is None else time.perf_counter() - self.clock
-        seconds = self.trained_s + running
-        if self.pace.timed:
-            seconds = self.ranks.broadcast(seconds)
-        return Spent(self.epoch, self.optimizer_steps, self.images_seen, seconds)
+    def elapsed(self) -> Elapsed:
+        """So far. Where the seconds decide, those of rank 0 count: all ranks ask together."""
+        seconds = self.seconds + (0.0 if self._clock is None else time.perf_counter() - self._clock)
+        if self.schedule.timed:
+            seconds = self._ranks.broadcast(seconds)
+        return Elapsed(self._trainer.epoch, self.taken, self.images, seconds)
 
-    def _enter_epoch(self) -> None:
-        spent = self.spent()
-        self._expect(spent)
-        self.wanted = self.pace.length.images_left(spent)
-        self.steps_wanted = self.pace.length.steps_left(spent)
-        self.seen = self.batches = self.steps_done = 0
-        if self.recipe.stages:
+    def enter_epoch(self) -> None:
+        elapsed = self.elapsed()
+        self._plan_epochs(elapsed)
+        self._images_wanted = self.schedule.length.images_left(elapsed)
+        self.wanted = self.schedule.length.steps_left(elapsed)
+        self.epoch_images = self.epoch_steps = self._batches = 0
+        if self._recipe.stages:
             self._freeze()
-        self.clock = time.perf_counter()
+        self._clock = time.perf_counter()
 
-    def _expect(self, spent: Spent) -> None:
-        """ultralytics closes mosaic so many epochs before the end, which a clock does not know."""
-        if self.pace.timed:
-            self.epochs = self.pace.epochs(spent)
+    def _plan_epochs(self, elapsed: Elapsed) -> None:
+        """ultralytics closes mosaic some epochs before the end, which is unknown where seconds decide."""
+        trainer = self._trainer
+        if self.schedule.timed:
+            trainer.epochs = self.schedule.epochs(elapsed)
             if self.mosaic_closed:
-                self.epochs = min(self.epochs, self.epoch + self.args.close_mosaic)
-        if self.args.close_mosaic and self.epoch >= self.epochs - self.args.close_mosaic:
+                trainer.epochs = min(trainer.epochs, trainer.epoch + trainer.args.close_mosaic)
+        if trainer.args.close_mosaic and trainer.epoch >= trainer.epochs - trainer.args.close_mosaic:
             self.mosaic_closed = True
-        self.planned_epochs = self.epoch + 1 if self.epochs == FOREVER else max(self.epoch + 1, self.epochs)
+        known = 0 if trainer.epochs == UNLIMITED_EPOCHS else trainer.epochs
+        self.planned_epochs = max(trainer.epoch + 1, known)
 
     def _freeze(self) -> None:
-        """As ultralytics does once; its loop keeps the norms of what is named here from learning, too."""
-        layers = self.frozen(self.pace.stretch(self.epoch))
-        self.freeze_layer_names = [*(f"model.{index}." for index in layers), ".dfl"]
-        for name, parameter in self.model.named_parameters():
-            parameter.requires_grad = not any(setting in name for setting in self.freeze_layer_names)
+        """As ultralytics does once; its loop keeps the norms of these layers in evaluation mode, too."""
+        trainer = self._trainer
+        layers = optimiser.frozen_layers(self.schedule.stage(trainer.epoch).freeze, trainer.model)
+        trainer.freeze_layer_names = [*(f"model.{index}." for index in layers), ".dfl"]
+        for name, parameter in trainer.model.named_parameters():
+            parameter.requires_grad = not any(part in name for part in trainer.freeze_layer_names)
 
-    def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Cut to what the budget leaves, and counted: the pictures of all ranks."""
-        size, length = self.recipe.batch, self.pace.length
-        loaded = min(size, length.in_epoch - self.batches * size)
-        counted = min(loaded, self.wanted - self.seen)
-        rows = self.ranks.rows(loaded)
+    def cut(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """The images of a batch that the budget leaves to this rank; those of all ranks are counted."""
+        if self._clock is None:  # the gates look at a batch without a training
+            return batch
+        size, length = self._recipe.batch, self.schedule.length
+        loaded = min(size, length.images_per_epoch - self._batches * size)
+        counted = min(loaded, self._images_wanted - self.epoch_images)
+        rows = self._ranks.rows(loaded)
         own = min(rows.stop, counted) - rows.start
         if own <= 0:
             self._idle()
-        ready: dict[str, Any] = super().preprocess_batch(first_images(batch, max(1, own)))
-        self.batches += 1
-        self.seen += counted
-        return ready
+        self._batches += 1
+        self.epoch_images += counted
+        return first_images(batch, max(1, own))
 
     def _idle(self) -> None:
-        """No picture of this batch is this rank's: what ultralytics' loop does with one leaves no trace."""
-        gradients = [parameter.grad for parameter in self.model.parameters()]
-        self.optimizer.zero_grad(set_to_none=True)
-        self.before_idle = (self.tloss, gradients)
+        """No image of this batch is this rank's: what ultralytics does with one is undone afterwards."""
+        gradients = [parameter.grad for parameter in self._trainer.model.parameters()]
+        self._trainer.optimizer.zero_grad(set_to_none=True)
+        self._before_idle = (self._trainer.tloss, gradients)
 
     def _undo_idle(self) -> None:
-        if self.before_idle is None:
+        if self._before_idle is None:
             return
-        losses, gradients = self.before_idle
-        self.tloss = losses
-        for parameter, gradient in zip(self.model.parameters(), gradients, strict=True):
+        self._trainer.tloss, gradients = self._before_idle
+        for parameter, gradient in zip(self._trainer.model.parameters(), gradients, strict=True):
             parameter.grad = gradient
-        self.before_idle = None
+        self._before_idle = None
 
-    def _set_rates(self) -> None:
-        """Of the step that this batch is for."""
-        if not is_paced(self.recipe):
-            return
-        rate = self.pace.rate(self.epoch, self.spent())
-        for group in self.optimizer.param_groups:
-            name = group["param_group"]
-            peak = rate.backbone_lr if name.startswith(BACKBONE) else rate.lr
-            start = self.args.warmup_bias_lr if name == "bias" else 0.0
-            peak = group["initial_lr"] if peak is None else peak
-            group["lr"] = peak * rate.factor + start * (1 - rate.first_warmth)
-            if "momentum" in group:
-                low, high = self.args.warmup_momentum, self.args.momentum
-                group["momentum"] = low + (high - low) * rate.first_warmth
+    def set_rates(self) -> None:
+        """Of the step that the next batch is for."""
+        if schedules_steps(self._recipe):
+            trainer = self._trainer
+            rate = self.schedule.rate(trainer.epoch, self.elapsed())
+            optimiser.set_rates(trainer.optimizer, rate, trainer.args)
 
-    def optimizer_step(self) -> None:
-        """After every batch: a step if it is time for one."""
+    def after_batch(self) -> None:
+        """Take a step if it is time for one."""
         self._undo_idle()
-        length = self.pace.length
-        late = length.seconds is not None and self.spent().seconds >= length.seconds
-        self.over = late or self.seen >= self.wanted
-        self.stepped = self.over or self.batches % self.recipe.accumulate == 0
+        limit = self.schedule.length.seconds
+        late = limit is not None and self.elapsed().seconds >= limit
+        self.over = late or self.epoch_images >= self._images_wanted
+        self.stepped = self.over or self._batches % self._recipe.accumulate == 0
         if self.stepped:
             self._step()
-            self.optimizer_steps += 1
-            self.steps_done += 1
+            self.taken += 1
+            self.epoch_steps += 1
 
     def _step(self) -> None:
         """ultralytics' step with the recipe's norm in place of its fixed 10.
 
-        Its loss is a sum over pictures: so are the gradients of all ranks.
+        Its loss is a sum over images: so are the gradients of all ranks.
         """
-        self.ranks.all_reduce_gradients(self.model.parameters())
-        self.scaler.unscale_(self.optimizer)
-        if self.recipe.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=self.recipe.clip_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad()
-        self.ema.update(self.model)
+        trainer = self._trainer
+        self._ranks.all_reduce_gradients(trainer.model.parameters())
+        trainer.scaler.unscale_(trainer.optimizer)
+        if self._recipe.clip_norm:
+            torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), max_norm=self._recipe.clip_norm)
+        trainer.scaler.step(trainer.optimizer)
+        trainer.scaler.update()
+        trainer.optimizer.zero_grad()
+        trainer.ema.update(trainer.model)
 
-    def _leave_batch(self) -> None:
-        if self.stepped and self.ranks.first:
-            self.context.on_step(self.steps_done, self.steps_wanted)
-        if self.over and self.seen < self.pace.length.in_epoch:
-            self.stop = True  # ultralytics leaves the epoch here, validates and ends
+    @property
+    def ends_training(self) -> bool:
+        """After a batch: whether the budget ends within this epoch."""
+        return self.over and self.epoch_images < self.schedule.length.images_per_epoch
 
-    def _leave_epoch(self) -> None:
-        trained_s = self.spent().seconds
-        self.epoch_s, self.trained_s = trained_s - self.trained_s, trained_s
-        self.clock = None
-        self.images_seen += self.seen
-        if self.pace.timed:
-            self.epochs = FOREVER
-            self.stop = self.stop or self.pace.length.over(self.spent())
+    def leave_epoch(self) -> None:
+        seconds = self.elapsed().seconds
+        self.epoch_seconds, self.seconds = seconds - self.seconds, seconds
+        self._clock = None
+        self.images += self.epoch_images
+        if self.schedule.timed:
+            self._trainer.epochs = UNLIMITED_EPOCHS
+            self._trainer.stop |= self.schedule.length.over(self.elapsed())
 
-    def _handle_nan_recovery(self, epoch: int) -> bool:
-        """Never: ultralytics would train an epoch again, with other weights, beyond the budget."""
-        return False
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What happens inside is no training: its seconds do not count."""
+        begun = time.perf_counter()
+        yield
+        assert self._clock is not None, "an epoch is under way"
+        self._clock += time.perf_counter() - begun
 
 
 def first_images(batch: dict[str, Any], count: int) -> dict[str, Any]:
-    """The first `count` of a batch, with their boxes."""
+    """The first `count` images of a batch, with their boxes."""
     if len(batch["img"]) <= count:
         return batch
     boxes = batch["batch_idx"] < count

@@ -1,4 +1,4 @@
-"""What the variants of the family are made of. Light: names and numbers, no framework."""
+"""The variants of the family: networks and default settings. Light."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ TINY: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a variant trains with where the recipe leaves a word open."""
+    """Of a variant, for settings that the recipe leaves out."""
 
     image_size: int
     optimizer: str

@@ -57,7 +57,7 @@ def _batch() -> "Batch":
     """Two pictures, 60 x 40 and 48 x 64, the second without objects."""
     import torch
 
-    from bench.adapters.loop.feed import Loaded, collate
+    from bench.adapters.loop.feed import LoadedImage, collate
     from bench.adapters.loop.trainable import Target
 
     random = np.random.default_rng(0)
@@ -68,7 +68,7 @@ def _batch() -> "Batch":
     ]
     return collate(
         [
-            Loaded(random.integers(0, 256, (height, width, 3), dtype=np.uint8), (width, height), target)
+            LoadedImage(random.integers(0, 256, (height, width, 3), dtype=np.uint8), (width, height), target)
             for (width, height), target in zip(((60, 40), (48, 64)), targets, strict=True)
         ]
     )

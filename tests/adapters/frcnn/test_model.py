@@ -440,7 +440,7 @@ def test_fitted_anchors_are_kept_with_the_detector(yolo_scenes: Layout, tmp_path
     assert before < after <= 1
     detector.save(tmp_path / "saved")
     again: Any = FAMILY.load(tmp_path / "saved", device="cpu")
-    shapes = again.saved.plan.options["anchors"]
+    shapes = again.info.plan.options["anchors"]
     assert ", ".join(f"{width:g}x{height:g}" for width, height in shapes) == note.used
     ours, theirs = (one.trainable.network.rpn.anchor_generator.cell_anchors for one in (detector, again))
     assert all(torch.equal(mine, other) for mine, other in zip(ours, theirs, strict=True))

@@ -41,11 +41,11 @@ def _recipe(**settings: Any) -> Recipe:
 
 
 def test_boxes_follow_the_pixels_and_crowds_are_left_out(tmp_path: Path) -> None:
-    from bench.adapters.loop.feed import Images, Order
+    from bench.adapters.loop.feed import ImageDataset, ImageRequest
 
-    shown = Images(_examples(tmp_path), keep_at=None)
+    shown = ImageDataset(_examples(tmp_path), keep_at=None)
     for flip, expected in ((False, [8, 10, 28, 30]), (True, [52, 10, 72, 30])):
-        loaded = shown[Order(0, InputSize(80, 80), flip)]
+        loaded = shown[ImageRequest(0, InputSize(80, 80), flip)]
         assert loaded.pixels.shape == (40, 80, 3)
         assert loaded.target.boxes_xyxy.tolist() == [expected]
         assert loaded.target.labels.tolist() == [2]
@@ -68,17 +68,17 @@ def test_every_picture_comes_once_an_epoch_in_another_order(tmp_path: Path) -> N
 
 
 def test_flips_come_as_often_as_asked() -> None:
-    from bench.adapters.loop.feed import Epochs
+    from bench.adapters.loop.feed import EpochSampler
 
     for share, low, high in ((0.0, 0, 0), (0.5, 400, 600), (1.0, 1000, 1000)):
-        orders = [order for batch in Epochs(1000, _recipe(flip=share), 0) for order in batch]
+        orders = [order for batch in EpochSampler(1000, _recipe(flip=share), 0) for order in batch]
         assert low <= sum(order.flip for order in orders) <= high
 
 
 def test_multi_scale_gives_each_batch_a_size_of_its_own() -> None:
-    from bench.adapters.loop.feed import Epochs
+    from bench.adapters.loop.feed import EpochSampler
 
-    batches = list(Epochs(300, _recipe(multi_scale=0.25), 0))
+    batches = list(EpochSampler(300, _recipe(multi_scale=0.25), 0))
     sides = [{order.size.long for order in batch} for batch in batches]
     assert all(len(side) == 1 for side in sides)
     spread = {side.pop() for side in sides}
@@ -112,14 +112,14 @@ def test_small_data_is_decoded_once_and_large_data_is_not_kept(
 
 
 def test_a_batch_is_padded_to_its_largest_at_the_right_and_below(tmp_path: Path) -> None:
-    from bench.adapters.loop.feed import Images, Order, collate
+    from bench.adapters.loop.feed import ImageDataset, ImageRequest, collate
 
     wide, *_ = _examples(tmp_path)
     Image.new("RGB", (20, 40), (255, 255, 255)).save(tmp_path / "tall.png")
     tall = dataclasses.replace(wide, path=tmp_path / "tall.png", size_wh=(20, 40))
-    shown = Images([wide, tall], keep_at=None)
+    shown = ImageDataset([wide, tall], keep_at=None)
     size = InputSize(40, 40)
-    batch = collate([shown[Order(0, size, False)], shown[Order(1, size, False)]])
+    batch = collate([shown[ImageRequest(0, size, False)], shown[ImageRequest(1, size, False)]])
     assert batch.pixels.shape == (2, 3, 40, 40)
     assert batch.sizes_wh == ((40, 20), (20, 40))
     assert batch.pixels[1, :, :, :20].min() == 255
@@ -137,10 +137,10 @@ def test_a_batch_larger_than_the_split_is_refused(tmp_path: Path) -> None:
 
 
 def test_paper_orders_depend_on_seed_and_epoch_alone_and_leave_the_others_as_they_were() -> None:
-    from bench.adapters.loop.feed import Epochs
+    from bench.adapters.loop.feed import EpochSampler
 
     def orders(epoch: int, seed: int = 0, augment: Any = "paper") -> list[Any]:
-        epochs = Epochs(50, _recipe(image_size="160x240"), seed, augment)
+        epochs = EpochSampler(50, _recipe(image_size="160x240"), seed, augment)
         epochs.epoch = epoch
         return [order for batch in epochs for order in batch]
 
@@ -159,7 +159,7 @@ def test_paper_orders_depend_on_seed_and_epoch_alone_and_leave_the_others_as_the
 
 def test_boxes_stay_on_their_pixels_through_the_papers_augmentation(tmp_path: Path) -> None:
     """Every box covers its own colour and nothing else; what a crop leaves out is gone."""
-    from bench.adapters.loop.feed import Epochs, Images
+    from bench.adapters.loop.feed import EpochSampler, ImageDataset
 
     pixels = np.zeros((90, 140, 3), dtype=np.uint8)
     boxes = np.array([[10.0, 10, 50, 40], [70, 20, 130, 80], [20, 60, 34, 84], [0, 0, 140, 90]])
@@ -174,8 +174,8 @@ def test_boxes_stay_on_their_pixels_through_the_papers_augmentation(tmp_path: Pa
         labels=np.array([0, 1, 2, 0]),
         crowd=np.array([False, False, False, True]),
     )
-    shown = Images([example], keep_at=None)
-    epochs = Epochs(1, _recipe(image_size="200x300", batch_size=1), 0, "paper")
+    shown = ImageDataset([example], keep_at=None)
+    epochs = EpochSampler(1, _recipe(image_size="200x300", batch_size=1), 0, "paper")
     kept = 0
     for epoch in range(60):
         epochs.epoch = epoch

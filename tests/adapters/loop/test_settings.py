@@ -328,7 +328,7 @@ def test_the_weights_of_detr_s_losses_add_up_over_batches() -> None:
 
     from bench import registry
     from bench.adapters.detr.model import make
-    from bench.adapters.loop.accumulation import Shares
+    from bench.adapters.loop.accumulation import BatchWeights
     from bench.adapters.loop.trainable import Batch, Target
     from bench.recipe import Recipe
 
@@ -348,10 +348,12 @@ def test_the_weights_of_detr_s_losses_add_up_over_batches() -> None:
 
     def gradients(*group: Batch) -> list[torch.Tensor]:
         model.zero_grad()
-        shares = Shares(model, group)
+        shares = BatchWeights(model, group)
         for number, one in enumerate(group):
             losses = model(one)
-            torch.stack([loss * shares.of(number, name) for name, loss in losses.items()]).sum().backward()
+            torch.stack(
+                [loss * shares.weight(number, name) for name, loss in losses.items()]
+            ).sum().backward()
         return [p.grad.clone() for p in model.parameters() if p.grad is not None]
 
     large = gradients(batch(0, 1, 2, 3))

@@ -95,9 +95,9 @@ def test_training_begins_with_as_large_a_class_loss_as_without(
     counts = skewed.class_counts("train")
     assert counts["leaf"] == RARE and counts["brick"] > 4 * RARE
     standard = class_loss(planned(family, {}, {}), skewed)
-    switched = class_loss(planned(family, options, settings), skewed)
+    weighted = class_loss(planned(family, options, settings), skewed)
     # A drawn head is not quite even, and where it is sure of the wrong class the focus stays on it.
-    assert switched == pytest.approx(standard, rel=0.3)
+    assert weighted == pytest.approx(standard, rel=0.3)
 
 
 @pytest.mark.parametrize("family", ["detr", "frcnn"])
@@ -161,7 +161,7 @@ def test_detrs_background_weight_alone_stays_transformers_own(skewed: Layout) ->
     plan = planned("detr", {}, {"background_weight": 0.3})
     network = built(plan, skewed).trainable
     assert network.set_class_loss(plan.recipe.loss, skewed.class_counts("train"), 24) is None
-    assert network._criterion.switched is None and network._criterion.no_object_weight == 0.3
+    assert network._criterion.class_loss is None and network._criterion.no_object_weight == 0.3
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_small_batches_of_detr_add_up_to_a_large_one(
 ) -> None:
     import torch
 
-    from bench.adapters.loop.accumulation import Shares
+    from bench.adapters.loop.accumulation import BatchWeights
     from bench.adapters.loop.trainable import Batch, Target
 
     network = weighed(planned("detr", options, settings), skewed).eval()
@@ -195,12 +195,12 @@ def test_small_batches_of_detr_add_up_to_a_large_one(
         return Batch(pixels[rows], ((64, 64),) * len(there), ((64, 64),) * len(there), targets)
 
     group = [part(slice(0, 3)), part(slice(3, 5))]
-    shares = Shares(network, group)
+    shares = BatchWeights(network, group)
     with torch.no_grad():
         whole = network(part(slice(0, 5)))
         halves = [network(batch) for batch in group]
     for name, loss in whole.items():
-        added = sum(float(half[name]) * shares.of(number, name) for number, half in enumerate(halves))
+        added = sum(float(half[name]) * shares.weight(number, name) for number, half in enumerate(halves))
         assert added == pytest.approx(float(loss), rel=1e-5), name
 
 
@@ -252,7 +252,7 @@ def test_a_checkpoint_knows_nothing_of_the_switch(
     if family == "frcnn":
         assert type(loaded.trainable.network.roi_heads).__name__ == "RoIHeads"  # type: ignore[attr-defined]
     else:
-        assert loaded.trainable._criterion.switched is None  # type: ignore[attr-defined]
+        assert loaded.trainable._criterion.class_loss is None  # type: ignore[attr-defined]
     for mine, again in zip(found_by(detector, skewed), found_by(loaded, skewed), strict=True):
         assert mine.scores.tolist() == again.scores.tolist()
         assert mine.labels.tolist() == again.labels.tolist()
@@ -272,7 +272,7 @@ def test_plain_transformers_loads_a_switched_detr(
     plain = DetrForObjectDetection(DetrConfig.from_pretrained(tmp_path / "best")).eval()
     plain.load_state_dict(load_file(tmp_path / "best" / "model.safetensors"))
     network = detector.trainable.eval()
-    pixels, mask = network._inputs(next(batches(detector.saved.plan, skewed)))
+    pixels, mask = network._inputs(next(batches(detector.info.plan, skewed)))
     with torch.no_grad():
         ours, theirs = (one(pixel_values=pixels, pixel_mask=mask) for one in (network.detr, plain))
     torch.testing.assert_close(ours.logits, theirs.logits)
@@ -309,7 +309,7 @@ def test_weights_of_a_sigmoid_head_are_scored_by_sigmoids(skewed: Layout, tmp_pa
 
     detector, _ = trained(planned("detr", {"focal": "sigmoid"}, WORDS["focal"]), skewed, tmp_path)
     network = detector.trainable.eval()
-    batch = next(batches(detector.saved.plan, skewed))
+    batch = next(batches(detector.info.plan, skewed))
     with torch.no_grad():
         out = network.detr(*network._inputs(batch))
         scores = torch.stack([found.scores for found in network.detect(batch)])

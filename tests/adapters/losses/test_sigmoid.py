@@ -8,7 +8,7 @@ import torch
 from transformers.loss.loss_for_object_detection import sigmoid_focal_loss
 
 from bench.adapters.losses.sigmoid import PRIOR_LOGIT, SigmoidLoss
-from bench.adapters.losses.weighing import Weighing
+from bench.adapters.losses.weights import ExampleWeights
 from bench.loss import LossConfig
 
 pytestmark = pytest.mark.slow
@@ -19,8 +19,8 @@ COUNTS = {"often": 80, "rare": 20}
 def loss_of(
     *, background: float = 1.0, queries: int = 10, boxes: float = 2.0, **settings: Any
 ) -> SigmoidLoss:
-    weighing = Weighing.of(LossConfig(**settings), COUNTS, background=background)
-    return SigmoidLoss(weighing, queries=queries, boxes_an_image=boxes).double()
+    weights = ExampleWeights.of(LossConfig(**settings), COUNTS, background=background)
+    return SigmoidLoss(weights, queries=queries, boxes_an_image=boxes).double()
 
 
 def drawn(queries: int = 9) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from bench.adapters.losses.softmax import SoftmaxLoss
-from bench.adapters.losses.weighing import Weighing
+from bench.adapters.losses.weights import ExampleWeights
 from bench.loss import LossConfig
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ COUNTS = {"often": 80, "some": 15, "rare": 5}
 def loss_of(
     counts: dict[str, int] = COUNTS, *, background: float = 1.0, at: End = "last", **options: Any
 ) -> SoftmaxLoss:
-    made = SoftmaxLoss(Weighing.of(LossConfig(**options), counts, background=background), background=at)
+    made = SoftmaxLoss(ExampleWeights.of(LossConfig(**options), counts, background=background), background=at)
     return made.double()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.adapters.losses.weighing import Weighing
+from bench.adapters.losses.weights import ExampleWeights
 from bench.adapters.yolo.loss import ClassLoss, put_into
 from bench.loss import LossConfig
 
@@ -38,7 +38,7 @@ WORDS: dict[str, dict[str, Any]] = {
 def made(counts: dict[str, int] = COUNTS, scale: float | None = None, **settings: Any) -> ClassLoss:
     loss = LossConfig(**settings)
     background = 1.0 if loss.background_weight is None else loss.background_weight
-    return ClassLoss(Weighing.of(loss, counts, background=background), scale)
+    return ClassLoss(ExampleWeights.of(loss, counts, background=background), scale)
 
 
 def drawn(classes: int = 3, seed: int = 0, labels: Sequence[int] = (0, 1, 2, 0)) -> tuple[Any, Any]:
@@ -172,7 +172,7 @@ def test_processes_that_train_together_have_the_scale_of_the_whole_batch() -> No
             meet.wait(10)
             return both[0] + both[1]
 
-        found[rank] = ClassLoss(found[rank].weighing, total=total)
+        found[rank] = ClassLoss(found[rank].weights, total=total)
         half = slice(rank * len(logits) // 2, (rank + 1) * len(logits) // 2)
         found[rank](logits[half], targets[half])
 

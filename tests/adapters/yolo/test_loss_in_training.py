@@ -88,11 +88,11 @@ def begin(yolo_scenes: Layout, tmp_path: Path) -> Callable[..., Training]:
 def test_a_switch_that_changes_nothing_trains_as_ultralytics_own_loss(
     begin: Callable[..., Training], loss: dict[str, Any]
 ) -> None:
-    own, switched = begin(), begin()
+    own, class_loss = begin(), begin()
     assert own.fit({}).loss is None
-    record = switched.fit(loss).loss
+    record = class_loss.fit(loss).loss
     assert record is not None and record.scale == 1
-    assert switched.history() == own.history()
+    assert class_loss.history() == own.history()
 
 
 def test_where_training_begins_it_is_as_large_as_the_standard(begin: Callable[..., Training]) -> None:
@@ -101,12 +101,12 @@ def test_where_training_begins_it_is_as_large_as_the_standard(begin: Callable[..
     own.fit({}, epochs=4, **STILL)
     size = mean(record.train_losses["cls"] for record in own.records)
     for loss in SWITCHED.values():
-        switched = begin()
-        switched.fit(loss, epochs=4, **STILL)
-        found = mean(record.train_losses["cls"] for record in switched.records)
+        class_loss = begin()
+        class_loss.fit(loss, epochs=4, **STILL)
+        found = mean(record.train_losses["cls"] for record in class_loss.records)
         assert found == pytest.approx(size, rel=0.1)
         assert found != size
-        assert switched.records[0].val_losses["cls"] != own.records[0].val_losses["cls"]
+        assert class_loss.records[0].val_losses["cls"] != own.records[0].val_losses["cls"]
 
 
 def test_a_killed_training_goes_on_with_the_same_scale(begin: Callable[..., Training]) -> None:

@@ -1,5 +1,6 @@
 """What the recipe's words do to a real training; what they are read as is test_family.py's."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -174,6 +175,14 @@ def test_batches_of_a_step_add_up(begin: Callable[..., Trained]) -> None:
     paths = [run.states[0]["model"][name].double() - start[name].double() for run in (one, three)]
     assert paths[0].abs().max() > 1e-6
     torch.testing.assert_close(paths[0], paths[1], rtol=0.05, atol=1e-7)
+
+
+def test_an_epoch_whose_loss_is_nan_is_not_trained_again(begin: Callable[..., Trained]) -> None:
+    """ultralytics would, from its last checkpoint: weights and a length that the recipe does not say."""
+    run = begin(options={**PLAIN, "box": 1e39}).fit(epochs=3)
+    assert not math.isfinite(run.records[-1].train_losses["box"])
+    assert run.training is not None
+    assert (run.training.epochs, run.training.optimizer_steps) == (3, 9)
 
 
 def test_stages_freeze_and_thaw(begin: Callable[..., Trained]) -> None:

@@ -1,14 +1,13 @@
-"""Several processes that train one model together, a device each: what they share. Imports torch.
+"""Data-parallel training: several processes train one model, each on its own device. Imports torch.
 
 Every rank has the same weights and a share of each batch. After the backward passes of an optimiser step the
-gradients of all ranks are added up, once, however many batches the step has; then every rank takes the same
-step. No wrapper stands around the network: what is frozen may change at any time, a rank whose share of a
-small last batch is empty adds nothing, and the losses' own denominators see to the mean (`Shares`). What a
-wrapper that sums while the backward pass still runs (DistributedDataParallel) would save is the time of that
-one sum.
+gradients are summed over all ranks, once, however many batches the step has; then every rank takes the same
+step. Nothing wraps the network: the frozen parts may change, a rank without images of a small last batch adds
+nothing, and the denominators of the losses make the mean (`BatchWeights`). DistributedDataParallel would save
+the time of that one sum, which it overlaps with the backward pass.
 
-Batch norm takes its statistics from a rank's own share, as ultralytics' and torchvision's trainings do; those
-of rank 0 are kept.
+Batch norm takes its statistics from a rank's own share, as in ultralytics and torchvision; those of rank 0
+are stored.
 """
 
 import math
@@ -22,14 +21,14 @@ from torch import Tensor, distributed, nn
 
 from bench.detector import World
 
-PATIENCE = timedelta(hours=12)
-"""How long a rank waits for another: rank 0 alone validates. A rank that dies is noticed by its cell."""
+TIMEOUT = timedelta(hours=12)
+"""How long a rank waits for another: only rank 0 validates. A rank that dies is noticed by its cell."""
 
 Value = TypeVar("Value")
 
 
 class Ranks:
-    """One process among those that train a model; where it is alone, every method gives back its own."""
+    """One of the processes that train a model. In a single one every method returns its own argument."""
 
     def __init__(self, world: World, device: str) -> None:
         self.number = world.rank
@@ -38,7 +37,7 @@ class Ranks:
         self._device = torch.device(device)
 
     def __enter__(self) -> Self:
-        """Find the others."""
+        """Join the process group."""
         if self.size > 1:
             on_gpu = self._device.type == "cuda"
             if on_gpu:
@@ -48,7 +47,7 @@ class Ranks:
                 init_method=f"file://{self._rendezvous}",
                 rank=self.number,
                 world_size=self.size,
-                timeout=PATIENCE,
+                timeout=TIMEOUT,
             )
         return self
 
@@ -60,17 +59,17 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this is the rank that judges, tells and writes."""
+        """Whether this is the rank that validates, reports and writes."""
         return self.number == 0
 
     def rows(self, count: int) -> range:
-        """Which of `count` pictures are this rank's; rank 0 always has some, where there are any."""
+        """Which of `count` images are this rank's; rank 0 always has at least one."""
         return range(
             math.ceil(count * self.number / self.size), math.ceil(count * (self.number + 1) / self.size)
         )
 
     def broadcast(self, value: Value) -> Value:
-        """What rank 0 has."""
+        """The value of rank 0."""
         if self.size == 1:
             return value
         box = [value]
@@ -78,7 +77,7 @@ class Ranks:
         return box[0]
 
     def all_gather(self, value: Value) -> list[Value]:
-        """What every rank has, in their order."""
+        """The values of all ranks, in order."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
@@ -86,7 +85,7 @@ class Ranks:
         return values
 
     def all_reduce(self, numbers: Tensor) -> Tensor:
-        """Element by element over all ranks; on the CPU."""
+        """The sum over all ranks, element by element; on the CPU."""
         if self.size == 1:
             return numbers
         there = numbers.to(self._device)
@@ -104,7 +103,7 @@ class Ranks:
 
     @torch.no_grad()
     def all_reduce_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Every rank's gradients become the sum over all; one that nobody has stays away."""
+        """Every rank's gradients become the sum over all; where no rank has one, it stays None."""
         if self.size == 1:
             return
         learning = [parameter for parameter in parameters if parameter.requires_grad]
@@ -125,5 +124,5 @@ class Ranks:
                 parameter.grad = torch.empty_like(parameter).copy_(added.view_as(parameter))
 
 
-ALONE = Ranks(World(), "cpu")
-"""A process that trains by itself."""
+SINGLE_RANK = Ranks(World(), "cpu")
+"""A training in a single process."""

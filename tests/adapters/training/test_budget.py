@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.adapters.loop.budget import Length, Spent
+from bench.adapters.training.budget import Elapsed, Length
 from bench.recipe import Recipe
 
 
@@ -16,11 +16,11 @@ def _length(images: int = 14, **settings: Any) -> Length:
 
 def _epochs(length: Length) -> list[tuple[int, int]]:
     """Steps and pictures of every epoch, as a loop would come to them."""
-    spent, found = Spent(), []
-    while not length.over(spent):
-        steps, images = length.steps_left(spent), length.images_left(spent)
+    elapsed, found = Elapsed(), []
+    while not length.over(elapsed):
+        steps, images = length.steps_left(elapsed), length.images_left(elapsed)
         found.append((steps, images))
-        spent = Spent(spent.epochs + 1, spent.steps + steps, spent.images + images)
+        elapsed = Elapsed(elapsed.epochs + 1, elapsed.steps + steps, elapsed.images + images)
     return found
 
 
@@ -40,8 +40,8 @@ def _epochs(length: Length) -> list[tuple[int, int]]:
 def test_the_last_epoch_has_what_is_left(settings: dict[str, Any], expected: list[tuple[int, int]]) -> None:
     length = _length(**settings)
     assert _epochs(length) == expected
-    assert length.planned_epochs(Spent()) == len(expected)
-    assert length.all_steps == sum(steps for steps, _ in expected)
+    assert length.planned_epochs(Elapsed()) == len(expected)
+    assert length.total_steps == sum(steps for steps, _ in expected)
 
 
 @given(
@@ -58,14 +58,14 @@ def test_a_budget_is_used_up_to_the_last_bit(
     found = _epochs(length)
     assert sum(steps if measure == "steps" else seen for steps, seen in found) == amount
     assert all(seen == images for _, seen in found[:-1])
-    assert sum(steps for steps, _ in found) == length.all_steps
-    assert len(found) == length.planned_epochs(Spent())
+    assert sum(steps for steps, _ in found) == length.total_steps
+    assert len(found) == length.planned_epochs(Elapsed())
 
 
 def test_seconds_are_over_when_they_are_used_and_epochs_are_guessed() -> None:
     length = _length(budget={"seconds": 10})
-    assert length.all_steps is None
-    assert not length.over(Spent(3, 12, 42, 9.99))
-    assert length.over(Spent(4, 13, 46, 10.01))
-    assert length.planned_epochs(Spent(2, 8, 28, 4.0)) == 5
-    assert length.planned_epochs(Spent(4, 13, 46, 10.01)) == 4
+    assert length.total_steps is None
+    assert not length.over(Elapsed(3, 12, 42, 9.99))
+    assert length.over(Elapsed(4, 13, 46, 10.01))
+    assert length.planned_epochs(Elapsed(2, 8, 28, 4.0)) == 5
+    assert length.planned_epochs(Elapsed(4, 13, 46, 10.01)) == 4

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.adapters.loop.budget import Length, Spent
-from bench.adapters.loop.schedule import Place, factor, place
-from bench.adapters.loop.stages import of_epoch, resolved_stages
+from bench.adapters.training.budget import Elapsed, Length
+from bench.adapters.training.schedule import Position, lr_factor, position
+from bench.adapters.training.stages import of_epoch, resolved_stages
 from bench.recipe import Recipe
 
 SCHEDULES = ["constant", "step", "linear", "cosine", "cosine_restarts"]
 
 
-def _rates(steps: int, steps_in_epoch: int, **settings: object) -> list[float]:
-    recipe = Recipe.model_validate({"epochs": steps // steps_in_epoch, **settings})
-    warmup = round((recipe.warmup_epochs or 0) * steps_in_epoch)
-    return [factor(recipe, Place.by_steps(step, steps=steps, warmup=warmup)) for step in range(steps)]
+def _rates(steps: int, steps_per_epoch: int, **settings: object) -> list[float]:
+    recipe = Recipe.model_validate({"epochs": steps // steps_per_epoch, **settings})
+    warmup = round((recipe.warmup_epochs or 0) * steps_per_epoch)
+    return [lr_factor(recipe, Position.by_steps(step, steps=steps, warmup=warmup)) for step in range(steps)]
 
 
 def test_constant_stays_at_the_peak() -> None:
@@ -63,13 +63,13 @@ def test_cosine_restarts_begins_each_equal_cycle_at_the_peak() -> None:
 @given(
     schedule=st.sampled_from(SCHEDULES),
     epochs=st.integers(1, 30),
-    steps_in_epoch=st.integers(1, 12),
+    steps_per_epoch=st.integers(1, 12),
     warmup=st.floats(0, 40),
 )
 def test_no_rate_is_beyond_the_peak_or_zero(
-    schedule: str, epochs: int, steps_in_epoch: int, warmup: float
+    schedule: str, epochs: int, steps_per_epoch: int, warmup: float
 ) -> None:
-    rates = _rates(epochs * steps_in_epoch, steps_in_epoch, schedule=schedule, warmup_epochs=warmup)
+    rates = _rates(epochs * steps_per_epoch, steps_per_epoch, schedule=schedule, warmup_epochs=warmup)
     assert all(0 < rate <= 1 + 1e-12 and math.isfinite(rate) for rate in rates)
 
 
@@ -80,7 +80,7 @@ def test_seconds_decay_with_the_share_of_the_time_that_is_over() -> None:
     length = Length.of(recipe, images=32)  # 2 steps in an epoch
     stage = resolved_stages(recipe)[0]
     shares = [
-        factor(recipe, place(stage, length, Spent(0, steps, 0, seconds)))
+        lr_factor(recipe, position(stage, length, Elapsed(0, steps, 0, seconds)))
         for steps, seconds in ((0, 0.0), (1, 2.5), (2, 5.0), (9, 10.5))
     ]
     assert shares == pytest.approx([0.5, 0.75, 0.5, 0.0])
@@ -100,7 +100,7 @@ def test_a_stage_has_a_schedule_of_its_own() -> None:
     length = Length.of(recipe, images=8)
     row = resolved_stages(recipe)
     rates = [
-        factor(stage.recipe, place(stage, length, Spent(step // 2, step, 4 * step, 0.0)))
+        lr_factor(stage.recipe, position(stage, length, Elapsed(step // 2, step, 4 * step, 0.0)))
         for step in range(10)
         for stage in [of_epoch(row, step // 2 + 1)]
     ]

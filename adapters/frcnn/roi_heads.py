@@ -13,7 +13,7 @@ from bench.adapters.losses.softmax import SoftmaxLoss
 Result = tuple[list[dict[str, Tensor]], dict[str, Tensor]]
 
 
-class SwitchedHeads(RoIHeads):  # type: ignore[misc]  # torchvision shows no types
+class WeightedRoIHeads(RoIHeads):  # type: ignore[misc]  # torchvision shows no types
     """torchvision's, with `classification` in place of its cross-entropy."""
 
     def __init__(self, plain: RoIHeads, classification: SoftmaxLoss) -> None:

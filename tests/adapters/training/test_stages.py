@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bench import registry
-from bench.adapters.loop.stages import of_epoch, resolved_stages
+from bench.adapters.training.stages import of_epoch, resolved_stages
 from bench.errors import RecipeError
 from bench.recipe import Recipe
 

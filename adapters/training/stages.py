@@ -1,8 +1,7 @@
-"""A training as a row of stages; one without any is a single stage. Torch is not needed: plans check these.
+"""A training as a sequence of stages; a recipe without any is a single stage. No torch: plans check these.
 
-What a stage leaves open is the recipe's, with one exception. A stage that names a rate and none for the
-backbone keeps the recipe's relation of the two: `lr: 1e-5` then is what the stage's author means by it, also
-where the backbone trains at the same rate as the rest.
+A setting that a stage leaves out is the recipe's, with one exception: a stage with `lr` and without
+`backbone_lr` keeps the recipe's ratio of the two.
 """
 
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ HEAD = "head"
 
 @dataclass(frozen=True)
 class ResolvedStage:
-    """Epochs that are trained alike. `recipe` has the stage's rates and schedule in place of its own."""
+    """Epochs with the same settings: `recipe` has the stage's rates and schedule."""
 
     recipe: Recipe
     first_epoch: int  # from 1
@@ -41,13 +40,13 @@ def resolved_stages(recipe: Recipe) -> list[ResolvedStage]:
     return found
 
 
-def of_epoch(row: Sequence[ResolvedStage], epoch: int) -> ResolvedStage:
-    """The stretch in which epoch `epoch` (from 1) is trained."""
-    return [stretch for stretch in row if stretch.first_epoch <= max(1, epoch)][-1]
+def of_epoch(stages: Sequence[ResolvedStage], epoch: int) -> ResolvedStage:
+    """The stage of epoch `epoch` (from 1)."""
+    return [stage for stage in stages if stage.first_epoch <= max(1, epoch)][-1]
 
 
 def filled(recipe: Recipe) -> tuple[Stage, ...]:
-    """The stages with nothing left open that the recipe says."""
+    """The stages, with the recipe's settings where they leave them out."""
     return tuple(_filled(stage, recipe, first=not number) for number, stage in enumerate(recipe.stages))
 
 
@@ -69,7 +68,7 @@ def _filled(stage: Stage, recipe: Recipe, *, first: bool) -> Stage:
 
 
 def resolved(recipe: Recipe, parts: Sequence[str], model: str) -> Recipe:
-    """A recipe with its own words resolved -> its stages too. For plans; raises RecipeError as `check`."""
+    """A recipe whose other settings are resolved, with its stages. Raises RecipeError as `check`."""
     check(recipe, parts, model)
     return recipe.model_copy(update={"stages": filled(recipe)})
 

@@ -1,8 +1,8 @@
-"""An exponential moving average of the weights (Polyak & Juditsky 1992), which is judged in their place.
+"""An exponential moving average of the weights (Polyak & Juditsky 1992), which is validated and stored.
 
-The decay starts low and rises to what is asked, min(decay, (1 + n) / (10 + n)) in update n, as
-TensorFlow's ExponentialMovingAverage does: else a short training would be judged by its random start.
-Buffers, such as the statistics of batch norm, are not averaged: the present ones go with the average.
+The decay is min(decay, (1 + n) / (10 + n)) in update n, as in TensorFlow's ExponentialMovingAverage: else the
+random start would dominate the average of a short training. Buffers, such as the statistics of batch norm,
+are not averaged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
-class Average:
-    """The average of one module's parameters, which stay where and what they are."""
+class ModelEma:
+    """The average of one module's parameters."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self._decay = decay
@@ -23,21 +23,21 @@ class Average:
 
     @torch.no_grad()
     def update(self, number: int) -> None:
-        """Take up the weights after optimiser step `number`, from 1."""
+        """Add the weights after optimiser step `number`, from 1."""
         decay = min(self._decay, (1 + number) / (10 + number))
         get_ema_multi_avg_fn(decay)(self._average, self._parameters, number)  # type: ignore[no-untyped-call]
 
     @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Inside, the module has the averaged weights; its own ones come back."""
+    def applied(self) -> Iterator[None]:
+        """Inside, the module has the averaged weights; afterwards its own."""
         self._exchange()
         try:
             yield
         finally:
             self._exchange()
 
-    def adopt(self) -> None:
-        """The module has the averaged weights from now on."""
+    def apply(self) -> None:
+        """Give the module the averaged weights for good."""
         self._exchange()
 
     def state(self) -> list[Tensor]:
