@@ -142,7 +142,7 @@ FEED, BATCH = "bench.adapters.loop.feed", "bench.adapters.loop.trainable"
 
 FAULTS: dict[str, dict[str, tuple[str, str, Plant]]] = {
     "xywh for xyxy": {
-        "detr": ("boxes", "comes back as", wrap(DETR, "_shares", corner_for_centre)),
+        "detr": ("boxes", "comes back as", wrap(DETR, "_to_cxcywh_norm", corner_for_centre)),
         "frcnn": ("boxes", "", wrap(FRCNN, "_to_torchvision", sizes_for_corners)),
         "yolo": ("boxes", "comes back as", wrap(YOLO_DATA, "_label", yolo_corner)),
     },
@@ -153,13 +153,13 @@ FAULTS: dict[str, dict[str, tuple[str, str, Plant]]] = {
     },
     "boxes scaled to the wrong size": {
         "detr": ("boxes", "comes back as", wrap(DETR, "Detr.detect", scaled_to_padding)),
-        "frcnn": ("boxes", "", wrap(FEED, "Pictures.__getitem__", never_scaled)),
+        "frcnn": ("boxes", "", wrap(FEED, "ImageDataset.__getitem__", never_scaled)),
         "yolo": ("boxes", "comes back as", wrap(YOLO_DATA, "_label", by_the_long_side)),
     },
     "BGR for RGB": {
         "detr": ("colours", "red and blue are swapped", wrap(DETR, "Detr._inputs", bgr_batch)),
         "frcnn": ("colours", "red and blue are swapped", wrap(BATCH, "Batch.images", bgr_images)),
-        "yolo": ("colours", "in prediction red and blue", wrap(YOLO_FOUND, "read_picture", bgr_file)),
+        "yolo": ("colours", "in prediction red and blue", wrap(YOLO_FOUND, "read_image", bgr_file)),
     },
 }
 

@@ -289,7 +289,7 @@ def test_plain_torchvision_loads_a_switched_faster_rcnn(skewed: Layout, tmp_path
     detector.trainable.set_class_loss(
         recipe.loss, skewed.class_counts("train"), len(skewed.examples("train"))
     )
-    assert type(detector.trainable.network.roi_heads).__name__ == "SwitchedHeads"
+    assert type(detector.trainable.network.roi_heads).__name__ == "WeightedRoIHeads"
     detector.save(tmp_path / "best")
     plain = get_model(
         f"fasterrcnn_{name}", weights=None, weights_backbone=None, num_classes=len(skewed.classes) + 1
