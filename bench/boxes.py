@@ -1,6 +1,6 @@
 """Box geometry on arrays of shape (N, 4), float64, absolute pixels, `xyxy` unless the name says otherwise.
 
-Coordinates are continuous: a box from x1 to x2 is x2 - x1 wide, and a picture of width w spans 0 to w.
+Coordinates are continuous: a box from x1 to x2 is x2 - x1 wide, and an image of width w spans 0 to w.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def xyxy_to_xywh(boxes_xyxy: Boxes) -> Boxes:
 
 
 def cxcywh_norm_to_xyxy(boxes_cxcywh_norm: Boxes, sizes_wh: Boxes) -> Boxes:
-    """Centre and size as shares of the picture -> pixels; `sizes_wh` is (2,) or (N, 2)."""
+    """Centre and size as fractions of the image -> pixels; `sizes_wh` is (2,) or (N, 2)."""
     boxes = np.asarray(boxes_cxcywh_norm, dtype=np.float64).reshape(-1, 4)
     half = boxes[:, 2:] / 2
     scale = np.asarray(sizes_wh, dtype=np.float64)
@@ -35,7 +35,7 @@ def cxcywh_norm_to_xyxy(boxes_cxcywh_norm: Boxes, sizes_wh: Boxes) -> Boxes:
 
 
 def xyxy_to_cxcywh_norm(boxes_xyxy: Boxes, sizes_wh: Boxes) -> Boxes:
-    """Pixels -> centre and size as shares of the picture; `sizes_wh` is (2,) or (N, 2)."""
+    """Pixels -> centre and size as fractions of the image; `sizes_wh` is (2,) or (N, 2)."""
     boxes = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
     scale = np.asarray(sizes_wh, dtype=np.float64)
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -43,7 +43,7 @@ def xyxy_to_cxcywh_norm(boxes_xyxy: Boxes, sizes_wh: Boxes) -> Boxes:
 
 
 def clip(boxes_xyxy: Boxes, sizes_wh: Boxes) -> Boxes:
-    """The part of each box that lies inside its picture; `sizes_wh` is (2,) or (N, 2)."""
+    """The part of each box that lies inside its image; `sizes_wh` is (2,) or (N, 2)."""
     boxes = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
     limit = np.broadcast_to(np.asarray(sizes_wh, dtype=np.float64), (len(boxes), 2))
     return np.clip(boxes, 0.0, np.concatenate([limit, limit], axis=1))

@@ -1,8 +1,9 @@
-"""bench.yaml: what it may say, read and checked once, at the edge.
+"""bench.yaml: its settings, read and checked once.
 
-Every problem of a file is reported together, each with its key, its value and a guess at what was meant.
+All problems of a file are reported together, each with its key, its value and a guess at what was meant.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -31,7 +32,7 @@ from bench.search_config import SearchConfig
 CONFIG_NAME = "bench.yaml"
 
 LONGEST_NAME = 64
-"""Characters: with a date, a seed and what frameworks add, a folder's name stays under the usual 255."""
+"""Characters; with the date, a seed and what frameworks add, a folder's name stays under the usual 255."""
 
 
 def _names_a_folder(value: str) -> str:
@@ -51,21 +52,21 @@ FolderName = Annotated[str, AfterValidator(_names_a_folder)]
 
 
 class ModelConfig(Settings):
-    """One competitor. A plain string, `yolo` or `yolo:tiny`, says family and variant."""
+    """One model. A plain string, `yolo` or `yolo:tiny`, gives family and variant."""
 
     name: FolderName = Field(description="Unique in a run. Default: the family's name.")
     family: str = Field(description="detr, yolo, frcnn, or a plug-in's.")
-    variant: str | None = Field(None, description="Default: the family's usual one.")
+    variant: str | None = Field(None, description="Default: the family's first.")
     weights: str | None = Field(
         None,
-        description="pretrained, none, a path, or backbone (detr). Default: what is usual for the variant.",
+        description="pretrained, none, a path, or backbone (detr). Default: the variant's own.",
     )
-    options: dict[str, Any] = Field(default_factory=dict, description="The family's own words.")
+    options: dict[str, Any] = Field(default_factory=dict, description="The family's own settings.")
     train: dict[str, Any] = Field(
-        default_factory=dict, description="Words of `train` that this model has otherwise."
+        default_factory=dict, description="Settings of `train` that differ for this model."
     )
     loss: dict[str, Any] = Field(
-        default_factory=dict, description="Words of `loss` that this model has otherwise."
+        default_factory=dict, description="Settings of `loss` that differ for this model."
     )
 
     @model_validator(mode="before")
@@ -87,10 +88,10 @@ class ModelConfig(Settings):
         return value
 
     def recipe(self, common: Recipe, loss: LossConfig) -> Recipe:
-        """The common words with this model's own on top.
+        """The common settings, with this model's own in their place.
 
-        Of the words for the length its own alone count, and where it names a `loss.classification`, of those
-        that go with one.
+        If it sets a length (LENGTH_SETTINGS), the common length is dropped; if it sets `loss.classification`,
+        so are the common settings that depend on it.
         """
         settings = common.model_dump()
         if self.train.keys() & LENGTH_SETTINGS:
@@ -98,7 +99,7 @@ class ModelConfig(Settings):
         return Recipe.model_validate({**settings, **self.train, "loss": self.loss_config(loss)})
 
     def loss_config(self, common: LossConfig) -> LossConfig:
-        """The common words with this model's own on top. Raises ValidationError."""
+        """The common settings, with this model's own in their place. Raises ValidationError."""
         settings = common.model_dump(exclude_unset=True)
         if "classification" in self.loss:
             settings = {key: value for key, value in settings.items() if key not in CLASSIFICATION_SETTINGS}
@@ -121,16 +122,16 @@ class ReportConfig(Settings):
 
 
 class BenchConfig(Settings):
-    """The whole of bench.yaml."""
+    """A bench.yaml."""
 
     name: FolderName = Field("bench", description="Begins the run folder's name.")
     data: DataConfig
     models: tuple[ModelConfig, ...] = Field(min_length=1)
     train: Recipe = Recipe()
-    loss: LossConfig = Field(LossConfig(), description="The switch against class imbalance, for all models.")
+    loss: LossConfig = Field(LossConfig(), description="Losses against class imbalance, for all models.")
     rare_classes: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None,
-        description="Whose mean AP is told as AP_rare. Default: the least frequent that together hold at "
+        description="Classes whose mean AP is AP_rare. Default: the least frequent that together hold at "
         "most a fifth of the train boxes.",
     )
     search: SearchConfig | None = Field(
@@ -140,11 +141,12 @@ class BenchConfig(Settings):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
     device: Annotated[str, AfterValidator(_names_devices)] = Field(
         "auto",
-        description="auto, cpu, cuda, cuda:N; cuda:0,1 trains each model on both GPUs, half of each batch on "
-        "either; cpu:2 does so in two processes, for trying it out.",
+        description="auto, cpu, cuda, cuda:N; cuda:0,1 trains each model on both GPUs, with half of each "
+        "batch on each; cpu:2 does so in two processes, for trying it out.",
     )
     gates: bool = Field(
-        True, description="A model must pass the gates before it is ranked; false: the report says so."
+        True,
+        description="A model must pass the gates to be ranked; false turns them off, and the report says so.",
     )
     final: Literal["none", "train+val"] = Field(
         "none",
@@ -162,7 +164,7 @@ class BenchConfig(Settings):
     @classmethod
     def _loss_beside(cls, value: Recipe) -> Recipe:
         if "loss" in value.model_fields_set:
-            raise ValueError("`loss` stands beside `train`, not in it")
+            raise ValueError("`loss` belongs beside `train`, not in it")
         return value
 
     @field_serializer("train", mode="wrap")
@@ -176,50 +178,71 @@ class BenchConfig(Settings):
         names = [model.name for model in self.models]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"models: each needs a name of its own; used twice: {', '.join(twice)}")
+            raise ValueError(f"models: each needs its own `name`; used twice: {', '.join(twice)}")
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds: the same seed stands there twice")
+            raise ValueError("seeds: the same seed is given twice")
         return self
 
 
 def embedded_default() -> str:
-    """The text of the bench.yaml that is used where a folder has none."""
+    """The text of the bench.yaml that is used in a folder without one."""
     return resources.files("bench").joinpath("default.yaml").read_text(encoding="utf-8")
 
 
+Source = str | os.PathLike[str] | Mapping[str, Any] | None
+"""A bench.yaml, its content as a mapping, or None: bench.yaml of this folder, else the embedded default."""
+
+Overrides = Sequence[str] | Mapping[str, Any]
+"""'a.b=value' with the value in YAML, as --set takes it; or {'a.b': value}."""
+
+
 def read_config(
-    path: Path | None,
+    source: Source,
     *,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     models: Sequence[str] = (),
     seeds: Sequence[int] = (),
 ) -> BenchConfig:
     """Read, override and check.
 
     Args:
-        path: the file; None takes bench.yaml of this folder, or the embedded default where there is none.
-        overrides: 'a.b=value', the value in YAML; `models.NAME.x` reaches a model by its name.
-        models: names of models in the file, families, or `family:variant`; the file's entry wins.
-        seeds: in place of the file's.
+        source: where the config comes from. Relative paths in a file start from its folder, in a mapping
+            from the current one.
+        overrides: settings that replace the source's; `models.NAME.x` reaches a model by its name.
+        models: names of models in the source, families, or `family:variant`; the source's entry wins.
+        seeds: in place of the source's.
 
     Raises:
-        ConfigError: every problem that the file has, together.
+        ConfigError: all problems of the config together.
     """
-    if path is None and Path(CONFIG_NAME).is_file():
-        path = Path(CONFIG_NAME)
-    label = str(path) if path else "the embedded default"
-    base = path.resolve().parent if path else Path.cwd()
-    tree = config_tree.parse(_text(path), label)
-    for settings in overrides:
-        config_tree.override(tree, settings)
-    if overrides:
-        label += f" with --set {', --set '.join(overrides)}"
+    tree, label, base = _tree(source)
+    if isinstance(overrides, Mapping):
+        for dotted, value in overrides.items():
+            config_tree.assign(tree, dotted, value, shown=f"{dotted}={value}")
+        label += f" with overrides of {', '.join(overrides)}" if overrides else ""
+    else:
+        for setting in overrides:
+            config_tree.override(tree, setting)
+        label += f" with --set {', --set '.join(overrides)}" if overrides else ""
     if models:
         config_tree.select(tree, models, label)
         label += f" with --models {','.join(models)}"
     if seeds:
         tree["seeds"] = list(seeds)
     return _anchored(check(tree, label), base)
+
+
+def _tree(source: Source) -> tuple[config_tree.Tree, str, Path]:
+    """The parsed source, what messages call it, and the folder from which its relative paths start."""
+    if isinstance(source, Mapping):
+        return config_tree.copy(source), "the given config", Path.cwd()
+    if source is None and Path(CONFIG_NAME).is_file():
+        source = CONFIG_NAME
+    if source is None:
+        label = "the embedded default"
+        return config_tree.parse(embedded_default(), label), label, Path.cwd()
+    path = Path(source)
+    return config_tree.parse(_text(path), str(path)), str(path), path.resolve().parent
 
 
 def check(tree: Mapping[str, Any], label: str) -> BenchConfig:
@@ -238,7 +261,7 @@ def check(tree: Mapping[str, Any], label: str) -> BenchConfig:
 
 
 def _recipe_problems(config: BenchConfig) -> list[BenchError]:
-    """What is wrong with the words that a model has otherwise."""
+    """What is wrong with the settings of single models."""
     found: list[BenchError] = []
     for model in config.models:
         try:
@@ -254,22 +277,20 @@ def _recipe_problems(config: BenchConfig) -> list[BenchError]:
 
 
 def json_schema() -> dict[str, Any]:
-    """For editors that complete and check while one types."""
+    """The JSON schema of bench.yaml, for editors."""
     schema = BenchConfig.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["$defs"]["DataConfig"]["properties"]["source"]["enum"] = list(registry.SOURCES)
     model = schema["$defs"]["ModelConfig"]
     model["required"] = ["family"]
     model["properties"]["train"] = {"$ref": "#/$defs/Recipe"}
-    model["properties"]["loss"] = {"$ref": "#/$defs/LossWords"}
+    model["properties"]["loss"] = {"$ref": "#/$defs/LossConfig"}
     del schema["$defs"]["Recipe"]["properties"]["loss"]
     schema["properties"]["models"]["items"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/ModelConfig"}]}
     return schema
 
 
-def _text(path: Path | None) -> str:
-    if path is None:
-        return embedded_default()
+def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -279,7 +300,7 @@ def _text(path: Path | None) -> str:
 
 
 def _anchored(config: BenchConfig, base: Path) -> BenchConfig:
-    """Relative paths start from the file that names them."""
+    """The config with relative paths made absolute from `base`, the folder of the file."""
     data = config.data
     changes: dict[str, Any] = {}
     if data.path is not None:

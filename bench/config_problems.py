@@ -1,4 +1,4 @@
-"""What pydantic finds in a config, in the words of bench.yaml: one problem a fault, with a guess."""
+"""Pydantic's errors about a config in terms of bench.yaml: one problem for each mistake, with a guess."""
 
 import difflib
 import re
@@ -27,26 +27,26 @@ SHOULD_BE = {
     "model_attributes_type": "should hold keys",
     "too_short": "should not be empty",
 }
-"""Kind of pydantic's error -> ours, where its own speaks of Python."""
+"""Pydantic's error type -> our message, where pydantic's is about Python types."""
 
 
 def problems(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[BenchError]:
-    """One ConfigError a fault, in the file's order; `prefix` begins every key."""
+    """One ConfigError for each mistake, in the file's order; every key gets `prefix`."""
     found: dict[str, BenchError] = {}
     items = error.errors()
     wrong_within = {item["loc"][:depth] for item in items for depth in range(len(item["loc"]))}
     for item in items:
         location = item["loc"]
         if item["type"] == "too_short" and location in wrong_within:
-            continue  # what is wrong with the entries has been said; they are not missing
+            continue  # its entries are wrong, and reported; they are not missing
         real, field = _follow(model, location)
         unknown = item["type"] == "extra_forbidden" and len(real) == len(location) - 1
         key = prefix + ".".join(str(part) for part in (location if unknown else real))
-        key = key.removesuffix(".")  # what is wrong with all of it
+        key = key.removesuffix(".")  # about the whole config
         if unknown:
             found[key] = _unknown(key, str(location[-1]), _known_keys(model, location[:-1]))
         elif key not in found or len(real) == len(location):
-            # A word that may be several things has a finding for each of them: they are one fault.
+            # A setting with several possible types has an error for each of them: report one.
             several = len(real) < len(location) and item["type"] != "missing"
             found[key] = ConfigError(
                 _several(field) if several else _text(item, field),
@@ -80,7 +80,7 @@ def _text(item: Any, field: FieldInfo | None) -> str:
 
 def _several(field: FieldInfo | None) -> str:
     meant = field.description.rstrip(".") if field and field.description else "see bench config schema"
-    return f"is nothing that it can be: {meant}"
+    return f"is not one of: {meant}"
 
 
 def _shown(item: Any, kinds: tuple[type, ...]) -> object:
@@ -96,7 +96,7 @@ def _unknown(key: str, last: str, known: Sequence[str]) -> ConfigError:
 def _follow(
     model: type[BaseModel], location: Sequence[str | int]
 ) -> tuple[tuple[str | int, ...], FieldInfo | None]:
-    """The part of `location` that stands in the file, without pydantic's names of types; its last field."""
+    """The part of `location` that is in the file, without pydantic's type names, and its last field."""
     current: type[BaseModel] | None = model
     field: FieldInfo | None = None
     for number, part in enumerate(location):

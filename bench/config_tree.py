@@ -1,4 +1,4 @@
-"""bench.yaml as a tree of plain values: parsed, and edited by --set and --models, before it is checked."""
+"""bench.yaml as a tree of plain values: parsed, then edited by --set and --models, before it is checked."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ MERGE = "tag:yaml.org,2002:merge"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML lets the later of two equal keys win, silently; a config that says a thing twice is a mistake."""
+    """Refuses duplicate keys, of which YAML would silently use the last."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
@@ -24,46 +24,74 @@ class _Loader(yaml.SafeLoader):
             line = key.start_mark.line + 1
             if key.value in lines:
                 raise ConfigError(
-                    f"stands there twice, in lines {lines[key.value]} and {line}",
+                    f"is given twice, in lines {lines[key.value]} and {line}",
                     file=self.name,
                     record=f"key `{key.value}`",
-                    hint="leave one of them out",
+                    hint="remove one of them",
                 )
             lines[key.value] = line
         return node
 
 
 def parse(text: str, label: str) -> Tree:
-    """The mapping that `text` holds; `label` is what messages call the file. Raises ConfigError."""
+    """The mapping in `text`; `label` is the file's name in messages. Raises ConfigError."""
     try:
         tree = _load(text, label)
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"is no YAML: {error}", file=label) from None
+        raise ConfigError(f"is not valid YAML: {error}", file=label) from None
     if not isinstance(tree, dict):
         raise ConfigError("should hold keys such as `data` and `models`", file=label, value=tree)
     return tree
 
 
-def override(tree: Tree, settings: str) -> None:
-    """Set one dotted key, 'a.b=value', in place. Raises ConfigError where a part of it can't be reached."""
-    dotted, equals, text = settings.partition("=")
+def copy(source: Mapping[str, Any]) -> Tree:
+    """`source` as the parser would give it: dicts and lists at every level, none of them shared."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: plain(below) for key, below in value.items()}
+        return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+    return {key: plain(value) for key, value in source.items()}
+
+
+def override(tree: Tree, setting: str) -> None:
+    """`assign` for 'a.b=value', with the value in YAML. Raises ConfigError."""
+    dotted, equals, text = setting.partition("=")
     if not equals:
-        raise ConfigError("has no `=`", record="--set", value=settings, hint="write --set train.epochs=50")
-    *way, last = (part.strip() for part in dotted.split("."))
-    if not all((*way, last)):
-        raise ConfigError("names no key", record="--set", value=settings, hint="write --set train.epochs=50")
-    value = _value(text, settings)
+        raise ConfigError("has no `=`", record="--set", value=setting, hint="write --set train.epochs=50")
+    assign(tree, dotted, _value(text, setting), shown=setting, record="--set")
+
+
+def assign(tree: Tree, dotted: str, value: Any, *, shown: str, record: str = "overrides") -> None:
+    """Set the key `dotted`, as in 'train.epochs', in place.
+
+    Raises ConfigError, about `shown` in `record`, where a part of the key can't be reached.
+    """
+    *parents, last = (part.strip() for part in dotted.split("."))
+    if not all((*parents, last)):
+        raise ConfigError("names no key", record=record, value=shown, hint="a key is like train.epochs")
     place: Any = tree
-    for part in way:
-        place = _step(place, part, settings)
-    if isinstance(place, list):
-        place[_index(place, last, settings)] = value
-    else:
-        place[last] = value
+    try:
+        for part in parents:
+            place = _child(place, part)
+        if isinstance(place, list):
+            place[_index(place, last)] = value
+        else:
+            place[last] = value
+    except _UnreachableError as error:
+        raise ConfigError(error.message, record=record, value=shown, hint=error.hint) from None
+
+
+class _UnreachableError(Exception):
+    """A part of a dotted key leads nowhere."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        self.message, self.hint = message, hint
 
 
 def select(tree: Tree, names: Sequence[str], label: str) -> None:
-    """Leave the models of `names` alone in the tree: the file's entries, or the name as a family."""
+    """Keep only the models of `names`: entries of the file, else the name as a family."""
     entries = tree.get("models") or []
     if not isinstance(entries, list):
         raise ConfigError("should be a list", file=label, record="models", value=entries)
@@ -79,22 +107,23 @@ def _load(text: str, label: str) -> Any:
         loader.dispose()
 
 
-def _value(text: str, settings: str) -> Any:
+def _value(text: str, setting: str) -> Any:
     try:
         return _load(text, "--set")
     except (yaml.YAMLError, ValueError) as error:
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError(
-            f"the value is no YAML: {reason}",
+            f"the value is not valid YAML: {reason}",
             record="--set",
-            value=settings,
-            hint="quote what is meant as text",
+            value=setting,
+            hint="put text in quotes",
         ) from None
 
 
-def _step(place: Any, part: str, settings: str) -> Any:
+def _child(place: Any, part: str) -> Any:
+    """What lies below `place` under the name `part`; made where nothing is."""
     if isinstance(place, list):
-        index = _index(place, part, settings)
+        index = _index(place, part)
         if isinstance(place[index], str):
             family, _, variant = place[index].partition(":")
             place[index] = {"family": family, **({"variant": variant} if variant else {})}
@@ -104,11 +133,11 @@ def _step(place: Any, part: str, settings: str) -> Any:
             place[part] = {}
         below = place[part]
     if not isinstance(below, (dict, list)):
-        raise ConfigError(f"`{part}` is a value, nothing lies below it", record="--set", value=settings)
+        raise _UnreachableError(f"`{part}` is a value and has no keys")
     return below
 
 
-def _index(items: list[Any], part: str, settings: str) -> int:
+def _index(items: list[Any], part: str) -> int:
     names = [
         str(item.get("name", item.get("family"))) if isinstance(item, dict) else str(item) for item in items
     ]
@@ -116,9 +145,7 @@ def _index(items: list[Any], part: str, settings: str) -> int:
         return names.index(part)
     if part.isdecimal() and int(part) < len(items):
         return int(part)
-    raise ConfigError(
-        f"no entry {part!r}", record="--set", value=settings, hint=f"there are: {', '.join(names)}"
-    )
+    raise _UnreachableError(f"no entry {part!r}", f"there are: {', '.join(names)}")
 
 
 def _entry(entries: Sequence[Any], name: str) -> Any:

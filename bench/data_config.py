@@ -16,8 +16,8 @@ class SplitConfig(Settings):
     kind: Literal["published", "random", "grouped"] | None = Field(
         None, description="Default: published where the source has splits, random otherwise."
     )
-    val: Annotated[float, Field(gt=0, lt=1)] = Field(0.15, description="Share of the pictures.")
-    test: Annotated[float, Field(gt=0, lt=1)] = Field(0.15, description="Share of the pictures.")
+    val: Annotated[float, Field(gt=0, lt=1)] = Field(0.15, description="Share of the images.")
+    test: Annotated[float, Field(gt=0, lt=1)] = Field(0.15, description="Share of the images.")
     seed: int = Field(0, ge=0)
     group: str = Field(
         "roboflow",
@@ -46,7 +46,7 @@ class DataConfig(Settings):
         None, description="For COCO: the folder that file names start from. Default: `path`."
     )
     classes: str | dict[str, Any] | None = Field(
-        None, description="A shipped class table (taco-7, fracture), a table's file, or a table written here."
+        None, description="A class table of bench (taco-7, fracture), the path of a table, or a table."
     )
     split: SplitConfig = SplitConfig()
     limit: int | None = Field(

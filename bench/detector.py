@@ -1,13 +1,13 @@
-"""What every model is to the harness: four methods, and a family that plans and builds it.
+"""The contract of a detector: four methods, and a family that plans and builds it.
 
     family = registry.family("frcnn")
     plan = family.plan(variant="tiny", weights="none", options={}, recipe=Recipe(epochs=20))
     detector = family.build(plan, classes=layout.classes, seed=0)
     training = detector.fit(layout, plan.recipe, context)
-    for picture, found in zip(pictures, detector.predict(pictures, batch_size=8)): ...
+    for image, detections in zip(images, detector.predict(images, batch_size=8)): ...
 
 A detector computes no metrics, prints nothing, and writes only below the folder it is given.
-`bench.conformance.check_family` tells a new one whether it keeps this contract.
+`bench.conformance.check_family` checks that a new one fulfils this contract.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,15 +24,15 @@ from bench.recipe import Recipe
 from bench.records import Description, EpochRecord, LedgerEntry, TrainingRecord
 
 MAX_DETECTIONS = 100
-"""Detections kept a picture, over all classes and for every family. COCO judges at most so many a class."""
+"""Detections kept for an image, over all classes, in every family. COCO judges at most 100 of each class."""
 
 SCORE_FLOOR = 0.001
-"""Lowest score kept, the same for every family: mAP needs the tail, files need an end."""
+"""Lowest score kept, the same in every family: low enough for mAP, high enough for small files."""
 
 
 @dataclass(frozen=True)
 class Detections:
-    """What was found in one picture, best score first, in pixels of the picture as it lies on disk."""
+    """The detections in one image, best score first, in pixels of the image on disk."""
 
     boxes_xyxy: Boxes  # (N, 4) float64
     scores: NDArray[np.float64]  # (N,) in 0..1
@@ -40,7 +40,7 @@ class Detections:
 
     @classmethod
     def none(cls) -> "Detections":
-        """Nothing found."""
+        """No detections."""
         return cls(empty(), np.zeros(0), np.zeros(0, dtype=np.int64))
 
     @classmethod
@@ -59,72 +59,70 @@ class Detections:
 
 @dataclass(frozen=True)
 class Plan:
-    """A model as it will be trained, nothing left open. It travels to the cell's process as JSON."""
+    """A model as it will be trained, with every setting resolved. The cell's process gets it as JSON."""
 
     family: str
     variant: str
     weights: str  # 'none', or the path of a local file or folder
-    options: Mapping[str, Any]  # the family's own words, resolved
-    recipe: Recipe  # resolved: no None where the word applies
+    options: Mapping[str, Any]  # the family's own settings, resolved
+    recipe: Recipe  # resolved: no None where the setting applies
     pretrained_on: str = "nothing"
     ledger: tuple[LedgerEntry, ...] = ()
 
 
 @dataclass(frozen=True)
 class World:
-    """One process among those that train a model together, each on a device of its own."""
+    """One of the processes that train a model together, each on its own device."""
 
     rank: int = 0
-    """From 0. Rank 0 alone judges, tells and writes."""
+    """From 0. Only rank 0 validates, reports and writes."""
     size: int = 1
     rendezvous: Path | None = None
-    """A file, not there yet, through which they find each other; None for one alone."""
+    """A file that does not exist yet, through which the processes find each other; None for a single one."""
 
 
 @dataclass(frozen=True)
 class FitContext:
-    """What the harness lends to a training."""
+    """What the harness provides for a training."""
 
     workdir: Path
-    """The only folder that the detector may write to. What a killed training left there is taken up again."""
+    """The only folder that the detector may write to, and from which it resumes an interrupted training."""
     seed: int
     device: str
     """'cpu' or 'cuda:N'."""
     score_val: Callable[[Sequence[Detections]], dict[str, float]] | None
-    """The judge on val: detections in the order of `layout.examples("val")` -> AP, AP50, AP75, AR_100,
-    and AP_rare where val has boxes of rare classes.
+    """Scores detections on val, in the order of `layout.examples("val")`: AP, AP50, AP75, AR_100, and AP_rare
+    where val has boxes of rare classes.
 
-    None where nothing is to be chosen, as val is trained on too: no validation, and the last weights stay."""
+    None if val is trained on too: then there is no validation, and the last weights are kept."""
     on_epoch: Callable[[EpochRecord], bool]
-    """Hears of every epoch, once its state is safe in `workdir`; True says stop.
+    """Called after every epoch, once its state is saved in `workdir`; True means stop.
 
-    A training that is taken up may tell its last finished epoch again: the kill may have come in between."""
+    A resumed training may report its last finished epoch again."""
     on_step: Callable[[int, int], None] = field(default=lambda done, total: None)
-    """Hears of every optimiser step of the epoch under way."""
+    """Called after every optimiser step: steps done in this epoch, and steps in the epoch."""
     world: World = World()
-    """Always one alone, unless the family says `several_devices`."""
+    """A single process, unless the family has `several_devices`."""
 
 
 @runtime_checkable
 class Detector(Protocol):
-    """A model that can be trained, asked and kept."""
+    """A model that can be trained, used for prediction and saved."""
 
     def describe(self) -> Description:
-        """What it is: family, variant, parameters, input size, origin of its weights."""
+        """Family, variant, parameters, input size, origin of the weights."""
         ...
 
     def fit(self, layout: Layout, recipe: Recipe, context: FitContext) -> TrainingRecord:
-        """Train on `train`, choose on `val`; afterwards the detector holds the chosen weights.
+        """Train on `train`, choose the checkpoint on `val`, and hold its weights afterwards.
 
-        Without `context.score_val` it holds the last ones.
-
-        Never reads `test`. Same seed, same device: same result.
-        Raises RecipeError for a word it can't follow.
+        Without `context.score_val`, hold the last weights. Never read `test`. Equal seeds on one device give
+        equal results. Raises RecipeError for a setting that it can't follow.
         """
         ...
 
     def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
-        """One Detections a picture, in order, as they are ready (no more than a batch is held)."""
+        """One Detections for each image, in order, lazily: no more than one batch is held in memory."""
         ...
 
     def save(self, path: Path) -> None:
@@ -134,65 +132,65 @@ class Detector(Protocol):
 
 @runtime_checkable
 class Inspectable(Protocol):
-    """A detector that lets the gates look at its two ends. A plug-in that does not is gated less."""
+    """A detector whose inputs and outputs the gates can inspect. Other detectors skip some of the gates."""
 
     def disable_augmentation(self) -> None:
-        """From now on no random change of training pictures, but by the recipe's `flip` and `multi_scale`."""
+        """Turn off random changes of training images, except the recipe's `flip` and `multi_scale`."""
         ...
 
     def inference_inputs(self, images: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
-        """What the network sees of each picture in `predict`: (H, W, 3) RGB in 0..1, before normalisation,
+        """The network's input for each image in `predict`: (H, W, 3) RGB in 0..1, before normalisation,
         without padding."""
         ...
 
     def training_inputs(self, examples: Sequence[Example]) -> Iterator[NDArray[np.float64]]:
-        """The same of what `fit` feeds to the network, without any random change."""
+        """The same for `fit`, without random changes."""
         ...
 
     def round_trip(self, examples: Sequence[Example]) -> Iterator[Detections]:
-        """The ground truth through the detector's own preprocessing, training targets, box decoding and
-        post-processing, as if the network were perfect: what `predict` would find; scores are 1 or nearly."""
+        """What `predict` would give if the network were perfect: the ground truth after the detector's own
+        preprocessing, training targets, box decoding and post-processing. Scores are 1 or close to it."""
         ...
 
 
 @runtime_checkable
 class ChecksPlan(Protocol):
-    """A family that can tell from the data that a plan can't be followed, before anything is written."""
+    """A family that can check a plan against the data before anything is written."""
 
     def check(self, plan: Plan, *, classes: Sequence[str], images: Sequence[Example], device: str) -> None:
-        """Cheap, as `plan` is. `images` are all that will be trained on; `device` is 'cpu' or 'cuda:N'.
+        """Raise RecipeError, ConfigError or WeightsError if the plan can't be followed on this data.
 
-        Raises RecipeError, ConfigError or WeightsError. What is right here may still fail in `fit`.
+        Must be cheap, as `plan` is. `images` are all training images; `device` is 'cpu' or 'cuda:N'.
         """
         ...
 
 
 class Family(Protocol):
-    """A kind of detector: which variants there are, what they train with, how one is made.
+    """A kind of detector: its variants, how each is planned, built and loaded.
 
-    Importing a family must be cheap (no torch): it is asked to plan before any process is started.
+    Importing a family must be cheap (no torch): plans are made before any process is started.
     """
 
     name: str
     variants: Mapping[str, str]
     """Name -> one line about it. The first is the default.
 
-    A family that trains in several processes, one a device, each with `fit` called and `context.world` saying
-    which it is, has `several_devices = True` beside this: its batches are then those of all of them together.
+    A family that can train in several processes, one for each device, also has `several_devices = True`.
+    `fit` is then called in each process, with its rank in `context.world`; a batch is the total over all.
     """
 
     def plan(
         self, *, variant: str | None, weights: str | None, options: Mapping[str, Any], recipe: Recipe
     ) -> Plan:
-        """Fill in what is open and check all of it, before anything is written.
+        """Resolve every setting and check it, before anything is written.
 
-        `weights` is 'pretrained', 'none', a path, or None for the variant's usual ones.
+        `weights` is 'pretrained', 'none', a path, or None for the variant's default.
         Raises ConfigError, RecipeError or WeightsError.
         """
         ...
 
     def build(self, plan: Plan, *, classes: Sequence[str], seed: int, device: str) -> Detector:
-        """A detector ready for `fit`; a new class head where the weights know other classes."""
+        """A detector ready for `fit`, with a new class head if the weights have other classes."""
         ...
 
     def load(self, path: Path, *, device: str) -> Detector:

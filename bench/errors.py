@@ -1,14 +1,14 @@
-"""Every mistake a user can make, as one small tree.
+"""Exceptions for mistakes that a user can correct.
 
     BenchError
     ├── ConfigError     bench.yaml, --set, the command line
-    ├── DataError       pictures, annotations, class tables, splits
+    ├── DataError       images, annotations, class tables, splits
     ├── WeightsError    weights that are missing, foreign or do not fit
     ├── RecipeError     a recipe that a detector can't follow
     └── RunError        a run folder, a cell, a report
 
-The command line prints the message and exits with code 2; it shows no traceback. A fault of ours is
-any other exception, and keeps its traceback.
+The command line prints the message, without a traceback, and exits with code 2. Any other exception is a bug
+of ours and keeps its traceback.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 class BenchError(Exception):
-    """A mistake that the user can mend: where it is, what stands there, and what to do about it."""
+    """A mistake that the user can correct: where it is, what was found there, and what to do about it."""
 
     exit_code = 2
 
@@ -29,7 +29,7 @@ class BenchError(Exception):
         value: object = None,
         hint: str | None = None,
     ) -> None:
-        """`record` names the row, the annotation or the key; `value` is what was found there."""
+        """`record`: the row, annotation or key. `value`: what was found there. `hint`: what to do."""
         self.file = file
         self.record = record
         self.value = value
@@ -56,15 +56,15 @@ class WeightsError(BenchError):
 
 
 class RecipeError(BenchError):
-    """A recipe asks a detector for what it can't do."""
+    """A recipe asks a detector for something that it can't do."""
 
 
 class RunError(BenchError):
-    """A run folder is missing, in use, or does not fit what is asked of it."""
+    """A run folder is missing, in use, damaged, or does not fit the request."""
 
 
 def together(problems: Sequence[BenchError]) -> BenchError:
-    """One error that reports all `problems`, in order, with the class of the first."""
+    """One error that reports all `problems` in order; it has the class of the first."""
     if len(problems) == 1:
         return problems[0]
     lines = "\n".join(f"- {problem}" for problem in problems)

@@ -1,4 +1,4 @@
-"""Writing so that a reader never sees half a file, and hashing."""
+"""Atomic writing, locking and hashing of files."""
 
 import contextlib
 import errno
@@ -30,17 +30,17 @@ _REFUSED = (
     errno.ENOENT,
     errno.ENAMETOOLONG,
 )
-"""What a system answers where nothing may, or can, be written."""
+"""Error numbers for places that can't be written to."""
 
 _STALE_S = 24 * 3600.0
-"""Age in seconds from which a temporary belongs to nobody: no write takes a day."""
+"""Age in seconds after which a temporary folder is abandoned: no write takes a day."""
 
 
 @contextlib.contextmanager
 def alone(folder: Path, what: str) -> Iterator[None]:
-    """One process at a time works on `folder`, a `what`. The lock goes with its process, however that ends.
+    """Lock `folder`, a `what`, for this process. The lock ends with the process, even if it is killed.
 
-    Raises RunError where another one does.
+    Raises RunError if another process holds it.
     """
     path = folder / ".lock"
     with writing(path):
@@ -57,10 +57,10 @@ def alone(folder: Path, what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says against writing `path` into a RunError that names it.
+    """Turn an OSError about writing `path` into a RunError that names it.
 
-    That is a full disk, or a place where writing is refused or impossible; an error about a file that lies
-    elsewhere, and any other error, passes.
+    This covers a full disk, and places where writing is refused or impossible. Any other error, and one about
+    a file elsewhere, passes through.
     """
     try:
         yield
@@ -70,13 +70,13 @@ def writing(path: Path) -> Iterator[None]:
         if error.errno not in _REFUSED or not _concerns(error, path):
             raise
         in_the_way = error.errno in (errno.EEXIST, errno.ENOTDIR)
-        reason = "a file stands where a folder is wanted" if in_the_way else error.strerror
+        reason = "a file is in the place of a folder" if in_the_way else error.strerror
         raise RunError(
             f"can't be written: {reason}",
             file=path,
             value=None if error.filename in (None, str(path)) else str(error.filename),
             hint="choose another folder that you may write to (`cache` for data, `runs` for runs, "
-            "BENCH_HOME for weights), or mend this one",
+            "BENCH_HOME for weights), or repair this one",
         ) from error
 
 
@@ -98,17 +98,17 @@ def sweep(folder: Path, pattern: str) -> None:
 
 
 def disk_full(path: Path) -> BenchError:
-    """The one message for a full disk."""
+    """The error for a full disk."""
     return RunError(
-        "the disk is full; what was being written has been taken away again",
+        "the disk is full; the unfinished file has been removed",
         file=path,
-        hint="free some space and go on with the same command (a run: bench run --resume RUN)",
+        hint="free some space and repeat the command (for a run: bench run --resume RUN)",
     )
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A fresh neighbour of `path` to write to: it takes that name if the block ends well, and goes if not."""
+    """A temporary file beside `path`: renamed to `path` if the block succeeds, removed if it fails."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -160,7 +160,7 @@ def replacing_folder(path: Path, *, finished: Callable[[], bool] | None = None) 
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write whole or not at all: to a neighbour first, then renamed over `path`."""
+    """Write to a temporary file, and rename it to `path`: a reader never sees half of it."""
     with replacing(path) as fresh:
         fresh.write_bytes(content)
 
@@ -171,14 +171,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
-    """Atomic JSON; NaN and infinities are refused, because other readers can't read them."""
+    """`write_text` of JSON. NaN and infinities raise ValueError: they are not valid JSON."""
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file's content, read in pieces."""
+    """Hex digest of a file's content, read in chunks."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            digest.update(piece)
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
     return digest.hexdigest()

@@ -1,13 +1,13 @@
-"""A dataset written to disk the way frameworks read it; what adapters, judge and reports see of the data.
+"""A dataset on disk in the forms that frameworks read; all that adapters and the judge see of the data.
 
     LAYOUT/
       manifest.json                  source, hashes, class table, split, repairs, statistics
       data.yaml                      YOLO's entry
       annotations/{train,val,test}.json   COCO; `file_name` is relative to images/SPLIT
-      images/{train,val,test}/...    pictures: 8-bit, upright (links where the original already is)
-      labels/{train,val,test}/...    YOLO txt, one beside every picture, empty for background
+      images/{train,val,test}/...    8-bit, upright (links where the original already is)
+      labels/{train,val,test}/...    YOLO txt, one for every image, empty for background
 
-Class indices run from 0 in the order of `classes`; a COCO `category_id` is the class index plus 1.
+Class indices start at 0, in the order of `classes`; a COCO `category_id` is the class index plus 1.
 """
 
 import json
@@ -30,33 +30,35 @@ CATEGORY_OFFSET = 1
 
 @dataclass(frozen=True)
 class Example:
-    """One picture and its ground truth."""
+    """One image and its ground truth."""
 
     image_id: int
     path: Path
     size_wh: tuple[int, int]
     boxes_xyxy: Boxes  # (N, 4) pixels
     labels: NDArray[np.int64]  # (N,) class indices
-    crowd: NDArray[np.bool_]  # (N,) regions that stand for many objects: never trained on
+    crowd: NDArray[np.bool_]  # (N,) regions of many objects: never trained on
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the parts of a written dataset are."""
+    """The paths of a written dataset."""
 
     root: Path
     classes: tuple[str, ...]
 
     @classmethod
     def open(cls, root: Path) -> "Layout":
-        """Read a finished layout. Raises FileNotFoundError where none is, DataError where it is damaged."""
+        """A finished layout. Raises FileNotFoundError if there is none, DataError if it is damaged."""
         path = root / "manifest.json"
         try:
             manifest = json.loads(path.read_bytes())
             return cls(root=root, classes=tuple(manifest["classes"]))
         except (ValueError, KeyError, TypeError):
             raise DataError(
-                "the written dataset is damaged", file=path, hint=f"delete {root}: it is made anew"
+                "the written dataset is damaged",
+                file=path,
+                hint=f"delete {root}: it is written again when it is needed",
             ) from None
 
     @property
@@ -78,7 +80,7 @@ class Layout:
         return self.root / "labels" / split
 
     def class_counts(self, split: SplitName) -> dict[str, int]:
-        """Boxes of every class, crowds left out, in the order of `classes`."""
+        """The number of boxes of every class, without crowds, in the order of `classes`."""
         coco = json.loads(self.coco_path(split).read_text(encoding="utf-8"))
         counts = dict.fromkeys(self.classes, 0)
         for annotation in coco["annotations"]:
@@ -87,7 +89,7 @@ class Layout:
         return counts
 
     def examples(self, split: SplitName) -> list[Example]:
-        """Every picture of a split with its boxes, in the order of the COCO json."""
+        """Every image of a split with its boxes, in the order of the COCO json."""
         coco = json.loads(self.coco_path(split).read_text(encoding="utf-8"))
         by_image: dict[int, list[dict[str, object]]] = {image["id"]: [] for image in coco["images"]}
         for annotation in coco["annotations"]:

@@ -1,6 +1,6 @@
-"""The switch against class imbalance: what `loss:` in bench.yaml says, the same words for every detector.
+"""`loss:` in bench.yaml: losses against class imbalance, with the same settings for every detector.
 
-docs/losses.md has the formula that each detector's head makes of them.
+docs/losses.md has the formulas for each detector's head.
 """
 
 import math
@@ -15,52 +15,54 @@ Coefficient = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 CLASSIFICATION_SETTINGS = frozenset(
     {"classification", "focal_gamma", "focal_alpha", "class_weights", "effective_beta", "hard_classes"}
 )
-"""What a choice of `classification` gives a meaning to, or takes it from."""
+"""Settings that have an effect with some choices of `classification` only."""
 
 
 class LossConfig(BaseModel):
-    """How mistakes are counted. None takes the family's own published figure."""
+    """How errors are weighted. None takes the family's own published value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     classification: Classification = Field(
         "standard",
-        description="standard: the family's own; weighted: rare classes count more; focal: easy examples "
-        "count less.",
+        description="standard: the family's own; weighted: rare classes weigh more; focal: easy examples "
+        "weigh less.",
     )
     focal_gamma: Coefficient | None = Field(
-        None, description="How much less an easy example counts; 0 is no focus. Default where focal: 2."
+        None,
+        description="Exponent that lowers the weight of easy examples; 0 has no effect. Default if focal: 2.",
     )
     focal_alpha: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        None, description="Share of the objects' side against the background's; 0.5 and none: even."
+        None, description="Weight of objects against background, 0.5 being equal. Default: equal."
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="Share of each target that is spread over all classes (softmax heads alone)."
+        0.0, description="Share of each target that is spread over all classes; only for softmax heads."
     )
     class_weights: Scheme | dict[str, float] | None = Field(
         None,
-        description="From the train split's boxes, or a table by class name. Default where weighted: "
-        "inverse_frequency.",
+        description="A scheme that uses the train split's box counts, or a table by class name. Default if "
+        "weighted: inverse_frequency.",
     )
     effective_beta: Annotated[float, Field(ge=0, lt=1)] | None = Field(
-        None, description="Of effective_number (Cui et al. 2019). Default: 0.999."
+        None, description="beta of effective_number (Cui et al. 2019). Default: 0.999."
     )
     hard_classes: Annotated[int, Field(ge=1)] | None = Field(
         None,
-        description="Of hard: so many of the most frequent classes get their weight, others 1. Default: 1.",
+        description="For `hard`: this many of the most frequent classes get a weight, others 1. Default: 1.",
     )
     background_weight: Coefficient | None = Field(
         None,
-        description="Of examples without an object; DETR's eos coefficient. Default: DETR 0.1, others 1.",
+        description="Weight of examples without an object (eos coefficient). Default: DETR 0.1, else 1.",
     )
     class_coefficient: Coefficient | None = Field(None, description="Weight of the class loss.")
-    l1_coefficient: Coefficient | None = Field(None, description="Weight of the boxes' L1 loss.")
-    iou_coefficient: Coefficient | None = Field(None, description="Weight of the boxes' IoU loss.")
-    class_cost: Coefficient | None = Field(None, description="Of the class in DETR's matching.")
-    l1_cost: Coefficient | None = Field(None, description="Of the boxes' L1 distance in DETR's matching.")
-    iou_cost: Coefficient | None = Field(None, description="Of the boxes' IoU in DETR's matching.")
+    l1_coefficient: Coefficient | None = Field(None, description="Weight of the L1 loss of boxes.")
+    iou_coefficient: Coefficient | None = Field(None, description="Weight of the IoU loss of boxes.")
+    class_cost: Coefficient | None = Field(None, description="Weight of the class in DETR's matching.")
+    l1_cost: Coefficient | None = Field(None, description="Weight of the L1 distance in DETR's matching.")
+    iou_cost: Coefficient | None = Field(None, description="Weight of the IoU in DETR's matching.")
     normalise: bool = Field(
-        True, description="Keep the class loss as large as `standard` at the start; false: the textbook's."
+        True,
+        description="Scale the class loss to that of `standard` at the start; false: the textbook formula.",
     )
 
     @field_validator("class_weights")
@@ -69,14 +71,14 @@ class LossConfig(BaseModel):
         if isinstance(value, dict):
             wrong = {name: weight for name, weight in value.items() if not _is_weight(weight)}
             if wrong:
-                raise ValueError(f"a weight is a finite number, 0 or more; not so: {wrong}")
+                raise ValueError(f"a weight is a finite number, 0 or more; found {wrong}")
             if not any(value.values()):
-                raise ValueError("all weights are 0: nothing would be learned of any class")
+                raise ValueError("all weights are 0: no class would be learned")
         return value
 
     @model_validator(mode="after")
     def _meant(self) -> Self:
-        """A word that would do nothing is an error: a comparison of it would compare nothing."""
+        """A setting without effect is an error: comparing its values would compare nothing."""
         weighted, focal = self.weighted, self.focal
         idle = [
             (not focal and self.focal_gamma is not None, "focal_gamma", "focal or weighted_focal"),
@@ -112,21 +114,21 @@ class LossConfig(BaseModel):
 
     @property
     def gamma(self) -> float:
-        """The exponent that is used: 0 where nothing is focal."""
+        """The exponent in use; 0 if the loss is not focal."""
         if not self.focal:
             return 0.0
         return 2.0 if self.focal_gamma is None else self.focal_gamma
 
     @property
     def scheme(self) -> Scheme | dict[str, float]:
-        """Where the class weights come from."""
+        """The scheme in use, or the table."""
         if not self.weighted or self.class_weights is None:
             return "inverse_frequency" if self.weighted else "none"
         return self.class_weights
 
     @property
     def changes_classification(self) -> bool:
-        """Whether anything but the family's own class loss and its own weight of the background is wanted."""
+        """Whether the class loss or its background weight differs from the family's own."""
         return (
             self.classification != "standard"
             or self.label_smoothing > 0

@@ -1,4 +1,4 @@
-"""Memory: how much is free, whether an error is the lack of it, and what to say then."""
+"""Memory: how much is free, whether an error means that there is too little, and advice for that case."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from bench.recipe import Recipe
 
 
 class Lacking(RunError):
-    """There is too little memory for what is asked, as a measurement tells."""
+    """A measurement shows that there is too little memory."""
 
 
 _TORCH = "OutOfMemoryError"
-"""torch's own class for a GPU, known by its name: torch need not be there."""
+"""The name of torch's error class for GPUs, so that torch need not be imported."""
 
-_WORDS = (
+_MESSAGES = (
     "out of memory",  # CUDA's driver
     "can't allocate memory",  # torch on a CPU: "DefaultCPUAllocator: can't allocate memory: you tried ..."
     "_STATUS_ALLOC_FAILED",  # cuBLAS, cuDNN
@@ -27,10 +27,10 @@ MIB = 1 << 20
 
 
 def is_lacking(error: BaseException) -> bool:
-    """Whether `error` says that there was not enough memory, on a CPU or a GPU."""
+    """Whether `error` means that there was not enough memory, on a CPU or a GPU."""
     if isinstance(error, MemoryError | Lacking) or type(error).__name__ == _TORCH:
         return True
-    return isinstance(error, RuntimeError) and any(setting in str(error) for setting in _WORDS)
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _MESSAGES)
 
 
 def free_mib(device: str) -> float:
@@ -45,27 +45,27 @@ def free_mib(device: str) -> float:
 
 
 def reason(error: BaseException, recipe: Recipe, device: str, devices: int = 1) -> str:
-    """What was asked for, what is free while the failed attempt still holds its own, and what to change.
+    """What was requested, how much memory is free while the failed attempt still holds its own, and a hint.
 
-    `device` is the one that lacks it, of `devices` that share each batch.
+    `device` is the one without enough memory, of `devices` that share each batch.
     """
-    told = str(error).strip().splitlines()
-    what = f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
+    lines = str(error).strip().splitlines()
+    what = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     try:
         free = f"{free_mib(device):,.0f} MiB were left"
-    except RuntimeError:  # a GPU that tells nothing any more
-        free = "nobody knows what was left"
+    except RuntimeError:  # a GPU that no longer answers
+        free = "free memory unknown"
     change = hint(recipe, device, devices)
     return f"out of memory on {device} with {asked(recipe)}; {free} ({what})\n  Hint: {change}"
 
 
 def asked(recipe: Recipe) -> str:
-    """The words that memory goes by."""
+    """The settings that decide how much memory is needed."""
     return f"batch_size {recipe.batch_size}, image_size {recipe.image_size}, amp {str(recipe.amp).lower()}"
 
 
 def hint(recipe: Recipe, device: str, devices: int = 1) -> str:
-    """Words that need less, the one that leaves the training as it is first."""
+    """Settings that need less memory, beginning with those that leave the training unchanged."""
     ways = []
     batch = recipe.batch_size
     if isinstance(batch, int) and batch >= 2 * devices:
@@ -73,16 +73,16 @@ def hint(recipe: Recipe, device: str, devices: int = 1) -> str:
         steps = batch // smaller * recipe.accumulate
         ways.append(
             f"train.batch_size: {smaller} with train.accumulate: {steps}, "
-            f"which leaves {batch * recipe.accumulate} pictures in a step"
+            f"which keeps {batch * recipe.accumulate} images in a step"
         )
     ways.append("a smaller train.image_size")
     if on_gpu(device) and not recipe.amp:
         ways.append("train.amp: true")
-    return "say " + ", or ".join(ways)
+    return "try " + ", or ".join(ways)
 
 
 def _left_in_container(cgroup: Path) -> float | None:
-    """Bytes up to the limit of this control group (version 2); None where there is no limit."""
+    """Bytes left below the limit of this control group (version 2); None without a limit."""
     try:
         limit = (cgroup / "memory.max").read_text(encoding="ascii").strip()
         used = int((cgroup / "memory.current").read_text(encoding="ascii"))

@@ -1,4 +1,4 @@
-"""What runs, on what: read from package metadata and the machine, without importing a framework."""
+"""Versions and machine of a run, read without importing a framework."""
 
 import os
 import platform
@@ -26,14 +26,14 @@ DISTRIBUTIONS = (
     "pillow",
     "optuna",
 )
-"""What a figure may depend on; those that are not installed are left out."""
+"""Packages that figures may depend on; those that are not installed are left out."""
 
 _NVIDIA_SMI = ("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
 _NVIDIA_SMI_TIMEOUT_S = 5.0
 
 
 def provenance(command: str) -> Provenance:
-    """Of a run that starts now; `command` is the one that repeats it."""
+    """The provenance of a run that starts now with `command`."""
     return Provenance(
         bench=_version("bench-detectors") or "not installed",
         python=platform.python_version(),
@@ -56,7 +56,7 @@ def _version(distribution: str) -> str | None:
 
 
 def _cpu_name(cpuinfo: Path) -> str:
-    """The kernel's name for it; not every kernel writes one, nor every system has the file."""
+    """The CPU's name as the kernel gives it, or else the platform's."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -69,14 +69,14 @@ def _cpu_name(cpuinfo: Path) -> str:
 
 
 def _cpu_count() -> int:
-    """The processors that this process may use, which a container or a scheduler may have cut down."""
+    """The number of CPUs that this process may use, which a container or a scheduler may limit."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _gpu_name() -> str | None:
-    """Names of the NVIDIA GPUs, '2 x NVIDIA H200'; None where the driver tells of none."""
+    """Names of the NVIDIA GPUs, '2 x NVIDIA H200'; None if the driver reports none."""
     try:
         answer = subprocess.run(
             _NVIDIA_SMI, capture_output=True, text=True, timeout=_NVIDIA_SMI_TIMEOUT_S, check=True

@@ -1,4 +1,4 @@
-"""Names -> code, as strings that are imported on use, so that a name costs nothing until it is needed.
+"""Names of detector families and dataset formats, imported when they are used.
 
 Third parties add detectors through the entry-point group `bench.detectors`: `NAME = "module:FAMILY"`.
 """
@@ -31,12 +31,12 @@ ENTRY_POINT_GROUP = "bench.detectors"
 
 
 def detector_names() -> list[str]:
-    """Every family that can be asked for: ours, then those of installed plug-ins."""
+    """Every family: ours, then those of installed plug-ins."""
     return list(DETECTORS) + [point.name for point in entry_points(group=ENTRY_POINT_GROUP)]
 
 
 def family(name: str) -> Family:
-    """The family of that name. Raises ConfigError, with a guess, where there is none."""
+    """The family of that name. Raises ConfigError, with the closest name, if there is none."""
     if name in DETECTORS:
         return cast(Family, load(DETECTORS[name]))
     for point in entry_points(group=ENTRY_POINT_GROUP):
@@ -52,8 +52,8 @@ def load(target: str) -> Any:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:
-    """An error for a name that nothing bears, with the nearest one that something does."""
+    """An error for an unknown name, with the closest known one."""
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    return ConfigError(f"no {what} has that name", value=name, hint=f"{guess}There are: {', '.join(names)}")
+    return ConfigError(f"unknown {what}", value=name, hint=f"{guess}There are: {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""`search:` of bench.yaml: what a search may change, how long it looks, and for what."""
+"""`search:` of bench.yaml: the search space, the number of trials, the objectives."""
 
 import contextlib
 import difflib
@@ -22,7 +22,7 @@ DEFAULT_SPACE: dict[str, Any] = {
     "loss.class_weights": ["inverse_frequency", "inverse_sqrt", "effective_number", "hard"],
     "loss.class_coefficient": {"low": 0.25, "high": 4.0, "log": True},
 }
-"""The switch against class imbalance. A coefficient of 1 is DETR's and Faster R-CNN's own, YOLO's is 0.5."""
+"""Losses against class imbalance. DETR's and Faster R-CNN's own coefficient is 1, YOLO's is 0.5."""
 
 IMPLIED: dict[str, dict[str, tuple[Any, ...]]] = {
     "loss.focal_gamma": {"loss.classification": FOCAL},
@@ -31,19 +31,19 @@ IMPLIED: dict[str, dict[str, tuple[Any, ...]]] = {
     "loss.effective_beta": {"loss.class_weights": ("effective_number",)},
     "loss.hard_classes": {"loss.class_weights": ("hard",)},
 }
-"""Word -> when it has a meaning, where the space holds both and says nothing itself."""
+"""Setting -> when it has an effect; used if the space has both settings and no `when`."""
 
 CURVE_FIGURES = ("AP", "AP50", "AP75", "AR_100", "AP_rare")
-"""What is known of every epoch; other figures of val only once a trial has ended."""
+"""Figures that are known after every epoch; the others only when a trial has ended."""
 LEAST = ("latency_ms", "latency_p95_ms", "peak_memory_mib", "peak_gpu_memory_mib", "checkpoint_bytes")
-"""Objectives of which less is better."""
+"""Objectives for which less is better."""
 OTHERS = (
     *("AP_small", "AP_medium", "AP_large", "AR_1", "AR_10", "AR_small", "AR_medium", "AR_large"),
     *("AP_25_50_75", "precision", "recall", "f1", "images_per_s"),
 )
 OBJECTIVES = (*CURVE_FIGURES, *OTHERS, *LEAST)
 COSTS = ("images_per_s", *LEAST)
-"""Objectives that need the judged checkpoint timed."""
+"""Objectives for which the judged checkpoint has to be timed."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Range:
-    """A number from `low` to `high`, both included; whole numbers where both ends are."""
+    """A number from `low` to `high`, both included; an integer if both ends are integers."""
 
     low: float
     high: float
@@ -69,9 +69,9 @@ class Range:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def holds(self, value: float) -> bool:
-        """Whether `value` may be drawn: from low to high, and a whole number of steps above low."""
+        """Whether `value` can be drawn: from low to high, an integer number of steps above low."""
         step = self.step or (1 if self.whole else None)
-        above = Decimal(str(value)) - Decimal(str(self.low))  # 0.3 is three steps of 0.1, in decimals alone
+        above = Decimal(str(value)) - Decimal(str(self.low))  # 0.3 is three steps of 0.1 in decimals only
         return self.low <= value <= self.high and (step is None or not above % Decimal(str(step)))
 
 
@@ -85,22 +85,24 @@ class SearchConfig(BaseModel):
 
     space: dict[str, Any] = Field(
         default_factory=lambda: dict(DEFAULT_SPACE),
-        description="Dotted word, as --set takes it -> a list of values, or {low, high, step, log, when}, or "
-        "{choices, when}. `models.NAME.` before it: for that model alone. Default: the loss switch.",
+        description="Setting, as for --set -> a list of values, or {low, high, step, log, when}, or "
+        "{choices, when}. `models.NAME.` before it: for that model only. Default: the losses.",
     )
-    trials: int = Field(40, ge=1, description="Of every model.")
+    trials: int = Field(40, ge=1, description="For each model.")
     objectives: tuple[str, ...] = Field(
         ("AP",), min_length=1, max_length=2, description="Figures on val; two give a Pareto set."
     )
     pruner: Pruner | None = Field(
         None,
-        description="What ends a poor trial early. Default: median; none where there are two objectives.",
+        description="Ends poor trials early. Default: median; none with two objectives.",
     )
-    prune_after_trials: int = Field(5, ge=1, description="Whole trials that `median` compares with at least.")
-    prune_after_epochs: int = Field(0, ge=0, description="Epochs that no trial is ended in by `median`.")
-    random_trials: int = Field(10, ge=1, description="Drawn evenly from the space before TPE takes over.")
+    prune_after_trials: int = Field(5, ge=1, description="Complete trials before `median` ends any.")
+    prune_after_epochs: int = Field(0, ge=0, description="Epochs that `median` lets every trial have.")
+    random_trials: int = Field(
+        10, ge=1, description="Trials drawn uniformly from the space before TPE starts."
+    )
     seed: int = Field(
-        0, ge=0, description="Of the drawing. Every trial trains with the first of `seeds` above."
+        0, ge=0, description="Of the drawing. Every trial trains with the first of the config's `seeds`."
     )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (0, 1, 2), description="Of the final trainings of best and standard."
@@ -110,7 +112,9 @@ class SearchConfig(BaseModel):
         description="Optuna's URL, e.g. postgresql://USER@HOST/BASE. Default: a file in the search's folder.",
     )
     lost_after_s: int = Field(
-        60, ge=2, description="A worker that is not heard of for so long has lost its trial to the others."
+        60,
+        ge=2,
+        description="Seconds without a sign of life after which a worker loses its trial to the others.",
     )
 
     @field_validator("space", mode="before")
@@ -120,7 +124,7 @@ class SearchConfig(BaseModel):
             return value
         settings = flat(value)
         if not settings:
-            raise ValueError("names no word to search over")
+            raise ValueError("has no setting to search over")
         found: list[str] = []
         for setting, raw in settings.items():
             try:
@@ -138,31 +142,31 @@ class SearchConfig(BaseModel):
             if name not in OBJECTIVES:
                 close = difflib.get_close_matches(name, OBJECTIVES, n=1)
                 guess = f"; did you mean {close[0]!r}?" if close else ""
-                raise ValueError(f"{name} is none; there are: {', '.join(OBJECTIVES)}{guess}")
+                raise ValueError(f"{name} is unknown; there are: {', '.join(OBJECTIVES)}{guess}")
         return value
 
     @field_validator("seeds", "objectives")
     @classmethod
     def _once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(set(value)) < len(value):
-            raise ValueError("the same stands there twice")
+            raise ValueError("holds the same value twice")
         return value
 
     @model_validator(mode="after")
     def _prunable(self) -> "SearchConfig":
         if self.pruner in ("median", "hyperband"):
             if len(self.objectives) > 1:
-                raise ValueError("pruner: with two objectives no trial can be called poor early; say none")
+                raise ValueError("pruner: with two objectives trials can't be pruned; use none")
             if self.objectives[0] not in CURVE_FIGURES:
                 raise ValueError(
-                    f"pruner: {self.objectives[0]} is not known of every epoch; say none, "
-                    f"or search for one of {', '.join(CURVE_FIGURES)}"
+                    f"pruner: {self.objectives[0]} is not known after every epoch; use none, "
+                    f"or one of these objectives: {', '.join(CURVE_FIGURES)}"
                 )
         return self
 
     @property
     def pruning(self) -> Pruner:
-        """The pruner that is used."""
+        """The pruner in use."""
         if self.pruner is not None:
             return self.pruner
         return "median" if len(self.objectives) == 1 and self.objectives[0] in CURVE_FIGURES else "none"
@@ -177,7 +181,7 @@ _CHOICE = ("choices", "when")
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{train: {lr: {low: 1, high: 2}}} -> {train.lr: {low: 1, high: 2}}; dotted words stay."""
+    """{train: {lr: {low: 1, high: 2}}} -> {train.lr: {low: 1, high: 2}}; dotted keys stay."""
     settings: dict[str, Any] = {}
     for key, value in tree.items():
         setting = f"{prefix}{key}"
@@ -189,15 +193,15 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def parameter(raw: Any) -> Parameter:
-    """What stands behind one word of the space. Raises ValueError."""
+    """The values of one setting of the space. Raises ValueError."""
     if isinstance(raw, (list, tuple)):
         return Choice(_values(raw))
     if not isinstance(raw, Mapping):
         raise ValueError(f"should be a list of values, or hold low and high; found {raw!r}")
     allowed = _CHOICE if "choices" in raw else _RANGE
-    strange = [key for key in raw if key not in allowed]
-    if strange:
-        raise ValueError(f"knows no {strange[0]!r}; there are: {', '.join(allowed)}")
+    unknown = [key for key in raw if key not in allowed]
+    if unknown:
+        raise ValueError(f"has the unknown key {unknown[0]!r}; there are: {', '.join(allowed)}")
     when = _conditions(raw.get("when", {}))
     if "choices" in raw:
         return Choice(_values(raw["choices"]), when)
@@ -212,18 +216,18 @@ def _range(raw: Mapping[str, Any], when: Conditions) -> Range:
     step = None if raw.get("step") is None else _number(raw["step"], "step")
     log = raw.get("log", False)
     if not isinstance(log, bool):
-        raise ValueError(f"log is true or false; found {log!r}")
+        raise ValueError(f"log should be true or false; found {log!r}")
     if low > high:
         raise ValueError(f"low is above high ({low} > {high})")
     if log and low <= 0:
-        raise ValueError(f"a logarithmic range can't reach zero (low: {low})")
+        raise ValueError(f"a logarithmic range needs low above 0 (low: {low})")
     if step is not None and step <= 0:
         raise ValueError(f"step should be above 0 (found {step})")
     if step is not None and log:
         raise ValueError("step and log exclude each other")
     parsed = Range(low, high, step, log, when)
     if step is not None and parsed.whole and not isinstance(step, int):
-        raise ValueError(f"low and high are whole numbers, so step is one (found {step})")
+        raise ValueError(f"low and high are integers, so step should be one (found {step})")
     if not parsed.holds(high):
         raise ValueError(f"steps of {step} from {low} do not lead to high ({high})")
     return parsed
@@ -239,7 +243,7 @@ def _values(raw: Any) -> tuple[Any, ...]:
 
 def _conditions(raw: Any) -> dict[str, tuple[Any, ...]]:
     if not isinstance(raw, Mapping):
-        raise ValueError(f"`when` holds words and their values; found {raw!r}")
+        raise ValueError(f"`when` should hold settings and their values; found {raw!r}")
     return {
         setting: tuple(values) if isinstance(values, (list, tuple)) else (values,)
         for setting, values in flat(raw).items()
@@ -247,7 +251,7 @@ def _conditions(raw: Any) -> dict[str, tuple[Any, ...]]:
 
 
 def _number(raw: Any, name: str) -> int | float:
-    """YAML takes 1e-5, without a dot, for text."""
+    """A number; also from text, because YAML takes 1e-5, without a dot, for text."""
     if isinstance(raw, str):
         with contextlib.suppress(ValueError):
             raw = float(raw)

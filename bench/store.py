@@ -11,10 +11,12 @@ RUN/
   report.html, figures/
 """
 
+import contextlib
 import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -140,14 +142,19 @@ class CellFolder:
             ) from None
 
     def history(self) -> list[dict[str, float]]:
-        """Rows of history.csv; a word that an epoch lacks is left out of its row."""
+        """Rows of history.csv; a figure that an epoch lacks is left out of its row. Raises RunError."""
         if not self.history_path.is_file():
             return []
-        with self.history_path.open(newline="", encoding="utf-8") as file:
-            return [
-                {earlier.column(key): float(text) for key, text in row.items() if text}
-                for row in csv.DictReader(file)
-            ]
+        try:
+            with self.history_path.open(newline="", encoding="utf-8") as file:
+                return [
+                    {earlier.column(key): float(text) for key, text in row.items() if text}
+                    for row in csv.DictReader(file)
+                ]
+        except (OSError, TypeError, ValueError, csv.Error) as error:
+            raise RunError(
+                f"can't be read: {error}", file=self.history_path, hint="delete it: tables go without it"
+            ) from None
 
     def write_history(self, rows: Sequence[dict[str, float]]) -> None:
         """All rows at once, so that a killed cell leaves whole ones."""
@@ -191,11 +198,19 @@ class RunFolder:
 
     @classmethod
     def newest(cls, runs: Path) -> "RunFolder":
-        """The run that was begun last below `runs`. Raises RunError where there is none."""
-        found = sorted(runs.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+        """The run below `runs` that was started last, by its run.json; broken runs are passed over.
+
+        Raises RunError where there is none.
+        """
+        found = []
+        for path in sorted(runs.glob("*/run.json")):
+            run = cls(path.parent)
+            with contextlib.suppress(RunError, ValueError):
+                started = datetime.fromisoformat(run.info().provenance.started)
+                found.append((started.astimezone(UTC), path, run))
         if not found:
             raise RunError("holds no run yet", file=runs, hint="make one with: bench run")
-        return cls(found[-1].parent)
+        return max(found)[-1]
 
     @property
     def info_path(self) -> Path:
@@ -253,12 +268,26 @@ class RunFolder:
         return [record for cell in self.cells() if (record := cell.record()) is not None]
 
     def manifest(self) -> dict[str, Any]:
-        manifest: dict[str, Any] = earlier.upgrade(json.loads(self.manifest_path.read_text(encoding="utf-8")))
+        """Raises RunError."""
+        manifest: dict[str, Any] = _read_json(self.manifest_path)
         return manifest
 
     def samples(self) -> list[Sample]:
+        """Raises RunError."""
         path = self.samples_dir / "samples.json"
-        return [
-            Sample.model_validate(item)
-            for item in earlier.upgrade(json.loads(path.read_text(encoding="utf-8")))
-        ]
+        try:
+            return [Sample.model_validate(item) for item in _read_json(path)]
+        except (TypeError, ValidationError) as error:
+            raise RunError(f"can't be read: {error}", file=path) from None
+
+
+def _read_json(path: Path) -> Any:
+    """A file of a run, with today's names of keys. Raises RunError."""
+    try:
+        return earlier.upgrade(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"can't be read: {error}",
+            file=path,
+            hint="copy it from another run on the same data, or run again",
+        ) from None

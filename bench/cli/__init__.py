@@ -1,1 +1,1 @@
-"""Commands: parse, call, print. Each imports what it needs when it is called, so that --help is at once."""
+"""Commands: parse, call `bench.api`, print. Each imports what it needs when called: --help is fast."""

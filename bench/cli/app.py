@@ -1,4 +1,4 @@
-"""The command line: every command, its words, and what a person is told when something is wrong."""
+"""The command line: every command with its options, and the exit code of a mistake."""
 
 import io
 import sys
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 data_app = typer.Typer(no_args_is_help=True, help="Convert and describe data, without training.")
-weights_app = typer.Typer(no_args_is_help=True, help="Published weights, and where they lie.")
+weights_app = typer.Typer(no_args_is_help=True, help="Published weights on this machine.")
 config_app = typer.Typer(no_args_is_help=True, help="About bench.yaml.")
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
@@ -27,11 +27,13 @@ app.add_typer(config_app, name="config")
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="Default: bench.yaml of this folder, or the embedded default."),
+    typer.Option(
+        "--config", "-c", help="Default: bench.yaml of the current folder, or the embedded default."
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a word, e.g. train.epochs=50. Repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, e.g. train.epochs=50. Repeatable."),
 ]
 
 
@@ -55,22 +57,23 @@ def run(
     config: Config = None,
     models: Annotated[
         str | None,
-        typer.Option(help="Comma-separated: names in the file, families, or family:variant."),
+        typer.Option(help="Comma-separated: names in the config, families, or family:variant."),
     ] = None,
     overrides: Overrides = None,
-    seeds: Annotated[str | None, typer.Option(help="Comma-separated, e.g. 0,1,2.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Comma-separated integers, e.g. 0,1,2.")] = None,
     devices: Annotated[
         str | None,
-        typer.Option(help="GPUs that train each model together, e.g. 0,1; or a word for `device`."),
+        typer.Option(help="GPUs that train each model together, e.g. 0,1; or any value of `device`."),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Finish what a killed or partly failed run has left.")
+        Path | None,
+        typer.Option(metavar="RUN", help="Continue an interrupted run, or one with failed cells."),
     ] = None,
 ) -> None:
-    """Train and judge every model x seed, and write the report.
+    """Train and judge every model with every seed, and write the report.
 
     Exit code 0: every cell is done; 1: some cell failed or is invalid (the others are in the report);
-    2: a mistake in what was asked.
+    2: the request can't be carried out.
     """
     from bench.cli import run as command
 
@@ -82,45 +85,48 @@ def search(
     config: Config = None,
     models: Annotated[
         str | None,
-        typer.Option(help="Comma-separated: names in the file, families, or family:variant."),
+        typer.Option(help="Comma-separated: names in the config, families, or family:variant."),
     ] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Of every model. Default: 40.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="For each model. Default: 40.")] = None,
     overrides: Overrides = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials at a time, each in processes of its own.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Number of trials that run at the same time.")] = 1,
     storage: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Optuna's, for several machines: postgresql://USER@HOST/BASE."),
+        typer.Option(
+            metavar="URL", help="Optuna storage shared by several machines: postgresql://USER@HOST/DATABASE."
+        ),
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="Of the final trainings. Default: 0,1,2.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of the final trainings. Default: 0,1,2.")] = None,
     final: Annotated[
         bool,
-        typer.Option("--final/--no-final", help="Train best and standard again, and score them on test."),
+        typer.Option(
+            "--final/--no-final",
+            help="Train the best and the standard settings again, and score them on test.",
+        ),
     ] = True,
     resume: Annotated[
-        Path | None, typer.Option(metavar="SEARCH", help="Go on with a search that was left.")
+        Path | None, typer.Option(metavar="SEARCH", help="Continue an interrupted search, or add trials.")
     ] = None,
 ) -> None:
-    """Search for each model's best setting on val, and compare it with the standard one on test.
+    """Search for each model's best settings on val, and compare them with the standard ones on test.
 
-    Exit code 0: all is done; 1: some cell of the final run failed or is invalid; 2: a mistake in what was
-    asked, no trial with a value, or a storage that can't be reached.
+    Exit code 0: everything is done; 1: some cell of the final run failed or is invalid; 2: the request can't
+    be carried out, no trial has a value, or the storage can't be reached.
     """
     from bench.cli import search as command
-    from bench.searching.search import Asked
 
-    asked = Asked(command=command.command(storage), storage=storage, workers=workers, final=final)
-    command.search(config, models, overrides or [], trials, seeds, asked, resume)
+    command.search(config, models, overrides or [], trials, seeds, workers, storage, final, resume)
 
 
 @app.command()
 def report(
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN ...]", show_default=False)] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Default: report.html in the run.")
+        Path | None, typer.Option("--output", "-o", help="Default: report.html in the run's folder.")
     ] = None,
     config: Config = None,
 ) -> None:
-    """Write the report of a run (the newest if none is named), of several in one, or of a search."""
+    """Write the report of a run (default: the newest), of several runs on one page, or of a search."""
     from bench.cli import report as command
 
     command.report(runs or [], output, config)
@@ -128,11 +134,11 @@ def report(
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="PATH", help="A folder of pictures and boxes.")],
-    output: Annotated[Path, typer.Option("--output", "-o")] = Path("bench.yaml"),
+    folder: Annotated[Path, typer.Argument(metavar="PATH", help="A folder of images and annotations.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("bench.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Look at a folder of data and write a commented bench.yaml for it."""
+    """Inspect a folder of data, and write a commented bench.yaml for it."""
     from bench.cli import data as command
 
     command.init(folder, output, force)
@@ -151,16 +157,18 @@ def doctor(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL ...]", help="Names in the file, families, or family:variant.", show_default=False
+            metavar="[MODEL ...]",
+            help="Names in the config, families, or family:variant.",
+            show_default=False,
         ),
     ] = None,
     config: Config = None,
     overrides: Overrides = None,
 ) -> None:
-    """Look over the installation, and ask the gates of every model without training it.
+    """Check the installation, and run the gates of every model without training it.
 
-    Exit code 0: all is well; 1: a version is too old, or a model does not pass; 2: a mistake in what was
-    asked.
+    Exit code 0: all checks passed; 1: a version is too old, or a model does not pass its gates; 2: the
+    request can't be carried out.
     """
     from bench.cli import doctor as command
 
@@ -169,7 +177,7 @@ def doctor(
 
 @data_app.command()
 def convert(config: Config = None, overrides: Overrides = None) -> None:
-    """Read, check, repair, split, and write the COCO and YOLO layouts."""
+    """Read, check, repair and split the data, and write the COCO and YOLO layouts."""
     from bench.cli import data as command
 
     command.convert(config, overrides or [])
@@ -180,10 +188,10 @@ def describe(
     config: Config = None,
     overrides: Overrides = None,
     figure: Annotated[
-        Path | None, typer.Option(help="Where to draw it (.svg or .png). Default: beside the layout.")
+        Path | None, typer.Option(help="File of the figure (.svg, .png or .pdf). Default: beside the layout.")
     ] = None,
 ) -> None:
-    """Print and draw the class distribution of each split."""
+    """Print the class distribution of each split, and draw it."""
     from bench.cli import data as command
 
     command.describe(config, overrides or [], figure)
@@ -191,23 +199,26 @@ def describe(
 
 @app.command()
 def predict(
-    cell: Annotated[Path, typer.Argument(metavar="RUN/CELL", show_default=False)],
+    cell: Annotated[
+        Path,
+        typer.Argument(metavar="RUN/CELL", help="A model of a run: one of its cells.", show_default=False),
+    ],
     images: Annotated[
         list[str],
-        typer.Argument(metavar="PICTURE ...", help="Files, folders or patterns.", show_default=False),
+        typer.Argument(metavar="IMAGE ...", help="Files, folders or patterns.", show_default=False),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Default: predicted/CELL in this folder.")
+        Path | None, typer.Option("--output", "-o", help="Default: predicted/CELL in the current folder.")
     ] = None,
     score: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, help="Lowest score. Default: the threshold that was chosen on val."),
+        typer.Option(min=0.0, max=1.0, help="Lowest score. Default: the threshold chosen on val."),
     ] = None,
 ) -> None:
-    """Draw what a trained model finds in pictures, and write it as detections.json and detections.csv.
+    """Detect objects in images with a trained model: draw them, and write detections.json and .csv.
 
-    Exit code 0: all is drawn; 1: some picture can't be read (the others are drawn); 2: a mistake in what
-    was asked.
+    Exit code 0: everything is done; 1: some image can't be read (the others are done); 2: the request can't
+    be carried out.
     """
     from bench.cli import predict as command
 
@@ -216,7 +227,7 @@ def predict(
 
 @weights_app.command("list")
 def weights_list() -> None:
-    """List published weights: what they were trained on, their size, and where they lie or belong."""
+    """List published weights: training data, size, and where they are or belong."""
     from bench.cli import weights as command
 
     command.list_()
@@ -224,9 +235,11 @@ def weights_list() -> None:
 
 @weights_app.command("fetch")
 def weights_fetch(
-    name: Annotated[str, typer.Argument(help="As bench weights list says, or ORG/MODEL of the hub.")],
+    name: Annotated[
+        str, typer.Argument(help="As in `bench weights list`, or ORG/MODEL of the Hugging Face hub.")
+    ],
 ) -> None:
-    """Download published weights, unless they are here. What broke off is gone on with."""
+    """Download published weights that are not on this machine. An interrupted download is continued."""
     from bench.cli import weights as command
 
     command.fetch(name)
@@ -235,9 +248,11 @@ def weights_fetch(
 @weights_app.command("import")
 def weights_import(
     source: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", show_default=False)],
-    name: Annotated[str | None, typer.Option(help="Which these are, if that can't be told.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Which weights these are, if they are not recognised.")
+    ] = None,
 ) -> None:
-    """Check a file, or a folder of the hub, that came by other ways, and put it where it is looked for."""
+    """Check a file, or a folder of the hub, that came another way, and copy it to its place."""
     from bench.cli import weights as command
 
     command.import_(source, name)
@@ -254,9 +269,9 @@ def schema() -> None:
 
 
 def main() -> int:
-    """Run a command; a user's mistake is a message and exit code 2, never a traceback."""
+    """Run a command; a user's mistake gives a message and exit code 2, never a traceback."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of classes in a terminal without Unicode
+        sys.stdout.reconfigure(errors="backslashreplace")  # class names in a terminal without Unicode
     try:
         app()
     except BenchError as error:

@@ -6,62 +6,48 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bench import files
-from bench.cli import data_notes
-from bench.cli.console import console
-from bench.cli.progress import watch_data
-from bench.config import BenchConfig, read_config
-from bench.datasets.describe import Distribution, draw
-from bench.datasets.describe import describe as distribution_of
-from bench.datasets.prepare import prepare
-from bench.datasets.proposal import propose_config
-from bench.errors import ConfigError
-from bench.frequencies import rare_classes
-from bench.layout import Layout
+from bench.api import data, data_notes
+from bench.api.console import console
+from bench.datasets.describe import Distribution
 from bench.reports import wording
 
 
 def convert(config_path: Path | None, overrides: list[str]) -> None:
-    _, layout = _prepare(config_path, overrides)
-    console().print(f"layout    {layout.root}")
-    console().print(f"YOLO      {layout.data_yaml}")
-    console().print(f"COCO      {layout.root / 'annotations'}")
-    console().print(f"manifest  {layout.manifest_path}")
-    data_notes.tell(console(), layout.manifest_path, layout.root)
+    dataset = data.convert(config_path, overrides=overrides, progress=True)
+    console().print(f"layout    {dataset.path}")
+    console().print(f"YOLO      {dataset.data_yaml}")
+    console().print(f"COCO      {dataset.path / 'annotations'}")
+    console().print(f"manifest  {dataset.layout.manifest_path}")
+    _show_notes(dataset)
 
 
 def describe(config_path: Path | None, overrides: list[str], figure: Path | None) -> None:
-    config, layout = _prepare(config_path, overrides)
-    rare = rare_classes(layout.class_counts("train"), config.rare_classes)
-    distribution = distribution_of(layout)
-    console().print(table_of(distribution))
-    console().print(Text(f"rare      {', '.join(rare) or 'no class'}: AP_rare is the mean of their AP"))
-    target = figure or layout.root.with_name(layout.root.name + "-classes.svg")
-    draw(distribution, target)
-    console().print(f"drawn     {target}")
-    data_notes.tell(console(), layout.manifest_path, layout.root)
+    description = data.describe(config_path, overrides=overrides, progress=True)
+    dataset = description.dataset
+    console().print(table_of(description.distribution))
+    rare = ", ".join(description.rare) or "no class"
+    console().print(Text(f"rare      {rare}: AP_rare is the mean of their AP"))
+    drawn = description.draw(figure or dataset.path.with_name(dataset.path.name + "-classes.svg"))
+    console().print(f"drawn     {drawn}")
+    _show_notes(dataset)
 
 
 def init(folder: Path, output: Path, force: bool) -> None:
-    if output.exists() and not force:
-        raise ConfigError("exists already", file=output, hint="use --force, or another --output")
-    text = propose_config(folder, output.parent.resolve())
-    files.write_text(output, text)
-    console().print(f"wrote {output}; review it, then: bench run -c {output}")
+    written = data.init(folder, output, force=force)
+    console().print(f"wrote {written}; review it, then: bench run -c {written}")
 
 
-def _prepare(config_path: Path | None, overrides: list[str]) -> tuple[BenchConfig, Layout]:
-    config = read_config(config_path, overrides=overrides)
-    with watch_data() as progress:
-        return config, prepare(config.data, config.cache, progress=progress)
+def _show_notes(dataset: data.Dataset) -> None:
+    for line, style in data_notes.notes(dataset.manifest, dataset.path):
+        console().print(Text(line, style=style))
 
 
 def table_of(distribution: Distribution) -> Table:
-    """One row per class, one section per split."""
+    """One row for each class, one section for each split."""
     table = Table(title="Boxes by class", title_justify="left", box=box.SIMPLE)
     table.add_column("split")
     table.add_column("class")
-    for column in ("boxes", "pictures", "share", "inverse density", "weight"):
+    for column in ("boxes", "images", "share", "inverse density", "weight"):
         table.add_column(column, justify="right")
     for split in distribution.splits:
         table.add_section()

@@ -3,15 +3,16 @@
 from rich.table import Table
 from rich.text import Text
 
-from bench import registry
-from bench.cli.console import console
+from bench.api.console import console
+from bench.api.models import models as all_models
 
 
 def models() -> None:
     table = Table(box=None, header_style="bold")
-    for column in ("family", "variant", "what it is"):
+    for column in ("family", "variant", "description"):
         table.add_column(column)
-    for name in registry.detector_names():
-        for number, (variant, line) in enumerate(registry.family(name).variants.items()):
-            table.add_row("" if number else name, Text(variant), Text(line))
+    above = None
+    for family, variant, text in all_models().itertuples(index=False):
+        table.add_row("" if family == above else family, Text(variant), Text(text))
+        above = family
     console().print(table)

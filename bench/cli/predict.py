@@ -4,28 +4,22 @@ from pathlib import Path
 
 import typer
 
-from bench.cli.console import console
-from bench.cli.progress import watcher
-from bench.predicting import find_images, open_cell
-from bench.predicting import predict as draw_and_write
+from bench.api.console import console
+from bench.api.prediction import predict as call
 from bench.reports import wording
 
 UNREADABLE = 1
-"""Exit code where some picture can't be read."""
+"""Exit code where some image can't be read."""
 
 
-def predict(path: Path, asked: list[str], output: Path | None, score: float | None) -> None:
-    cell = open_cell(path)
-    folder = output or Path("predicted") / cell.name
-    images = find_images(asked, besides=folder)
-    screen = console()
-    with watcher(screen) as view:
-        outcome = draw_and_write(cell, images, folder, score=score, tell=view.images)
+def predict(cell: Path, images: list[str], output: Path | None, score: float | None) -> None:
+    outcome = call(cell, images, output=output, score=score, progress=True).outcome
     for unreadable, why in outcome.unreadable:
         typer.echo(f"bench: {unreadable}: can't be read: {why}", err=True)
+    screen = console()
     screen.print(
-        f"{wording.count(outcome.detections, 'detection')} in {wording.count(outcome.images, 'picture')} "
-        f"at score {outcome.score_threshold:.3f} and over; nothing in {outcome.empty} of them"
+        f"{wording.count(outcome.detections, 'detection')} in {wording.count(outcome.images, 'image')}, "
+        f"with a score of at least {outcome.score_threshold:.3f}; none in {outcome.empty} of the images"
     )
     screen.print(f"drawn       {outcome.folder}")
     screen.print(f"detections  {outcome.folder / 'detections.json'}, detections.csv")

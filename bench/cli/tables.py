@@ -1,4 +1,4 @@
-"""The comparison as a table for the terminal: what a line of 80 columns can hold of the report's ranking."""
+"""Tables for the terminal: the ranking of a run in 80 columns, the best settings of a search."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from bench.api.search_progress import setting_line
 from bench.reports import Ranked
 from bench.reports.columns import COLUMNS, Column
 from bench.reports.wording import NOTHING
+from bench.search_records import SearchRecord, StudyRecord
 
 SHOWN = {
     "ap": "test AP",
@@ -53,3 +55,34 @@ def _cell(row: Ranked, column: Column) -> Text:
     if spread and column.key == WITH_SPREAD and spread.sd is not None:
         text += f" ± {spread.sd:.3f}"
     return Text(text)
+
+
+def best_settings(record: SearchRecord) -> Table:
+    """A row for each model's best trial, or for every trial of its Pareto set."""
+    several = len(record.objectives) > 1
+    title = f"Best on val by {record.objectives[0]}" + (", and the Pareto set" if several else "")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("model", overflow="fold")
+    table.add_column("trial", justify="right")
+    for name in record.objectives:
+        table.add_column(name, justify="right")
+    table.add_column("setting", overflow="fold")
+    table.add_column("complete/pruned/failed", justify="right")
+    for study in record.studies:
+        for number in dict.fromkeys([study.best, *study.pareto]):
+            table.add_row(*_trial_row(study, number, record), style="bold" if number == study.best else None)
+    return table
+
+
+def _trial_row(study: StudyRecord, number: int | None, record: SearchRecord) -> list[Text]:
+    trial = next((trial for trial in study.trials if trial.number == number), None)
+    states = [trial.state for trial in study.trials]
+    counts = "/".join(str(states.count(state)) for state in ("complete", "pruned", "failed"))
+    values = trial.values if trial and trial.values else {}
+    return [
+        Text(study.model),
+        Text(NOTHING if trial is None else str(trial.number)),
+        *(Text(f"{values[name]:.4g}" if name in values else NOTHING) for name in record.objectives),
+        Text(setting_line(trial.setting) if trial else NOTHING),
+        Text(counts),
+    ]

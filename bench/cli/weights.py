@@ -6,13 +6,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bench.adapters.importing import import_weights
 from bench.adapters.weights.caches import weights_dir
-from bench.adapters.weights.download import download_progress
 from bench.adapters.weights.inventory import inventory
-from bench.adapters.weights.published import fingerprint, locate
-from bench.cli.console import console
-from bench.cli.progress import watcher
+from bench.adapters.weights.published import fingerprint
+from bench.api.console import console
+from bench.api.weights import fetch_weights, import_weights
 from bench.reports import wording
 
 
@@ -44,14 +42,13 @@ def list_() -> None:
 
 
 def fetch(name: str) -> None:
-    with watcher(console()) as view, download_progress(view.weights):
-        found = locate(name)
+    found = fetch_weights(name, progress=True)
     console().print(f"{name}: {found}")
     console().print(f"sha256 {fingerprint(found)}")
 
 
 def import_(source: Path, name: str | None) -> None:
-    imported = import_weights(source, name)
+    imported = import_weights(source, name=name)
     screen = console()
     screen.print(f"{imported.entry.name}, trained on {imported.entry.trained_on}")
     screen.print(f"imported to {imported.path}" + (", replacing what was there" if imported.replaced else ""))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bench import files
-from bench.config import BenchConfig, read_config
+from bench.config import BenchConfig, Overrides, read_config
 from bench.datasets import prepare
 from bench.errors import RunError
 from bench.layout import Layout
@@ -90,7 +90,7 @@ def start(config: BenchConfig, watcher: SearchWatcher, asked: Asked) -> SearchOu
 
 
 def resume(
-    folder: SearchFolder, watcher: SearchWatcher, asked: Asked, overrides: tuple[str, ...] = ()
+    folder: SearchFolder, watcher: SearchWatcher, asked: Asked, overrides: Overrides = ()
 ) -> SearchOutcome:
     """Go on with a search that was left; `overrides` may ask for more trials or other final seeds.
 

@@ -165,7 +165,7 @@ def test_no_package_of_ours_is_called_datasets(tmp_path: Path) -> None:
 
 def test_class_names_reach_a_terminal_without_unicode(tmp_path: Path) -> None:
     code = "import sys; from bench.cli.app import main; sys.argv = ['bench', '--version']\n"
-    code += "try:\n    main()\nexcept SystemExit:\n    pass\nfrom bench.cli.console import console\n"
+    code += "try:\n    main()\nexcept SystemExit:\n    pass\nfrom bench.api.console import console\n"
     code += "console().print('\\u7d19')"
     result = subprocess.run(
         [sys.executable, "-c", code],

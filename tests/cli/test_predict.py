@@ -153,7 +153,7 @@ def test_val_s_threshold_counts_and_what_can_t_be_read_is_skipped(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "album/broken.jpg: can't be read" in done.stderr and "album/empty.png" in done.stderr
-    assert "4 detections in 4 pictures at score 0.500 and over" in done.stdout
+    assert "4 detections in 4 images, with a score of at least 0.500" in done.stdout
     out = tmp_path / "predicted/one-seed0"
     assert {row["category_name"] for row in json.loads((out / "detections.json").read_text())} == {"cat"}
     assert (out / "wide.jpg").exists() and not (out / "broken.jpg").exists()

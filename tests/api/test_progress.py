@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.cli.progress import RunView
+from bench.api.progress import RunView
+from bench.api.screens import Terminal
 from bench.records import EpochRecord
 from bench.store import CellFolder
 
@@ -30,9 +31,9 @@ def epoch(number: int, share: float = 1.0, **figures: float) -> dict[str, Any]:
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr("bench.cli.progress.PLAIN_LINE_S", 0.0)
+    monkeypatch.setattr("bench.api.progress.PLAIN_LINE_S", 0.0)
     text = StringIO()
-    view = RunView(Console(file=text, width=200), None)
+    view = RunView(Terminal(Console(file=text, width=200)))
     view.cell(1, CellFolder(Path("detr-seed0")), done=False)
 
     def told(*events: dict[str, Any]) -> list[str]:

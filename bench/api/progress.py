@@ -1,57 +1,43 @@
-"""A run as a person watches it: a live line where there is a terminal, plain lines where there is none."""
+"""What is shown of a run while it goes on: one bar on a live screen, and a line for each cell."""
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.text import Text
-
-from bench.cli import data_notes
-from bench.cli.console import console
+from bench.adapters.weights.download import download_progress
+from bench.api import data_notes
+from bench.api.screens import Screen, open_screen
 from bench.records import CellRecord
 from bench.reports import wording
 from bench.store import CellFolder, RunFolder
 
 PLAIN_LINE_S = 10.0
-"""Without a terminal, an epoch is worth a line only so often; the first and the last always are."""
-
-DataProgress = Callable[[str, int, int], None]
-
-
-@contextlib.contextmanager
-def watch_data() -> Iterator[DataProgress]:
-    """Progress of the data's preparation alone."""
-    with watcher(console()) as show:
-        yield show.data
+"""Least time between two lines about epochs on a screen that is not live; the first and last epoch always
+get one."""
 
 
 @contextlib.contextmanager
-def watcher(console: Console) -> Iterator["RunView"]:
-    """What fits the console."""
-    if not console.is_terminal:
-        yield RunView(console, None)
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield RunView(console, progress)
+def watch(progress: bool | None) -> Iterator["RunView"]:
+    """A view for what happens in the block; an interruption gets a note that says how to continue."""
+    with open_screen(progress) as screen:
+        view = RunView(screen)
+        try:
+            with download_progress(view.weights):
+                yield view
+        except KeyboardInterrupt as interruption:
+            if view.run is not None:
+                interruption.add_note(f"Continue with: bench run --resume {view.run.root}")
+            raise
 
 
 class RunView:
-    """Turns what a run tells into lines, and into one bar where there is a terminal."""
+    """Shows the events of a run (`bench.runner.run.Watcher`) on a screen."""
 
-    def __init__(self, console: Console, progress: Progress | None) -> None:
-        self._console = console
-        self._progress = progress
-        self._task: TaskID | None = None
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self.say, self.bar = screen.say, screen.bar
         self._cells = ""
         self._total = 0
         self._name = ""
@@ -67,18 +53,18 @@ class RunView:
         self.bar(f"data: {what}", done, total)
 
     def weights(self, name: str, done: int, total: int | None) -> None:
-        """Published weights arrive: bytes that are here, and how many there will be, if the server says."""
+        """A download of weights goes on: bytes received, and in all where the server says how many."""
         of = "" if total is None else f" of {wording.bytes_(total)}"
         text = f"fetching {name}: {wording.bytes_(done)}{of}"
         self.bar(text, done, total or max(done, 1))
         now = time.monotonic()
-        if self._progress is None and (done == total or now - self._last_line >= PLAIN_LINE_S):
+        if not self._screen.live and (done == total or now - self._last_line >= PLAIN_LINE_S):
             self._last_line = now
             self.say(text)
 
     def images(self, done: int, total: int) -> None:
-        """A trained model goes through pictures."""
-        self.bar("pictures", done, total)
+        """A trained model has processed `done` of `total` images."""
+        self.bar("images", done, total)
 
     def begun(self, run: RunFolder, total: int, left: int) -> None:
         self.run = run
@@ -86,7 +72,8 @@ class RunView:
         self.say(f"run      {run.root}")
         rest = "" if left == total else f", {total - left} done before"
         self.say(f"cells    {total}{rest}")
-        data_notes.tell(self._console, run.manifest_path, Path(run.info().layout))
+        for line, style in data_notes.notes(run.manifest(), Path(run.info().layout)):
+            self.say(line, style=style)
 
     def cell(self, number: int, cell: CellFolder, *, done: bool) -> None:
         self._cells = f"[{number}/{self._total}]"
@@ -96,7 +83,7 @@ class RunView:
     def event(self, event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind in ("epoch", "validation"):
-            self._hear_epoch(event)
+            self._epoch_ended(event)
         elif kind == "step":
             epoch, epochs = self._epochs
             if self._in_training:
@@ -127,8 +114,8 @@ class RunView:
             style="green",
         )
 
-    def _hear_epoch(self, event: dict[str, Any]) -> None:
-        """The end of an epoch, or a validation within it: then `share` of it is done."""
+    def _epoch_ended(self, event: dict[str, Any]) -> None:
+        """An epoch has ended, or a validation within it after `share` of the epoch."""
         share, planned = event["share"], event["epochs"]
         done = event["epoch"] - 1 + share
         if share == 1:
@@ -145,24 +132,12 @@ class RunView:
         self._epoch = "  ".join(parts)
         self.bar(self._head(), done, planned)
         now = time.monotonic()
-        if self._progress is None and (done in (1, planned) or now - self._last_line >= PLAIN_LINE_S):
+        if not self._screen.live and (done in (1, planned) or now - self._last_line >= PLAIN_LINE_S):
             self._last_line = now
             self.say(self._head())
 
     def _head(self) -> str:
         return f"{self._cells} {self._name}  {self._epoch}"
-
-    def bar(self, text: str, done: float, total: float) -> None:
-        """Where there is a terminal: how far it is."""
-        if self._progress is None:
-            return
-        if self._task is None:
-            self._task = self._progress.add_task(text, total=total)
-        self._progress.update(self._task, description=text, completed=done, total=total)
-
-    def say(self, text: str, style: str = "") -> None:
-        """One line that stays."""
-        self._console.print(Text(text, style=style))
 
 
 def clock(seconds: float) -> str:

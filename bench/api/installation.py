@@ -1,4 +1,4 @@
-"""What is installed here, as `bench doctor` tells it: versions, GPU, weights, network."""
+"""What `bench doctor` reports about the installation: versions, GPU, weights, network."""
 
 import re
 import socket
@@ -18,15 +18,15 @@ LOOK_S = 2.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the table; what is not well is named in the exit code, too."""
+    """One line of `bench doctor`; False in `passed` makes it end with exit code 1."""
 
-    what: str
-    well: bool | None  # None: a fact, neither good nor bad
-    told: str
+    subject: str
+    passed: bool | None  # None: a fact, neither good nor bad
+    detail: str
 
 
 def findings() -> Iterator[Finding]:
-    """One after the other, as each is known."""
+    """One after the other, as soon as each is known."""
     yield from versions()
     yield gpu()
     yield from weights()
@@ -36,7 +36,7 @@ def findings() -> Iterator[Finding]:
 def versions(
     requirements: list[str] | None = None, installed: Callable[[str], str] = version
 ) -> Iterator[Finding]:
-    """What `bench` needs, against what is there; extras are left out."""
+    """The required distributions, and whether the installed versions suffice; extras are left out."""
     lines = requires(DISTRIBUTION) or [] if requirements is None else requirements
     for line in lines:
         specifier, _, condition = line.partition(";")

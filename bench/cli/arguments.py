@@ -1,0 +1,42 @@
+"""What is typed, as values: lists of names and seeds, devices, the command itself."""
+
+import shlex
+import sys
+
+from bench.errors import ConfigError
+
+
+def names(text: str | None) -> list[str]:
+    """'a, b' -> ['a', 'b']. Raises ConfigError where no name is left."""
+    if text is None:
+        return []
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise ConfigError("names no model", record="--models", value=text)
+    return found
+
+
+def integers(text: str | None) -> list[int]:
+    """'0,1' -> [0, 1]. Raises ConfigError for anything else."""
+    if text is None:
+        return []
+    parts = [part.strip() for part in text.split(",")]
+    wrong = [part for part in parts if not part.isdecimal()]
+    if wrong:
+        raise ConfigError(
+            "seeds are whole numbers", record="--seeds", value=wrong[0], hint="write --seeds 0,1,2"
+        )
+    return [int(part) for part in parts]
+
+
+def device(text: str | None) -> str | None:
+    """'0,1' -> 'cuda:0,1'; anything else as `device` in bench.yaml has it."""
+    if text is None:
+        return None
+    compact = "".join(text.split())
+    return f"cuda:{compact}" if compact.replace(",", "").isdecimal() else compact
+
+
+def command() -> str:
+    """The command line, quoted so that it can be typed again."""
+    return shlex.join(["bench", *sys.argv[1:]])

@@ -1,0 +1,61 @@
+"""A run's files: what is read back, and which run is the newest."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench.errors import RunError
+from bench.store import RunFolder
+
+EARLIER_RUN = Path(__file__).parent / "earlier_run"
+
+
+def copy(runs: Path, name: str, started: str) -> Path:
+    root = Path(shutil.copytree(EARLIER_RUN, runs / name))
+    info = json.loads((root / "run.json").read_text())
+    info["provenance"]["started"] = started
+    (root / "run.json").write_text(json.dumps(info))
+    return root
+
+
+def test_the_newest_run_is_the_one_that_was_started_last(tmp_path: Path) -> None:
+    newest = copy(tmp_path, "b", "2026-03-01T00:30:00+00:00")
+    copy(tmp_path, "a", "2026-03-01T01:00:00+02:00")  # an hour and a half before, and written after
+    copy(tmp_path, "c", "2026-02-01T00:00:00Z")
+    assert RunFolder.newest(tmp_path).root == newest
+
+
+def test_a_broken_run_is_passed_over(tmp_path: Path) -> None:
+    good = copy(tmp_path, "good", "2026-03-01T00:00:00Z")
+    (copy(tmp_path, "broken", "2026-04-01T00:00:00Z") / "run.json").write_text("{")
+    assert RunFolder.newest(tmp_path).root == good
+    (good / "run.json").unlink()
+    with pytest.raises(RunError, match="holds no run yet"):
+        RunFolder.newest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("run.json", "[]", "is no run of this version"),
+        ("run.json", "\udc80", "is no run of this version"),
+        ("manifest.json", "{", "can't be read"),
+        ("manifest.json", None, "can't be read"),
+        ("samples/samples.json", "[{}]", "can't be read"),
+        ("samples/samples.json", None, "can't be read"),
+        ("cells/frcnn-seed0/record.json", "{}", "is no cell record"),
+        ("cells/frcnn-seed0/history.csv", "epoch\nx\n", "can't be read"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: str | None, message: str) -> None:
+    run = RunFolder(copy(tmp_path, "run", "2026-03-01T00:00:00Z"))
+    damaged = run.root / name
+    if content is None:
+        damaged.unlink()
+    else:
+        damaged.write_bytes(content.encode("utf-8", errors="surrogateescape"))
+    with pytest.raises(RunError, match=message) as caught:
+        run.info(), run.manifest(), run.samples(), run.records(), run.cell("frcnn-seed0").history()
+    assert caught.value.file == damaged
