@@ -87,12 +87,12 @@ def test_overrides_reach_words_and_models_by_name(tmp_path: Path) -> None:
     ("override", "settings"),
     [
         ("train.epochs", "has no `=`"),
-        ("data.source.more=1", "nothing lies below it"),
+        ("data.source.more=1", "has no keys"),
         ("models.detr.weights=none", "no entry 'detr'"),
         ("train.epoch=3", "did you mean `epochs`?"),
-        ("train.epochs=[", "--set: the value is no YAML"),
-        ("name=!!python/object:os.system {}", "--set: the value is no YAML"),
-        ("name=2024-99-99", "--set: the value is no YAML"),
+        ("train.epochs=[", "--set: the value is not valid YAML"),
+        ("name=!!python/object:os.system {}", "--set: the value is not valid YAML"),
+        ("name=2024-99-99", "--set: the value is not valid YAML"),
         ("=5", "--set: names no key"),
         ("train..epochs=5", "--set: names no key"),
         ("train.epochs=0.5", "with --set train.epochs=0.5:"),
@@ -206,12 +206,13 @@ def test_models_of_the_command_line_are_not_looked_for_in_what_is_no_list(tmp_pa
 def test_a_key_that_stands_there_twice_is_refused_with_its_lines(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("base: &b {lr: 1}\ntrain:\n  <<: *b\n  lr: 2\n  epochs: 3\n  epochs: 4\n")
-    with pytest.raises(ConfigError, match=r"x.yaml, key `epochs`: stands there twice, in lines 5 and 6"):
+    with pytest.raises(ConfigError, match=r"x.yaml, key `epochs`: is given twice, in lines 5 and 6"):
         read_config(path)
 
 
 @pytest.mark.parametrize(
-    ("text", "settings"), [("a: [", "is no YAML"), ("- a", "should hold keys"), ("", "should hold keys")]
+    ("text", "settings"),
+    [("a: [", "is not valid YAML"), ("- a", "should hold keys"), ("", "should hold keys")],
 )
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, settings: str) -> None:
     path = tmp_path / "x.yaml"

@@ -94,7 +94,7 @@ def test_init_describe_and_convert_on_a_folder_of_data(tmp_path: Path) -> None:
         (("run", "--seeds", "0,x"), "seeds are whole numbers"),
         (("run", "--devices", "0, 0"), "names the same GPU twice"),
         (("run", "--set", "train.epoch=1"), "did you mean `epochs`"),
-        (("run", "--set", "train.epochs=["), "--set: the value is no YAML"),
+        (("run", "--set", "train.epochs=["), "--set: the value is not valid YAML"),
         (("run", "--set", "models=5", "--models", "fake"), "models: should be a list"),
         (("run", "--set", "name=../../esc"), "it names a folder"),
         (("run", "--resume", "."), "is no run folder"),
