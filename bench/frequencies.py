@@ -16,6 +16,9 @@ Weights = NDArray[np.float64]
 RARE_SHARE = 0.2
 """The least frequent classes that together hold at most this share of the train boxes are rare."""
 
+CLEARLY_FEWER = 0.5
+"""Of the boxes that each class would have if all had equally many: a rare class has at most so many."""
+
 _BETA = 0.999
 _HARD = 1
 
@@ -57,10 +60,11 @@ def class_weights(settings: LossConfig, counts: Mapping[str, int]) -> Weights:
 
 
 def rare_classes(counts: Mapping[str, int], named: Sequence[str] | None = None) -> tuple[str, ...]:
-    """`named`, or the least frequent classes that together hold at most RARE_SHARE of the boxes.
+    """`named`, or the least frequent classes that together hold at most RARE_SHARE of the boxes, each at most
+    CLEARLY_FEWER of an equal share: classes that are all as frequent have no rare one among them.
 
     Classes without a train box are left out. Equal counts are ordered by name. If even the rarest class holds
-    more than that share, no class is rare.
+    more than that, no class is rare.
 
     Raises ConfigError for an unknown class.
     """
@@ -73,11 +77,13 @@ def rare_classes(counts: Mapping[str, int], named: Sequence[str] | None = None) 
                 value=unknown[0],
             )
         return tuple(named)
+    known = sorted((count, name) for name, count in counts.items() if count)
     left = RARE_SHARE * sum(counts.values())
+    few = CLEARLY_FEWER * sum(counts.values()) / max(1, len(known))
     found: list[str] = []
-    for count, name in sorted((count, name) for name, count in counts.items() if count):
+    for count, name in known:
         left -= count
-        if left < 0:
+        if left < 0 or count > few:
             break
         found.append(name)
     return tuple(found)

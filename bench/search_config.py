@@ -86,7 +86,8 @@ class SearchConfig(BaseModel):
     space: dict[str, Any] = Field(
         default_factory=lambda: dict(DEFAULT_SPACE),
         description="Setting, as for --set -> a list of values, or {low, high, step, log, when}, or "
-        "{choices, when}. `models.NAME.` before it: for that model only. Default: the losses.",
+        "{choices, when}. `models.NAME.` before it: for that model only. Default: the losses "
+        "and each model's learning rate.",
     )
     trials: int = Field(40, ge=1, description="For each model.")
     objectives: tuple[str, ...] = Field(
@@ -104,8 +105,10 @@ class SearchConfig(BaseModel):
     seed: int = Field(
         0, ge=0, description="Of the drawing. Every trial trains with the first of the config's `seeds`."
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        (0, 1, 2), description="Of the final trainings of best and standard."
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+        None,
+        description="Of the final trainings of best and standard; not the one that the trials train with, "
+        "which was lucky for the best of them. Default: three others.",
     )
     storage: str | None = Field(
         None,
@@ -147,8 +150,8 @@ class SearchConfig(BaseModel):
 
     @field_validator("seeds", "objectives")
     @classmethod
-    def _once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len(set(value)) < len(value):
+    def _once(cls, value: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        if value is not None and len(set(value)) < len(value):
             raise ValueError("holds the same value twice")
         return value
 

@@ -6,7 +6,7 @@ from typing import Any
 from bench.loss import LossConfig
 from bench.records import CellRecord
 from bench.reports.comparison import Comparison, Contestant
-from bench.reports.paired import Paired
+from bench.reports.paired import Figure, Paired
 from bench.reports.ranking import rare_ap, test_ap
 
 IN_OPTIONS = frozenset(
@@ -39,10 +39,25 @@ def against_standard(comparison: Comparison) -> list[AgainstStandard]:
         standard = next((c for c, record in standards if _differ_in_loss_alone(mine, record)), None)
         if standard is None:
             continue
-        base, ours = _by_seed(standard), _by_seed(contestant)
-        if ap := Paired.of(test_ap, base, ours):
-            found.append(AgainstStandard(contestant, standard, ap, Paired.of(rare_ap, base, ours)))
+        pair = _Pair(comparison, contestant, standard)
+        if ap := pair.of("AP", test_ap):
+            found.append(AgainstStandard(contestant, standard, ap, pair.of("AP_rare", rare_ap)))
     return found
+
+
+@dataclass(frozen=True)
+class _Pair:
+    comparison: Comparison
+    contestant: Contestant
+    standard: Contestant
+
+    def of(self, name: str, figure: Figure) -> Paired | None:
+        """One figure, with its interval among those of all pairs of models where all seeds are paired."""
+        base, ours = _by_seed(self.standard), _by_seed(self.contestant)
+        known = self.comparison.certainty
+        intervals = None if isinstance(known, str) or base.keys() != ours.keys() else known.comparison(name)
+        labels = self.contestant.label, self.standard.label
+        return Paired.of(figure, base, ours, intervals.difference(*labels) if intervals else None)
 
 
 def _by_seed(contestant: Contestant) -> dict[int, CellRecord]:

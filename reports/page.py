@@ -34,6 +34,7 @@ class DatasetSection:
     splits: columns.Table
     losses_against: list[AgainstStandard]
     rare: str  # the rare classes; empty where none has a figure
+    rare_intervals: str
     gates: list[GateRow]
     seeds: RowChart | None
     by_cost: list[XYChart]
@@ -107,6 +108,7 @@ def _section(comparison: Comparison) -> DatasetSection:
         splits=columns.table(comparison, columns.SPLIT_COLUMNS),
         losses_against=against_standard(comparison),
         rare=training.rare_classes(comparison),
+        rare_intervals=training.rare_intervals(comparison),
         gates=gate_rows(comparison),
         seeds=accuracy.seeds(comparison),
         by_cost=accuracy.by_cost(comparison),

@@ -1,18 +1,12 @@
-"""Two trainings of every seed, subtracted seed by seed: what of a difference is more than chance."""
+"""Two models trained with the same seeds: one figure of both, and how sure its difference is."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
 
 from bench.records import CellRecord
-
-CONFIDENCE = 0.95
-"""Of the t-interval."""
-
-LEAST_DIFFERENCE = 0.0005
-"""A smaller one does not show in figures of three digits: it is none."""
+from bench.statistics import Difference
 
 Figure = Callable[[CellRecord], float | None]
 Outcome = Literal["better", "worse", "same", "unknown"]
@@ -25,10 +19,16 @@ class Paired:
     seeds: tuple[int, ...]  # at least one
     base: tuple[float, ...]
     ours: tuple[float, ...]
+    difference: Difference | None = None
+    """Ours minus base with its interval over test images and seeds, where that is known."""
 
     @classmethod
     def of(
-        cls, figure: Figure, base: Mapping[int, CellRecord], ours: Mapping[int, CellRecord]
+        cls,
+        figure: Figure,
+        base: Mapping[int, CellRecord],
+        ours: Mapping[int, CellRecord],
+        difference: Difference | None = None,
     ) -> "Paired | None":
         """From records by seed; None where no seed has the figure on both sides."""
         pairs = [
@@ -39,7 +39,7 @@ class Paired:
         if not pairs:
             return None
         seeds, old_values, new_values = zip(*pairs, strict=True)
-        return cls(seeds, old_values, new_values)
+        return cls(seeds, old_values, new_values, difference)
 
     @property
     def differences(self) -> tuple[float, ...]:
@@ -60,21 +60,19 @@ class Paired:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Student's t-interval of the mean difference (paired, two-sided, CONFIDENCE); None for one seed."""
-        from scipy.stats import t
-
-        n = len(self.seeds)
-        if n < 2:
-            return None
-        half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * stdev(self.differences) / math.sqrt(n)
-        return self.mean - half, self.mean + half
+        """95 %, over test images and, with several seeds, over seeds; None where it is not known."""
+        return (self.difference.low, self.difference.high) if self.difference else None
 
     @property
     def outcome(self) -> Outcome:
-        """Whether ours is better or worse by more than the seeds' spread accounts for."""
-        interval = self.interval
-        if interval is None:
+        """Whether ours is better, worse, or as good within the margin; else it can't be told.
+
+        Of single trainings nothing is claimed: another seed of the same model might reverse it.
+        """
+        if self.difference is None or not self.difference.covers_training:
             return "unknown"
-        if abs(self.mean) < LEAST_DIFFERENCE or interval[0] <= 0 <= interval[1]:
-            return "same"
-        return "better" if self.mean > 0 else "worse"
+        if self.difference.ahead:
+            return "better"
+        if self.difference.behind:
+            return "worse"
+        return "same" if self.difference.equivalent else "unknown"

@@ -158,9 +158,32 @@ def class_loss(comparison: Comparison) -> list[SettingRow]:
 
 
 def rare_classes(comparison: Comparison) -> str:
-    """Whose mean AP is AP_rare; empty where no cell has that figure."""
+    """Whose mean AP is AP_rare, with their test boxes; empty where no cell has that figure."""
     known = [r for r in comparison.records if any(f and f.AP_rare is not None for f in (r.val, r.test))]
-    return _joined([", ".join(record.rare_classes) for record in known])
+    return _joined([", ".join(_with_boxes(record)) for record in known])
+
+
+def rare_intervals(comparison: Comparison) -> str:
+    """'b minus a: +0.012 (−0.080 to +0.104)' for AP_rare of each model and the first, where known."""
+    known = comparison.certainty
+    intervals = None if isinstance(known, str) else known.comparison("AP_rare")
+    if intervals is None or len(intervals.order) < 2:
+        return ""
+    first, *others = intervals.order
+    found = [intervals.difference(first, other) for other in others]
+    return "; ".join(
+        f"{d.one} minus {d.other}: {wording.signed(d.estimate)} "
+        f"({wording.signed(d.low)} to {wording.signed(d.high)})"
+        for d in found
+    )
+
+
+def _with_boxes(record: CellRecord) -> list[str]:
+    boxes = {figures.name: figures.ground_truths for figures in (record.test.classes if record.test else ())}
+    return [
+        f"{name} ({wording.count(boxes[name], 'test box', 'test boxes')})" if name in boxes else name
+        for name in record.rare_classes
+    ]
 
 
 def recipe_settings(comparison: Comparison) -> list[SettingRow]:

@@ -32,7 +32,7 @@ def write_best(folder: SearchFolder, planned: Planned, studies: Mapping[str, opt
             ran = trial.user_attrs[RAN]
             best[name] = (ran["setting"], Batch(ran["batch_size"], ran["accumulate"]))
     if best:
-        config = final_config(planned.config, best, planned.words.seeds)
+        config = final_config(planned.config, best, planned.final_seeds)
         files.write_text(folder.best_path, resolved_yaml(config, HEAD))
     return bool(best)
 

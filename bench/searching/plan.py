@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any
 
 import optuna
@@ -19,6 +20,13 @@ from bench.searching.setting import Batch, checked, final_config, model_of, own_
 from bench.searching.space import Setting, Space, space_of
 from bench.searching.study import check_identity, open_study
 
+FINAL_SEEDS = 3
+"""Of best and standard, where the config names none."""
+
+LR_FACTOR = 4
+"""The default space holds learning rates from a quarter of the model's own to four times that: else families
+would be compared at their frameworks' defaults."""
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -29,6 +37,10 @@ class Planned:
     spaces: Mapping[str, Space]
     plans: Mapping[str, Plan]
     """Of the config as it stands."""
+
+    @property
+    def final_seeds(self) -> tuple[int, ...]:
+        return self.words.seeds or ()
 
     def study(self, model: str) -> str:
         """The study's name in the storage."""
@@ -55,11 +67,40 @@ class Planned:
 
 def plan_search(config: BenchConfig) -> Planned:
     """Every model's space and plan. Raises BenchError for what can't be planned."""
-    words = config.search or SearchConfig()
-    config = config.model_copy(update={"search": words})
     plans = {cell.model: cell.plan for cell in plan_cells(config)}
+    words = _completed(config.search or SearchConfig(), config.seeds[0], plans)
+    config = config.model_copy(update={"search": words})
     spaces = {name: space_of(name, words.parameters, list(plans)) for name in plans}
     return Planned(config=config, words=words, spaces=spaces, plans=plans)
+
+
+def _completed(words: SearchConfig, trial_seed: int, plans: Mapping[str, Plan]) -> SearchConfig:
+    """With fresh final seeds, and the learning rates in the default space, each around the model's own."""
+    changes: dict[str, Any] = {}
+    if words.seeds is None:
+        fresh = (seed for seed in count() if seed != trial_seed)
+        changes["seeds"] = tuple(islice(fresh, FINAL_SEEDS))
+    if "space" not in words.model_fields_set:
+        rates = {name: plan.recipe.lr for name, plan in plans.items()}
+        changes["space"] = dict(words.space) | {
+            f"models.{name}.train.lr": {"low": rate / LR_FACTOR, "high": rate * LR_FACTOR, "log": True}
+            for name, rate in rates.items()
+            if rate is not None
+        }
+    return words.model_copy(update=changes)
+
+
+def check_seeds(planned: Planned) -> None:
+    """Raises ConfigError where a final training would repeat the seed of the trials: the best trial is the
+    best partly because that seed was lucky for it, and would be so again."""
+    trial_seed = planned.config.seeds[0]
+    if trial_seed in planned.final_seeds:
+        raise ConfigError(
+            f"the trials train with seed {trial_seed}, the first of `seeds`: final trainings need others",
+            record="search.seeds",
+            value=list(planned.final_seeds),
+            hint="leave search.seeds out for three fresh ones",
+        )
 
 
 def check_space(planned: Planned) -> list[tuple[str, Plan]]:

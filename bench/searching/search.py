@@ -16,7 +16,15 @@ from bench.runner.create import data_key, place, resolved_yaml
 from bench.search_records import SearchRecord
 from bench.searching.final import train_again, write_best
 from bench.searching.folder import SearchFolder, SearchInfo
-from bench.searching.plan import Planned, check_data, check_space, check_studies, open_studies, plan_search
+from bench.searching.plan import (
+    Planned,
+    check_data,
+    check_seeds,
+    check_space,
+    check_studies,
+    open_studies,
+    plan_search,
+)
 from bench.searching.storage import open_storage, reachable, shown
 from bench.searching.study import counted, recover
 from bench.searching.summary import search_record
@@ -68,6 +76,7 @@ def start(config: BenchConfig, watcher: SearchWatcher, asked: Asked) -> SearchOu
         RunError: no trial has a value, or the storage is gone in between; the folder stays.
     """
     planned = plan_search(config)
+    check_seeds(planned)
     corners = check_space(planned)
     layout = prepare(config.data, config.cache, progress=watcher.data)
     rare = check_data(planned, corners, layout)
@@ -113,7 +122,7 @@ def _search(
     folder: SearchFolder, planned: Planned, url: str, watcher: SearchWatcher, asked: Asked
 ) -> SearchOutcome:
     info = folder.info()
-    seeds = planned.words.seeds if asked.final else ()
+    seeds = planned.final_seeds if asked.final else ()
     with files.alone(folder.root, "search"), reachable(url):
         storage = open_storage(url, lost_after_s=planned.words.lost_after_s)
         studies = open_studies(planned, info.dataset, storage)

@@ -16,9 +16,13 @@ from bench.reports.search.trials import BEST, SERIES, STANDARD, ended, lower_is_
 from bench.reports.search.verdict import Final, finals, headline
 from bench.reports.stored import read_json
 from bench.reports.training import plain
+from bench.search_records import SearchRecord
+
+UNEQUAL = 1.2
+"""Times that the trials of models may differ by this factor before it is told."""
 
 FEW_SEEDS = 3
-"""Below this a t-interval says hardly anything."""
+"""Fewer say hardly anything of how far trainings differ."""
 
 
 def write_search_report(root: Path) -> Path:
@@ -91,21 +95,27 @@ def _cautions(search: Search, found: list[Final]) -> list[str]:
     short = [final.study.model for final in found if len(ended(final.study)) < record.wanted_trials]
     if short:
         told.append(f"Fewer trials than asked for: {wording.listed(short)}.")
+    if len(record.studies) > 1 and (cost := _trial_cost(record)):
+        told.append(cost)
     paired = [pair for final in found for pair in (final.ap, final.rare_ap) if pair]
     if paired and min(len(pair.seeds) for pair in paired) < FEW_SEEDS:
-        told.append("With less than three seeds an interval says hardly anything.")
-    if len(paired) > 1:
-        told.append(
-            f"The {len(paired)} intervals hold one by one, at 95 % each: of many such comparisons one in "
-            "twenty would seem to differ by chance alone."
-        )
+        told.append("With fewer than three seeds the intervals are wide, or leave the training out.")
     tests = [cell.test.images for cell in search.records if cell.test]
     if tests and max(tests) < FEW_IMAGES:
         told.append(
-            f"The test split has only {wording.count(max(tests), 'picture')}: which pictures fell into it "
-            "is a chance that more seeds don't cover."
+            f"The test split has only {wording.count(max(tests), 'image')}: on so few, 95 % intervals hold "
+            "less often than that (docs/statistics.md)."
         )
     return told
+
+
+def _trial_cost(record: SearchRecord) -> str:
+    """What equally many trials cost each model: equal trials are not an equal effort."""
+    spent = {study.model: sum(trial.duration_s or 0 for trial in study.trials) for study in record.studies}
+    if not all(spent.values()) or max(spent.values()) < UNEQUAL * min(spent.values()):
+        return ""
+    times = [f"{model} {wording.seconds(duration)}" for model, duration in spent.items()]
+    return f"The models had equally many trials, not equally much time: {wording.listed(times)}."
 
 
 def _manifest(search: Search) -> dict[str, Any]:

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.config import ReportConfig
 from bench.records import CellRecord
-from bench.reports.paired import LEAST_DIFFERENCE, Outcome, Paired
+from bench.reports.certainty import Certainty, certainty
+from bench.reports.paired import Figure, Outcome, Paired
 from bench.reports.ranking import rare_ap, test_ap
 from bench.reports.search.folder import BEST, STANDARD, Search, read_search
 from bench.reports.training import plain
 from bench.reports.wording import count, listed, share, signed
 from bench.search_records import StudyRecord, TrialRecord
+from bench.store import RunFolder
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,12 @@ class Final:
 
     @property
     def wins(self) -> list[ClassPair]:
-        """Classes whose mean AP is higher with the best setting, by more than three digits hide."""
-        return [pair for pair in self.classes if _sign(pair) > 0]
+        """Classes in which the best setting is better, all classes of all models taken together."""
+        return [pair for pair in self.classes if pair.ap and pair.ap.outcome == "better"]
 
     @property
     def losses(self) -> list[ClassPair]:
-        return [pair for pair in self.classes if _sign(pair) < 0]
+        return [pair for pair in self.classes if pair.ap and pair.ap.outcome == "worse"]
 
 
 def search_verdicts(root: Path) -> list[str]:
@@ -64,7 +67,8 @@ def search_verdicts(root: Path) -> list[str]:
 
 def finals(search: Search) -> list[Final]:
     """Best against standard, one study after the other."""
-    return [_final(search, study) for study in search.record.studies]
+    models = len(search.record.studies)
+    return [_final(search, study, _Intervals.of(search, study, models)) for study in search.record.studies]
 
 
 def headline(found: list[Final]) -> str:
@@ -74,8 +78,8 @@ def headline(found: list[Final]) -> str:
     said = {
         "better": "better than standard for {}",
         "worse": "worse for {}",
-        "same": "no different beyond the spread of the seeds for {}",
-        "unknown": "not to be told from standard's for {}",
+        "same": "as good as standard for {}",
+        "unknown": "neither surely better nor surely as good for {}",
     }
     parts = [
         words.format(listed([final.study.model for final in found if final.outcome == outcome]))
@@ -99,24 +103,66 @@ def best_trial(study: StudyRecord) -> TrialRecord | None:
     return next((trial for trial in study.trials if trial.number == study.best), None)
 
 
-def _final(search: Search, study: StudyRecord) -> Final:
-    base, ours = search.done(study, STANDARD), search.done(study, BEST)
-    best, ap, rare = best_trial(study), Paired.of(test_ap, base, ours), Paired.of(rare_ap, base, ours)
+@dataclass(frozen=True)
+class _Intervals:
+    """How sure best against standard of one study is, for the seeds that both have."""
+
+    study: StudyRecord
+    base: Mapping[int, CellRecord]
+    ours: Mapping[int, CellRecord]
+    known: Certainty | str
+    models: int
+    """Studies of the search: their claims are to hold together."""
+
+    @classmethod
+    def of(cls, search: Search, study: StudyRecord, models: int) -> "_Intervals":
+        base, ours = search.done(study, STANDARD), search.done(study, BEST)
+        seeds = sorted(
+            seed
+            for seed in base.keys() & ours.keys()
+            if None not in (test_ap(base[seed]), test_ap(ours[seed]))
+        )
+        known: Certainty | str = "no seed has both"
+        if seeds and search.final:
+            final = search.final
+            trainings = {
+                which: [(final, records[seed]) for seed in seeds]
+                for which, records in ((BEST, ours), (STANDARD, base))
+            }
+            known = certainty(trainings, _margin(final))
+        return cls(study, base, ours, known, models)
+
+    def paired(self, name: str, figure: Figure, claims: int = 1) -> Paired | None:
+        """`claims` figures of each study are to hold together."""
+        comparison = (
+            None if isinstance(self.known, str) else self.known.comparison(name, claims * self.models)
+        )
+        difference = comparison.difference(BEST, STANDARD) if comparison else None
+        return Paired.of(figure, self.base, self.ours, difference)
+
+
+def _margin(run: RunFolder) -> float:
+    """`report.margin` of the search's bench.yaml."""
+    settings = run.info().config or {}
+    return float((settings.get("report") or {}).get("margin", ReportConfig().margin))
+
+
+def _final(search: Search, study: StudyRecord, intervals: _Intervals) -> Final:
+    best, ap, rare = best_trial(study), intervals.paired("AP", test_ap), intervals.paired("AP_rare", rare_ap)
     return Final(
         study=study,
         best=best,
         ap=ap,
         rare_ap=rare,
-        classes=tuple(_class_pairs(search, base, ours)),
+        classes=tuple(_class_pairs(search, intervals)),
         claim=_claim(study, best, ap),
-        detail=_detail(ap, rare, search) if ap else _missing(study, best, search),
+        detail=_detail(ap, rare, search, intervals.known) if ap else _missing(study, best, search),
     )
 
 
-def _class_pairs(
-    search: Search, base: Mapping[int, CellRecord], ours: Mapping[int, CellRecord]
-) -> list[ClassPair]:
-    tests = [record.ranked for record in (*base.values(), *ours.values()) if record.ranked]
+def _class_pairs(search: Search, intervals: _Intervals) -> list[ClassPair]:
+    records = (*intervals.base.values(), *intervals.ours.values())
+    tests = [record.ranked for record in records if record.ranked]
     if not tests:
         return []
 
@@ -128,7 +174,11 @@ def _class_pairs(
             name=figures.name,
             support=figures.ground_truths,
             rare=figures.name in search.record.rare_classes,
-            ap=Paired.of(lambda record, index=index: of(index, record), base, ours),  # type: ignore[misc]
+            ap=intervals.paired(
+                f"AP/{figures.name}",
+                lambda record, index=index: of(index, record),  # type: ignore[misc]
+                len(tests[0].classes),
+            ),
         )
         for index, figures in enumerate(tests[0].classes)
     ]
@@ -138,21 +188,25 @@ def _class_pairs(
 def _claim(study: StudyRecord, best: TrialRecord | None, ap: Paired | None) -> str:
     if best is None:
         return f"{study.model}: no trial has finished, so there is no best setting."
+    margin = share(ap.difference.margin) if ap and ap.difference else ""
     return {
         "better": f"{study.model}: the best setting is better than standard on test.",
         "worse": f"{study.model}: the best setting is worse than standard on test.",
-        "same": f"{study.model}: no difference between best setting and standard beyond the spread of the "
-        "seeds.",
+        "same": f"{study.model}: the best setting is as good as standard on test, within {margin} AP.",
         "unknown": f"{study.model}: whether the best setting is better than standard can't be told.",
     }[ap.outcome if ap else "unknown"]
 
 
-def _detail(ap: Paired, rare: Paired | None, search: Search) -> str:
-    if rare is None:
-        return f"Test AP: {_figures(ap)}."
-    names = listed(list(search.record.rare_classes))
-    same = ", no difference beyond the spread of the seeds" if rare.outcome == "same" else ""
-    return f"Test AP: {_figures(ap)}. AP of the rare classes ({names}): {_figures(rare)}{same}."
+def _detail(ap: Paired, rare: Paired | None, search: Search, known: Certainty | str) -> str:
+    told = [f"Test AP: {_figures(ap)}."]
+    if rare is not None:
+        names = listed(list(search.record.rare_classes))
+        told.append(f"AP of the rare classes ({names}): {_figures(rare)}.")
+    if isinstance(known, str):
+        told.append(f"How much of it is chance can't be told: {known}.")
+    elif ap.difference and ap.outcome == "unknown" and ap.difference.covers_training:
+        told.append(f"A true difference of up to {share(ap.difference.half_width)} could have gone unseen.")
+    return " ".join(told)
 
 
 def _missing(study: StudyRecord, best: TrialRecord | None, search: Search) -> str:
@@ -170,18 +224,12 @@ def _missing(study: StudyRecord, best: TrialRecord | None, search: Search) -> st
 
 
 def _figures(paired: Paired) -> str:
-    """'+0.032 (0.412 against 0.380), 95 % t-interval +0.011 to +0.053, paired over 3 seeds'."""
+    """'+0.032 (0.412 against 0.380), 95 % interval +0.011 to +0.053 over test images and 3 seeds each'."""
     means = f"{signed(paired.mean)} ({share(paired.ours_mean)} against {share(paired.base_mean)})"
-    interval = paired.interval
-    if interval is None:
-        return f"{means} in one seed, which can't tell how much of that is chance"
-    if interval[1] - interval[0] < LEAST_DIFFERENCE:
-        return f"{means}, the same in all {len(paired.seeds)} seeds"
-    spread = f"95 % t-interval {signed(interval[0])} to {signed(interval[1])}"
-    return f"{means}, {spread}, paired over {count(len(paired.seeds), 'seed')}"
-
-
-def _sign(pair: ClassPair) -> int:
-    if pair.ap is None or abs(pair.ap.mean) < LEAST_DIFFERENCE:
-        return 0
-    return 1 if pair.ap.mean > 0 else -1
+    if paired.interval is None:
+        return f"{means} in {count(len(paired.seeds), 'seed')}"
+    low, high = paired.interval
+    over = f"95 % interval {signed(low)} to {signed(high)} over test images"
+    if len(paired.seeds) == 1:
+        return f"{means}, {over}; one seed can't tell how far another training would be from it"
+    return f"{means}, {over} and {len(paired.seeds)} seeds each"

@@ -10,10 +10,11 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
@@ -34,6 +35,7 @@ from bench.records import (
     SplitFigures,
     TrainingRecord,
 )
+from bench.reports.certainty import Certainty
 from bench.store import RunFolder, flat
 
 SCRIPT = "<script>alert(1)</script>"
@@ -241,6 +243,39 @@ def make_invalid() -> Callable[..., CellRecord]:
 @pytest.fixture
 def make_failed() -> Callable[..., CellRecord]:
     return failed
+
+
+@pytest.fixture
+def certain(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """certain(image_sd) -> reports know the models' figures, and that the test images are so much chance."""
+
+    def certain(image_sd: float, units: int = 200) -> None:
+        def certainty(
+            models: Mapping[str, Sequence[tuple[RunFolder, CellRecord]]], margin: float = 0.01
+        ) -> Certainty:
+            figures = [_figures(item) for trainings in models.values() for _, item in trainings]
+            names = [name for name in figures[0] if all(name in found for found in figures)]
+            values = np.array([[found[name] for name in names] for found in figures])
+            chance = np.random.default_rng(0)
+            luck = [
+                np.repeat(chance.normal(0, image_sd, (400, 1)), len(trainings), axis=1)
+                for trainings in models.values()
+            ]
+            draws = np.concatenate(luck, axis=1)[:, :, None] + values
+            seeds = tuple(len(trainings) for trainings in models.values())
+            return Certainty(tuple(models), seeds, tuple(names), values, draws, units, units, margin)
+
+        monkeypatch.setattr("bench.reports.certainty.certainty", certainty)
+        monkeypatch.setattr("bench.reports.search.verdict.certainty", certainty)
+
+    return certain
+
+
+def _figures(item: CellRecord) -> dict[str, float]:
+    test = item.ranked
+    assert test is not None
+    known = {"AP": test.coco.AP, "AP_rare": test.AP_rare} | {f"AP/{c.name}": c.AP for c in test.classes}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 @pytest.fixture

@@ -286,10 +286,10 @@ def test_a_final_run_of_what_was_the_best_is_put_aside(
     best = outcome.folder.best_path
     for _ in range(2):
         final.train_again(outcome.folder, ears(), "bench search")
-    best.write_text(best.read_text().replace("- 0\n- 1", "- 0\n- 7"))
+    best.write_text(best.read_text().replace("- 1\n- 2", "- 1\n- 7"))
     final.train_again(outcome.folder, ears(), "bench search")
     assert begun == ["start", "resume", "start"]
-    assert "- 1\n" in (outcome.folder.root / "final-old-1/bench.yaml").read_text()
+    assert "- 2\n" in (outcome.folder.root / "final-old-1/bench.yaml").read_text()
 
 
 def test_a_storage_that_goes_away_is_told_however_optuna_stumbles_over_it() -> None:

@@ -9,7 +9,7 @@ import pytest
 from bench.config import check
 from bench.errors import ConfigError
 from bench.search_config import DEFAULT_SPACE, Choice, Range, SearchConfig, parameter
-from bench.searching.plan import check_space, plan_search
+from bench.searching.plan import check_seeds, check_space, plan_search
 from bench.searching.setting import Batch, final_config, with_setting
 from bench.searching.space import Space, space_of
 
@@ -234,3 +234,19 @@ def test_best_and_standard_differ_in_the_setting_alone() -> None:
     assert (best.loss.classification, best.loss.class_weights, best.lr) == ("weighted", "hard", 0.1)
     assert standard.loss.background_weight == best.loss.background_weight == 0.2
     assert {(r.batch_size, r.accumulate) for r in (standard, best)} == {(4, 2)}
+
+
+def test_final_seeds_are_fresh_and_the_default_space_holds_each_model_s_learning_rate() -> None:
+    planned = plan_search(check(tree() | {"seeds": [1, 5]}, "it"))
+    assert planned.final_seeds == (0, 2, 3)
+    check_seeds(planned)
+    own = planned.plans["one"].recipe.lr
+    assert own is not None
+    rate = planned.spaces["one"].parameters["train.lr"]
+    assert isinstance(rate, Range) and rate.log
+    assert (rate.low, rate.high) == (own / 4, own * 4)
+    asked = {"space": {"loss.focal_gamma": [1, 2]}, "seeds": [4, 1]}
+    named = plan_search(check(tree() | {"seeds": [1], "search": asked}, "it"))
+    assert "train.lr" not in named.spaces["one"].parameters
+    with pytest.raises(ConfigError, match="the trials train with seed 1"):
+        check_seeds(named)

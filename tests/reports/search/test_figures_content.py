@@ -13,8 +13,9 @@ COLOURS = {series.label: series.tone.light for series in (COMPLETE, PRUNED, FAIL
 
 
 @pytest.fixture
-def drawn(make_search, search_record):
+def drawn(make_search, search_record, certain):
     """drawn(name, **record) -> the figure of that file, of the one study, and the study."""
+    certain(0.0005)
 
     def drawn(name, **changes):
         record = search_record(models=("detr",), **changes)

@@ -35,7 +35,8 @@ def rendered(root):
 
 
 @pytest.fixture
-def page(make_search):
+def page(make_search, certain):
+    certain(0.0005)
     root = make_search()
     (root / "final/report.html").write_text("the final run's page")
     return rendered(root)

@@ -1,21 +1,21 @@
 """What is said of best against standard, and that the figures support it."""
 
+import shutil
+
 import pytest
-from scipy import stats
 
 from bench.errors import RunError
 from bench.reports import search_verdicts
-from bench.reports.paired import Paired
-from bench.reports.ranking import test_ap as ap_of
 from bench.reports.search.folder import read_search
 from bench.reports.search.verdict import finals, headline
 
 
 @pytest.fixture
-def said(make_search, search_record, final_records):
-    """said(differences by seed) -> the verdict on detr, the one model."""
+def said(make_search, search_record, final_records, certain):
+    """said(differences by seed) -> the verdict on detr, the one model, on a large test split."""
 
-    def said(*differences, **changes):
+    def said(*differences, image_sd=0.0005, **changes):
+        certain(image_sd)
         record = search_record(models=("detr",), trials=3, **changes)
         (verdict,) = search_verdicts(make_search(record, final_records({"detr": differences})))
         return verdict
@@ -23,34 +23,57 @@ def said(make_search, search_record, final_records):
     return said
 
 
-def test_a_difference_beyond_the_seeds_is_better(said):
+def test_a_difference_beyond_images_and_seeds_is_better(said):
     verdict = said(0.036, 0.031, 0.034)
     assert verdict.startswith("detr: the best setting is better than standard on test. Test AP: +0.034 (")
-    assert "paired over 3 seeds" in verdict and "<b>lid</b> and straw" in verdict
+    assert "over test images and 3 seeds each" in verdict and "<b>lid</b> and straw" in verdict
 
 
 def test_a_difference_below_zero_is_worse(said):
     assert "is worse than standard on test" in said(-0.036, -0.031, -0.034)
 
 
-def test_a_difference_within_the_seeds_is_none(said):
-    assert said(0.06, -0.02, 0.01).startswith(
-        "detr: no difference between best setting and standard beyond the spread of the seeds."
-    )
+def test_what_test_images_could_explain_is_not_better(said):
+    verdict = said(0.036, 0.031, 0.034, image_sd=0.05)
+    assert verdict.startswith("detr: whether the best setting is better than standard can't be told.")
+    assert "A true difference of up to 0.1" in verdict
+
+
+def test_a_difference_within_the_seeds_can_t_be_told(said):
+    assert said(0.06, -0.02, 0.01).startswith("detr: whether the best setting is better than standard can't")
+
+
+def test_within_the_margin_is_as_good(said, monkeypatch):
+    monkeypatch.setattr("bench.reports.search.verdict._margin", lambda run: 0.03)
+    verdict = said(0.001, 0.001, 0.001)
+    assert verdict.startswith("detr: the best setting is as good as standard on test, within 0.030 AP.")
+    assert "unseen" not in verdict
 
 
 def test_one_seed_can_t_tell(said):
     verdict = said(0.1, seeds=(0,))
     assert "whether the best setting is better than standard can't be told" in verdict
-    assert "+0.100 (0.500 against 0.400) in one seed" in verdict
+    assert "+0.100 (0.500 against 0.400), 95 % interval +0.0" in verdict
+    assert "one seed can't tell how far another training would be" in verdict
 
 
-def test_what_does_not_show_in_three_digits_is_no_difference(said):
-    assert "no difference between" in said(0.0003, 0.0003, 0.0003)
+def test_without_predictions_the_reason_is_told(make_search, search_record, final_records):
+    record = search_record(models=("detr",), trials=3)
+    (verdict,) = search_verdicts(make_search(record, final_records({"detr": (0.03, 0.04, 0.05)})))
+    assert "can't be told. Test AP: +0.040" in verdict
+    assert "How much of it is chance can't be told: the predictions of detr-best-seed0 are not" in verdict
 
 
-def test_seeds_that_change_nothing_are_told(said):
-    assert "+0.050 (0.460 against 0.410), the same in all 3 seeds" in said(0.05, 0.05, 0.05)
+def test_more_models_ask_for_more(make_search, search_record, final_records, certain):
+    certain(0.0005)
+    one, several = ("detr",), ("detr", "yolo", "frcnn")
+    widths = []
+    for models in (one, several):
+        records = final_records(dict.fromkeys(models, (0.03, 0.04, 0.05)))
+        folder = make_search(search_record(models=models, trials=3), records)
+        widths.append(finals(read_search(folder))[0].ap.difference.half_width)
+        shutil.rmtree(folder)
+    assert widths[1] > 1.3 * widths[0]
 
 
 def test_without_final_trainings_nothing_is_claimed(make_search, search_record):
@@ -79,26 +102,22 @@ def test_seeds_are_paired_and_those_that_do_not_count_left_out(
     assert final.ap.differences == pytest.approx((0.03, 0.05))
 
 
-def test_the_interval_is_that_of_scipy_s_paired_t_test(make_record):
-    old, new = (0.40, 0.43, 0.38, 0.41), (0.44, 0.45, 0.43, 0.42)
-    base = {seed: make_record("a", seed, ap) for seed, ap in enumerate(old)}
-    ours = {seed: make_record("b", seed, ap) for seed, ap in enumerate(new)}
-    paired = Paired.of(ap_of, base, ours)
-    theirs = stats.ttest_rel(new, old).confidence_interval(0.95)
-    assert paired.interval == pytest.approx((theirs.low, theirs.high))
-
-
-def test_wins_and_losses_by_class(make_search):
+def test_classes_are_counted_where_their_intervals_say_so(make_search, certain):
+    certain(0.0005)
     detr, _, frcnn = finals(read_search(make_search()))
-    assert len(detr.wins) > len(detr.losses) and len(frcnn.losses) > len(frcnn.wins)
+    for final in (detr, frcnn):
+        told = [pair for pair in final.classes if pair.ap and pair.ap.outcome in ("better", "worse")]
+        assert sorted(p.name for p in told) == sorted(p.name for p in (*final.wins, *final.losses))
+        assert len(told) < len(final.classes)  # most of what differs in sign is chance
     assert [pair.name for pair in detr.classes if pair.rare] == ["<b>lid</b>", "straw"]
     assert [pair.name for pair in detr.classes if pair.ap is None] == ["foam"]
 
 
-def test_all_models_in_one_sentence(make_search):
+def test_all_models_in_one_sentence(make_search, certain):
+    certain(0.0005)
     assert headline(finals(read_search(make_search()))) == (
         "On test, the best setting that was found is better than standard for detr; worse for frcnn; "
-        "no different beyond the spread of the seeds for yolo."
+        "neither surely better nor surely as good for yolo."
     )
 
 
