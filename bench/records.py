@@ -168,6 +168,7 @@ class Efficiency(Frozen):
     checkpoint_bytes: int
     latency_ms: float = Field(description="median, one picture at a time")
     latency_p95_ms: float
+    latency_rounds_ms: tuple[float, ...] = Field((), description="medians of five consecutive images each")
     images_per_s: float = Field(description="at `throughput_batch` pictures a batch")
     throughput_batch: int
     timed_images: int

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bench.records import CellRecord
 from bench.reports.cautions import FEW_IMAGES, NEAR_ZERO_AP, cautions
 from bench.reports.comparison import Comparison, Contestant
+from bench.reports.latency import latency_difference
 from bench.reports.more import more
 from bench.reports.ranking import Spread
 from bench.reports.wording import count, listed, number, share, signed
@@ -243,18 +244,30 @@ def _cost(best: Contestant, ranked: Sequence[Contestant]) -> str:
     quick = _least(ranked, lambda r: r.efficiency.latency_ms if r.efficiency else None)
     small = _least(ranked, lambda r: float(r.description.parameters) if r.description else None)
     if quick and quick[2] is not None and _worth_telling(quick[1], quick[2]):
-        parts.append(
-            f"{quick[0].label} is quicker: {number(quick[1])} ms an image instead of {number(quick[2])} ms, "
-            f"at a test AP of {_ap(quick[0])}"
-        )
+        parts += _quicker(best, ranked, *quick)
     if small and small[2] is not None and _worth_telling(small[1], small[2]):
         parts.append(
             f"{small[0].label} is smaller: {number(small[1] / 1e6)} M parameters instead of "
             f"{number(small[2] / 1e6)} M, at a test AP of {_ap(small[0])}"
         )
     if quick and small and quick[0] is small[0] is best:
-        return f"{best.label} is also the quickest and the smallest of them."
+        return f"{best.label} is also the smallest and was timed the quickest."
     return f"{'; '.join(parts)}." if parts else ""
+
+
+def _quicker(
+    best: Contestant, ranked: Sequence[Contestant], quick: Contestant, mine: float, theirs: float | None
+) -> list[str]:
+    """Nothing where repeated timing does not show it."""
+    times = f"{number(mine)} ms an image instead of {number(theirs)} ms"
+    timed = {c.label: c.done for c in ranked if any(record.efficiency for record in c.done)}
+    difference = latency_difference(timed, quick.label, best.label)
+    if difference is None:
+        return [f"{quick.label} was quicker, timed once: {times}, at a test AP of {_ap(quick)}"]
+    if not difference.behind:
+        return []
+    low, high = (number(-end) for end in (difference.high, difference.low))
+    return [f"{quick.label} is quicker: {times} (by {low} to {high} ms), at a test AP of {_ap(quick)}"]
 
 
 def _worth_telling(least: float, best: float) -> bool:

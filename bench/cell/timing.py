@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.detector import Detector
@@ -20,10 +21,23 @@ TIMED_IMAGES = 50
 TIMED_S = 20.0
 """Neither measurement takes longer than this: a big model on a laptop is timed on fewer pictures."""
 THROUGHPUT_BATCH = 8
+ROUND = 5
+"""Images in a round: ten rounds show how steady the machine was."""
 
 
-def latency_ms(detector: Detector, images: Sequence[Path]) -> tuple[float, float, int]:
-    """Median and 95th percentile of one picture at a time, and how many were timed."""
+@dataclass(frozen=True)
+class Latency:
+    """Of one image at a time, milliseconds."""
+
+    median: float
+    p95: float
+    rounds: tuple[float, ...]
+    """Medians of ROUND consecutive images each, in the order of timing."""
+    images: int
+
+
+def latency_ms(detector: Detector, images: Sequence[Path]) -> Latency:
+    """Timed on at most TIMED_IMAGES, for at most TIMED_S."""
     for _ in detector.predict(list(images[:WARM_UP]), batch_size=1):
         pass
     spans: list[float] = []
@@ -34,8 +48,14 @@ def latency_ms(detector: Detector, images: Sequence[Path]) -> tuple[float, float
         last = now
         if now - begun > TIMED_S:
             break
-    spans.sort()
-    return statistics.median(spans), spans[min(len(spans) - 1, int(0.95 * len(spans)))], len(spans)
+    rounds = [spans[start : start + ROUND] for start in range(0, len(spans) - ROUND + 1, ROUND)]
+    ordered = sorted(spans)
+    return Latency(
+        median=statistics.median(ordered),
+        p95=ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))],
+        rounds=tuple(statistics.median(of_round) for of_round in rounds),
+        images=len(ordered),
+    )
 
 
 def images_per_s(detector: Detector, images: Sequence[Path]) -> float:

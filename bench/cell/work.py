@@ -205,14 +205,15 @@ class Cell:
 
     def _time(self, detector: Detector, layout: Layout, device: str) -> Efficiency:
         images = [example.path for example in layout.examples(self.spec.splits[-1])]
-        median, p95, timed = timing.latency_ms(detector, images)
+        latency = timing.latency_ms(detector, images)
         return Efficiency(
             checkpoint_bytes=timing.folder_bytes(self.folder.checkpoint),
-            latency_ms=median,
-            latency_p95_ms=p95,
+            latency_ms=latency.median,
+            latency_p95_ms=latency.p95,
+            latency_rounds_ms=latency.rounds,
             images_per_s=timing.images_per_s(detector, images),
             throughput_batch=timing.THROUGHPUT_BATCH,
-            timed_images=timed,
+            timed_images=latency.images,
             peak_memory_mib=timing.peak_memory_mib(),
             peak_gpu_memory_mib=timing.peak_gpu_memory_mib(device),
             device=device,

@@ -92,8 +92,12 @@ def _split(figures: SplitFigures | None, prefix: str) -> Row:
 
 
 def _fields(model: type[BaseModel], value: BaseModel | None, prefix: str = "") -> Row:
-    """Every field of `model` as a column; empty where there is no `value`."""
-    return {prefix + name: getattr(value, name, None) for name in model.model_fields}
+    """Every field of `model` that is one value as a column; empty where there is no `value`."""
+    return {
+        prefix + name: getattr(value, name, None)
+        for name in model.model_fields
+        if name != "latency_rounds_ms"
+    }
 
 
 def _write(path: Path, columns: Sequence[str], table: Iterable[Mapping[str, Value]]) -> None:
