@@ -133,6 +133,30 @@ def report(
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN ...")],
+    figure: Annotated[
+        str, typer.Option(help="AP, AP50, AP_rare, AP_small, precision, recall, f1, AP/CLASS ...")
+    ] = "AP",
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts, instead of tables.")] = False,
+    fail_if_worse_than: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Exit with 3 where another model is worse than it.")
+    ] = None,
+    by: Annotated[
+        float, typer.Option(min=0, help="By more than this, as far as the 95 % interval shows it.")
+    ] = 0.0,
+) -> None:
+    """Show all differences between the models of one or more runs, with intervals over test images and seeds.
+
+    Exit code 0: done; 2: the request can't be carried out; 3: a model is worse than --fail-if-worse-than
+    by more than --by.
+    """
+    from bench.cli import compare as command
+
+    command.compare(runs, figure, as_json, fail_if_worse_than, by)
+
+
+@app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="PATH", help="A folder of images and annotations.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("bench.yaml"),

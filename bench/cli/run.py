@@ -13,6 +13,8 @@ from bench.cli.tables import comparison
 from bench.errors import ConfigError
 from bench.records import CellRecord
 from bench.reports import ranking
+from bench.reports.comparison import compare
+from bench.reports.verdict import verdict
 
 
 def run(
@@ -51,6 +53,9 @@ def _conclude(screen: Console, run: runs.Run) -> None:
     if ranked:
         screen.print()
         screen.print(comparison(ranked))
+    for found in compare([run.folder]) if run.records else ():
+        for line in verdict(found).lines:
+            screen.print(line)
     failed = run.failed
     for record in failed:
         screen.print(failure_line(record), style="red")
