@@ -1,10 +1,10 @@
-"""A deterministic detector without a framework: it drives the fast tests and shows the contract at work.
+"""A deterministic detector without a framework, for fast tests and as an example of the contract.
 
-It learns the mean box and the share of every class on `train`, and finds those in every image. More epochs
-bring it closer: after epoch e of E its boxes are e/E of the way from the whole image to the mean box.
+It learns the mean box and the frequency of every class on `train`, and reports those in every image. More
+epochs bring it closer: after epoch e of E its boxes are e/E of the way from the whole image to the mean box.
 
-With `oracle` it reads the answer beside a layout's image instead, and gives a share of it that the recipe's
-loss decides, so that a search has something to find: of class c, after epoch e of E,
+With `oracle` it reads the ground truth of a layout's image instead, and reports a share of it that depends on
+the recipe's loss, so that a search has an optimum: of class c, after epoch e of E,
 
     e/E (0.8 - 0.2 |focal_gamma - 1.5|) w_c^(1/4), between 0 and 1; w_c its class weight, 1 if not weighted
 
@@ -34,8 +34,8 @@ from bench.recipe import Recipe
 from bench.records import Description, EpochRecord, LedgerEntry, TrainingRecord
 
 OPTIONS: dict[str, Any] = {"epoch_s": 0.0, "fail_at_epoch": 0, "oracle": False}
-"""Own words: seconds that an epoch takes at least; the epoch in which the training breaks (0: none); whether
-it answers from the annotations."""
+"""Options: the least seconds of an epoch; the epoch in which the training fails (0: none); whether it answers
+from the annotations."""
 
 BEST_GAMMA = 1.5
 
@@ -118,10 +118,10 @@ class FakeDetector:
         )
 
     def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
-        told = _told(images, self.priors[:, 5]) if self.options["oracle"] else {}
+        known = _oracle_detections(images, self.priors[:, 5]) if self.options["oracle"] else {}
         for path in images:
-            if path in told:
-                yield told[path]
+            if path in known:
+                yield known[path]
                 continue
             with Image.open(path) as image:
                 size = np.array(image.size, dtype=np.float64)
@@ -129,7 +129,7 @@ class FakeDetector:
             yield Detections.best(boxes, self.priors[:, 4], np.arange(len(boxes)))
 
     def disable_augmentation(self) -> None:
-        """Nothing is drawn here; breakdowns and delays are the training's, not the model's."""
+        """There is none; failures and delays are the training's, not the model's."""
         self.options = {**self.options, **OPTIONS}
 
     def inference_inputs(self, images: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
@@ -215,12 +215,12 @@ def _between(share: float, target: np.ndarray) -> np.ndarray:
     return between
 
 
-def _told(images: Sequence[Path], shares: np.ndarray) -> dict[Path, Detections]:
-    """Of each image that lies in a layout: the true boxes (crowds left out) that an oracle gives away.
+def _oracle_detections(images: Sequence[Path], shares: np.ndarray) -> dict[Path, Detections]:
+    """Of each image in a layout: the true boxes, without crowds, that the oracle reports.
 
-    Of the first k boxes of class c in a split, in the order of its json, round(k shares[c]) are told.
+    Of the first k boxes of class c in a split, in the order of its json, round(k shares[c]) are reported.
     """
-    told: dict[Path, Detections] = {}
+    known: dict[Path, Detections] = {}
     for folder in {path.parent for path in images}:
         root, split = folder.parent.parent, folder.name
         if split not in SPLITS or not (root / "manifest.json").is_file():
@@ -234,10 +234,10 @@ def _told(images: Sequence[Path], shares: np.ndarray) -> dict[Path, Detections]:
                 seen[label] += 1
                 if np.round(seen[label] * shares[label]) > due:
                     kept.append(index)
-            told[example.path] = Detections.best(
+            known[example.path] = Detections.best(
                 example.boxes_xyxy[kept], np.ones(len(kept)), example.labels[kept]
             )
-    return told
+    return known
 
 
 FAMILY = FakeFamily()

@@ -1,4 +1,4 @@
-"""A family's own words, read and checked."""
+"""Reads and checks the options of a family."""
 
 import difflib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ Options = TypeVar("Options", bound=BaseModel)
 def read(kind: type[Options], given: Mapping[str, Any], family: str) -> Options:
     """`given` as a `kind`, a frozen pydantic model that forbids other keys.
 
-    Raises ConfigError: every wrong word together, an unknown one with a guess at what was meant.
+    Raises ConfigError: all problems together; for an unknown option the nearest known one is suggested.
     """
     try:
         return kind.model_validate(dict(given))

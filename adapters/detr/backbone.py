@@ -1,7 +1,7 @@
-"""Filling the backbone alone, from a ResNet that was trained on ImageNet; the transformer stays new.
+"""Loads the backbone alone, from a ResNet that was trained on ImageNet; the transformer stays random.
 
-It may be a state_dict of torchvision's or timm's, a folder of transformers' ResNet or of timm's, or a DETR,
-of which only the backbone is taken.
+The file may be a state_dict of torchvision's or timm's, a folder of transformers' ResNet or of timm's, or a
+DETR, of which only the backbone is taken.
 """
 
 import json
@@ -19,7 +19,7 @@ from bench.errors import WeightsError
 
 _BODY = "model.backbone.model."
 _COUNTER = "num_batches_tracked"
-"""Batch norm keeps it, frozen batch norm does not; nothing depends on it."""
+"""Batch norm stores it, frozen batch norm does not; nothing depends on it."""
 
 _TORCHVISION = ("conv1.", "bn1.", "layer")  # timm's names too
 _TRANSFORMERS = ("embedder.", "encoder.stages.")
@@ -38,7 +38,7 @@ def fill(detr: Detr, path: Path) -> None:
 
 
 def check(options: DetrOptions, path: Path) -> None:
-    """As `fill`, without a network to fill: nothing is allocated for it."""
+    """As `fill`, on the meta device: no memory is allocated."""
     with torch.device("meta"):
         state = Detr(options, ("any",)).state_dict()
     _fitting(state, path)
@@ -65,26 +65,26 @@ def _is_body(name: str) -> bool:
 
 
 def _ours(name: str) -> str:
-    """A ResNet's own name as it is called within a DETR."""
+    """A tensor's name in a ResNet -> its name in a DETR."""
     bare = name.removeprefix("resnet.")
     return _BODY + bare if bare.startswith((*_TORCHVISION, *_TRANSFORMERS)) else name
 
 
 def _check_strides(path: Path) -> None:
-    """No tensor tells where a ResNet of transformers strides, its config.json does."""
+    """The strides of transformers' ResNet are in its config.json only."""
     config = path / "config.json"
     if not config.is_file():
         return
     try:
-        told = json.loads(config.read_text(encoding="utf-8"))
+        content = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"can't be read: {error}", file=config) from None
     for setting in _STRIDES:
-        if isinstance(told, dict) and told.get(setting):
+        if isinstance(content, dict) and content.get(setting):
             raise WeightsError(
                 "is a ResNet of a kind that is not supported here",
                 file=config,
                 record=setting,
-                value=told[setting],
+                value=content[setting],
                 hint="it must be False",
             )

@@ -1,4 +1,4 @@
-"""What a DETR checkpoint of transformers says about itself: a folder with config.json and its tensors."""
+"""The config.json of a DETR checkpoint of transformers, a folder with tensors beside it. No torch."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from bench.adapters.detr.options import PAPER, Backbone, DetrOptions, resnet
 from bench.errors import WeightsError
 
 FOCAL = "bench_focal"
-"""Our own word in config.json, where the classes were trained with a sigmoid each."""
+"""Our own key in config.json, of a head with one sigmoid per class."""
 
 TENSOR_FILES = ("model.safetensors", "pytorch_model.bin")
 """The second is a torch checkpoint: it is read as tensors only, or refused."""
@@ -26,29 +26,29 @@ def tensors_file(folder: Path) -> Path:
 
 
 def architecture(folder: Path) -> DetrOptions:
-    """The options that the checkpoint was trained with; `norm` stays open. Raises WeightsError."""
+    """The options that the checkpoint was trained with, except `norm`. Raises WeightsError."""
     tensors_file(folder)
-    told = _config(folder)
+    content = _config(folder)
     for setting in ("attention_heads", "ffn_dim"):
-        if told.get(f"encoder_{setting}") != told.get(f"decoder_{setting}"):
-            raise _other(folder, f"decoder_{setting}", told[f"decoder_{setting}"], "the encoder's")
-    focal = told.get(FOCAL)
+        if content.get(f"encoder_{setting}") != content.get(f"decoder_{setting}"):
+            raise _other(folder, f"decoder_{setting}", content[f"decoder_{setting}"], "the encoder's")
+    focal = content.get(FOCAL)
     if focal not in (None, "sigmoid"):
         raise _other(folder, FOCAL, focal, "'sigmoid', or left out")
     for setting, usual in (("position_embedding_type", "sine"), ("dilation", False)):
-        if told.get(setting, usual) != usual:
-            raise _other(folder, setting, told[setting], repr(usual))
+        if content.get(setting, usual) != usual:
+            raise _other(folder, setting, content[setting], repr(usual))
     return DetrOptions(
-        backbone=_backbone(folder, told),
-        width=told.get("d_model", PAPER.width),
-        heads=told.get("encoder_attention_heads", PAPER.heads),
-        encoder_layers=told.get("encoder_layers", PAPER.encoder_layers),
-        decoder_layers=told.get("decoder_layers", PAPER.decoder_layers),
-        feedforward=told.get("encoder_ffn_dim", PAPER.feedforward),
-        queries=told.get("num_queries", PAPER.queries),
-        dropout=told.get("dropout", PAPER.dropout),
-        # A sigmoid a class weighs its queries otherwise: it says nothing to a softmax.
-        no_object_weight=told.get("eos_coefficient", PAPER.no_object_weight)
+        backbone=_backbone(folder, content),
+        width=content.get("d_model", PAPER.width),
+        heads=content.get("encoder_attention_heads", PAPER.heads),
+        encoder_layers=content.get("encoder_layers", PAPER.encoder_layers),
+        decoder_layers=content.get("decoder_layers", PAPER.decoder_layers),
+        feedforward=content.get("encoder_ffn_dim", PAPER.feedforward),
+        queries=content.get("num_queries", PAPER.queries),
+        dropout=content.get("dropout", PAPER.dropout),
+        # With sigmoids it is another weight, which says nothing about a softmax.
+        no_object_weight=content.get("eos_coefficient", PAPER.no_object_weight)
         if focal is None
         else PAPER.no_object_weight,
         focal=focal,
@@ -56,7 +56,7 @@ def architecture(folder: Path) -> DetrOptions:
 
 
 def classes(folder: Path) -> tuple[str, ...]:
-    """Names in the order of the class head; empty where the checkpoint doesn't say."""
+    """Names in the order of the class head; empty where the checkpoint has none."""
     names = _config(folder).get("id2label") or {}
     return tuple(str(names[index]) for index in sorted(names, key=int))
 
@@ -64,20 +64,20 @@ def classes(folder: Path) -> tuple[str, ...]:
 def _config(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise WeightsError("no such file", file=file, hint="a checkpoint needs its config.json") from None
     except (OSError, ValueError) as error:
         raise WeightsError(f"can't be read: {error}", file=file) from None
-    kind = told.get("model_type") if isinstance(told, dict) else None
+    kind = content.get("model_type") if isinstance(content, dict) else None
     if kind != "detr":
         raise WeightsError("is no DETR", file=file, record="model_type", value=kind, hint="it must be 'detr'")
-    return dict(told)
+    return dict(content)
 
 
-def _backbone(folder: Path, told: dict[str, Any]) -> Backbone:
+def _backbone(folder: Path, content: dict[str, Any]) -> Backbone:
     """From transformers' own ResNet, or from timm's, which has the same layers under other names."""
-    inner = told.get("backbone_config") or {}
+    inner = content.get("backbone_config") or {}
     if inner.get("model_type") == "resnet":
         depths = tuple(inner.get("depths", (3, 4, 6, 3)))
         last = f"stage{len(depths)}"
@@ -92,7 +92,7 @@ def _backbone(folder: Path, told: dict[str, Any]) -> Backbone:
             depths=depths,
             widths=tuple(inner.get("hidden_sizes", (256, 512, 1024, 2048))),
         )
-    name = inner.get("backbone") or told.get("backbone") or "resnet50"
+    name = inner.get("backbone") or content.get("backbone") or "resnet50"
     found = re.fullmatch(r"resnet(18|34|50|101|152)", str(name))
     if inner.get("output_stride"):
         raise _other(folder, "backbone_config.output_stride", inner["output_stride"], "left out: no dilation")

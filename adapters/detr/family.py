@@ -123,7 +123,7 @@ def _check_fit(plan: Plan) -> None:
 
 
 def _asked_weights(asked: str | None, options: DetrOptions) -> str | None:
-    """`asked`, or 'backbone' where a backbone's file says so. Raises ConfigError for two kinds of weights."""
+    """`asked`, or 'backbone' if `backbone_weights` is given. Raises ConfigError for two kinds of weights."""
     file = options.backbone_weights
     if file == "none" or asked == BACKBONE:
         return asked
@@ -138,7 +138,7 @@ def _asked_weights(asked: str | None, options: DetrOptions) -> str | None:
 
 
 def _on_backbone(variant: str, options: DetrOptions) -> tuple[weights.InitialWeights, DetrOptions]:
-    """The ResNet to start from, and the options with all words of the architecture. Raises WeightsError."""
+    """The ResNet to start from, and the resolved options. Raises WeightsError."""
     resolved = options.filled(ARCHITECTURES[variant])
     file = options.backbone_weights
     start = weights.resolve(
@@ -150,15 +150,15 @@ def _on_backbone(variant: str, options: DetrOptions) -> tuple[weights.InitialWei
         from bench.adapters.detr import backbone
 
         backbone.check(resolved, Path(start.weights))
-    told = weights.InitialWeights(start.weights, f"{start.pretrained_on} (backbone only)")
-    return told, resolved.model_copy(update={"backbone_weights": start.weights})
+    initial = weights.InitialWeights(start.weights, f"{start.pretrained_on} (backbone only)")
+    return initial, resolved.model_copy(update={"backbone_weights": start.weights})
 
 
 def _variant_of(found: DetrOptions, folder: Path) -> str:
     """The variant that has this architecture, else the folder's name."""
-    told = found.model_dump(exclude=set(FREE))
+    wanted = found.model_dump(exclude=set(FREE))
     for name, architecture in ARCHITECTURES.items():
-        if architecture.model_dump(exclude=set(FREE)) == told:
+        if architecture.model_dump(exclude=set(FREE)) == wanted:
             return name
     return folder.name
 

@@ -1,7 +1,7 @@
-"""DETR's loss with weights that may be any number, and with the switch against class imbalance.
+"""DETR's loss with float weights (transformers' config takes integers), and with another class loss.
 
-Carion et al. 2020, section 3.1 and appendix A.4. B images, Q queries, C classes. Without the switch it is
-transformers' own code; with it, all but the class loss still is.
+Carion et al. 2020, section 3.1 and appendix A.4. B images, Q queries, C classes. All but another class
+loss is transformers' own code.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Criterion:
         outputs_coord: Tensor | None = None,  # (decoder layers, B, Q, 4)
         **_: Any,
     ) -> tuple[None, dict[str, Tensor], None]:
-        """No total: the loop weighs. `loss_ce`, `loss_bbox`, `loss_giou`, and each with _LAYER at its end."""
+        """`loss_ce`, `loss_bbox`, `loss_giou`, and each with _LAYER at its end. No total: the loop sums."""
         criterion: Any = self._parts(config.num_labels)
         criterion.to(device)
         if isinstance(
@@ -60,8 +60,8 @@ class Criterion:
         return None, dict(criterion(outputs, labels)), None
 
     def _parts(self, classes: int) -> Any:
-        """Matcher and losses of one layer. A sigmoid a class is matched by the class cost of Deformable DETR,
-        whose alpha of 0.25 and gamma of 2 are its own."""
+        """Matcher and losses of one layer. With sigmoids the class cost is that of Deformable DETR, with its
+        fixed alpha of 0.25 and gamma of 2."""
         sigmoid = isinstance(self.class_loss, SigmoidLoss)
         kind = DeformableDetrHungarianMatcher if sigmoid else HungarianMatcher
         matcher = kind(self.class_cost, self.box_cost, self.giou_cost)

@@ -50,7 +50,7 @@ _COMPONENTS = {"loss_ce": "class", "loss_bbox": "box", "loss_giou": "giou"}
 
 
 class Detr(Trainable):
-    """DETR behind the loop's words."""
+    """transformers' DETR as a Trainable."""
 
     mean: Tensor  # (1, 3, 1, 1), as `std` in 0..255
     std: Tensor
@@ -58,7 +58,7 @@ class Detr(Trainable):
     def __init__(self, options: DetrOptions, classes: Sequence[str], *, whole_backbone: bool = True) -> None:
         """`whole_backbone`: all of it is trained, else all but its stem and first stage."""
         super().__init__()
-        with quiet():
+        with silenced():
             self.detr = DetrForObjectDetection(config(options, classes))
         self._set_criterion(Criterion.of(options))
         self.sigmoid = options.focal == "sigmoid"
@@ -99,7 +99,7 @@ class Detr(Trainable):
         return [self.detr.model]
 
     def counts(self, batch: Batch) -> Mapping[str, float]:
-        """Boxes; for the classes what all queries count for: a matched one 1, where nothing else is said."""
+        """Boxes; for the classes the sum of the queries' weights, which is 1 for a matched one by default."""
         config = self.detr.config
         boxes = sum(len(target.labels) for target in batch.targets)
         class_loss = self._criterion.class_loss
@@ -109,13 +109,13 @@ class Detr(Trainable):
         free = len(batch) * config.num_queries - matched
         if class_loss is None:
             return {"box": boxes, "giou": boxes, "class": matched + config.eos_coefficient * free}
-        # `adapt_to_data` has seen to it that there is a query for every object.
+        # `adapt_to_data` has checked that there is a query for every object.
         *shares, empty = class_loss.share.tolist()
         taken = sum(shares[label] for target in batch.targets for label in target.labels.tolist())
         return {"box": boxes, "giou": boxes, "class": taken + empty * free}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """`class`, `box` (L1) and `giou`, each summed over the decoder's layers, or its last alone."""
+        """`class`, `box` (L1) and `giou`, each the sum over the decoder's layers, or of the last alone."""
         pixels, mask = self._inputs(batch)
         labels = [
             {"class_labels": target.labels, "boxes": _to_cxcywh_norm(target, size_wh)}
@@ -146,7 +146,7 @@ class Detr(Trainable):
         ]
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Normalised pixels (B, 3, H, W), 0 in the padding, and the mask (B, H, W) of what is image."""
+        """Normalised pixels (B, 3, H, W), 0 in the padding, and the mask (B, H, W) of the images."""
         height, width = batch.pixels.shape[-2:]
         device = batch.pixels.device
         sizes = torch.tensor(batch.sizes_wh, device=device)
@@ -181,7 +181,7 @@ class Detr(Trainable):
     def set_class_loss(
         self, settings: LossConfig, counts: Mapping[str, int], images: int
     ) -> LossRecord | None:
-        """A weight of the background alone is transformers' own word, and needs no other loss."""
+        """transformers' own loss has a weight of the background, which alone needs no other loss."""
         criterion = replace(self._criterion, class_loss=None)
         record = None
         if settings.classification != "standard" or settings.label_smoothing:
@@ -202,7 +202,7 @@ class Detr(Trainable):
         self.detr.loss_function = criterion
 
     def save_beside(self, folder: Path) -> None:
-        """config.json: so the checkpoint is one of transformers' too, and `weights:` of another training."""
+        """config.json: transformers loads such a folder, and so does `weights:`."""
         files.write_text(folder / "config.json", self.detr.config.to_json_string())
 
 
@@ -212,7 +212,7 @@ def make(plan: Plan, classes: Sequence[str]) -> Detr:
 
 
 def config(options: DetrOptions, classes: Sequence[str]) -> DetrConfig:
-    """transformers' words for it."""
+    """The options as transformers' config."""
     assert options.backbone is not None, "options are resolved"
     settings: dict[str, Any] = {
         "backbone_config": _resnet(options.backbone),
@@ -235,8 +235,8 @@ def config(options: DetrOptions, classes: Sequence[str]) -> DetrConfig:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """transformers says nothing and draws no bars inside; its settings are as before afterwards."""
+def silenced() -> Iterator[None]:
+    """Inside, transformers logs errors only and draws no progress bars."""
     verbosity = transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -261,7 +261,7 @@ def _resnet(backbone: Backbone) -> ResNetConfig:
 
 
 def _initialise(detr: DetrForObjectDetection) -> None:
-    """As the paper's code does: transformers draws all of it ten times smaller, and then it hardly learns.
+    """As in the paper's code: with transformers' initialisation, ten times smaller, it hardly learns.
 
     Xavier in the transformer (appendix A.4), torch's own elsewhere (facebookresearch/detr, models/).
     """
@@ -279,7 +279,7 @@ def _initialise(detr: DetrForObjectDetection) -> None:
 
 
 def _unfreeze_norms(module: nn.Module) -> None:
-    """Frozen batch norms become trainable ones: without statistics a frozen one is the identity."""
+    """Make frozen batch norms trainable: without statistics a frozen one is the identity."""
     for name, child in module.named_children():
         if isinstance(child, DetrFrozenBatchNorm2d):
             setattr(module, name, nn.BatchNorm2d(len(child.weight)))
@@ -288,6 +288,6 @@ def _unfreeze_norms(module: nn.Module) -> None:
 
 
 def _to_cxcywh_norm(target: Target, size_wh: tuple[int, int]) -> Tensor:
-    """Boxes (N, 4) xyxy in pixels -> centre and size as shares of the image."""
+    """Boxes (N, 4) xyxy in pixels -> centre and size, divided by the image's."""
     boxes: Any = target.boxes_xyxy / torch.tensor(size_wh * 2, device=target.boxes_xyxy.device)
     return torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], dim=1)

@@ -1,4 +1,4 @@
-"""DETR's own words, and the variants that have them all."""
+"""DETR's options, and those of each variant."""
 
 from typing import Annotated, Literal
 
@@ -30,7 +30,7 @@ class Backbone(BaseModel):
 
 
 class DetrOptions(BaseModel):
-    """What stands open (None) is the variant's, or that of the weights."""
+    """None takes the value of the variant, or of the weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -80,25 +80,25 @@ class DetrOptions(BaseModel):
 
     @property
     def stride(self) -> int:
-        """Pixels of the network's input to a place of the backbone's last features, along a side."""
+        """Pixels of the input per cell of the backbone's last features, along a side."""
         assert self.backbone is not None, "options are resolved"
         return int(2 ** (len(self.backbone.depths) + 1))
 
     def filled(self, architecture: "DetrOptions") -> "DetrOptions":
-        """Open words from `architecture`."""
+        """None replaced by the values of `architecture`."""
         own = {setting: value for setting, value in self if value is not None}
         return architecture.model_copy(update=own)
 
 
 LOSS = ("class_cost", "box_cost", "giou_cost", "class_loss", "box_loss", "giou_loss", "auxiliary_loss")
 FREE = ("norm", "dropout", "no_object_weight", "focal", *LOSS, "augment", "backbone_weights")
-"""Words that no tensor's shape depends on: they may differ from what the weights were trained with."""
+"""Options that no tensor's shape depends on: they may differ from those of the weights."""
 
 
 def fitted(options: DetrOptions, architecture: DetrOptions, weights: str) -> DetrOptions:
-    """Open words from the architecture that `weights` were trained with.
+    """None replaced by the values that `weights` were trained with.
 
-    Raises ConfigError where a word contradicts it.
+    Raises ConfigError where an option contradicts them.
     """
     for setting, value in options:
         if value is not None and setting not in FREE and value != getattr(architecture, setting):
@@ -149,7 +149,7 @@ PAPER = _paper(resnet(50))
 ARCHITECTURES: dict[str, DetrOptions] = {
     "resnet-50": PAPER,
     "resnet-101": _paper(resnet(101)),
-    # Features of stride 16: 6 x 6 places in an image of 96 pixels.
+    # Features of stride 16: 6 x 6 cells in an image of 96 pixels.
     "tiny": DetrOptions(
         backbone=Backbone(layer="basic", stem=24, depths=(1, 1, 1), widths=(24, 48, 96)),
         width=96,

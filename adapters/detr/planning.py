@@ -1,4 +1,4 @@
-"""What DETR makes of its words and of a recipe's, before anything is built. No torch.
+"""Resolves DETR's options and recipe for a plan. No torch.
 
 Published values: Carion et al. 2020, End-to-End Object Detection with Transformers, section 4 and appendix
 A.4, and the defaults of its code (facebookresearch/detr, main.py).
@@ -18,7 +18,7 @@ from bench.recipe import Recipe
 from bench.records import LedgerEntry
 
 PARTS = ("backbone", "encoder", "decoder", "head")
-"""What `Detr.parts` will have."""
+"""The keys of `Detr.parts`."""
 
 DEFAULTS: dict[str, Any] = {
     "image_size": 1333,
@@ -40,10 +40,10 @@ LOSS_OPTIONS = {
     "iou_cost": "giou_cost",
     "background_weight": "no_object_weight",
 }
-"""Words of `loss` -> ours."""
+"""Settings of `loss` -> options."""
 
 BACKBONE_LR_RATIO = 0.1
-"""Rate of a pretrained backbone as a share of the rest's; a random one trains at the full rate."""
+"""Rate of a pretrained backbone relative to the rest; a random one trains at the full rate."""
 
 TINY_DEFAULTS: dict[str, Any] = {
     "image_size": 96,
@@ -59,7 +59,7 @@ TINY_DEFAULTS: dict[str, Any] = {
 
 
 def checked(options: DetrOptions, weights: str) -> DetrOptions:
-    """With the norm layers that fit the weights. Raises ConfigError for words that can't go together."""
+    """With the norm layers that fit the weights. Raises ConfigError for options that contradict others."""
     if weights == "none" and options.norm == "frozen":
         raise ConfigError(
             "frozen batch norm does nothing at all without statistics from pretrained weights",
@@ -78,7 +78,7 @@ def checked(options: DetrOptions, weights: str) -> DetrOptions:
 
 
 def settings(options: Mapping[str, Any], recipe: Recipe) -> DetrOptions:
-    """The family's own words, with what `loss` says of them. Raises ConfigError."""
+    """The options, with the settings of `loss` that are options. Raises ConfigError."""
     if recipe.loss.background_weight == 0:
         raise ConfigError(
             "queries without an object would never learn to be silent",
@@ -99,7 +99,7 @@ def settings(options: Mapping[str, Any], recipe: Recipe) -> DetrOptions:
 
 
 def _check_loss(settings: LossConfig, options: DetrOptions) -> None:
-    """Raises ConfigError where the loss and the way to score do not go together."""
+    """Raises ConfigError where the loss contradicts the way classes are scored."""
     if options.focal == "sigmoid" and not settings.focal:
         raise ConfigError(
             f"does not go with classification: {settings.classification}",
@@ -116,15 +116,15 @@ def _check_loss(settings: LossConfig, options: DetrOptions) -> None:
         )
 
 
-def scored(resolved: DetrOptions, said: DetrOptions, recipe: Recipe) -> DetrOptions:
-    """With the head's way to score: the checkpoint's where nothing is trained, else what the loss asks for.
+def scored(resolved: DetrOptions, given: DetrOptions, recipe: Recipe) -> DetrOptions:
+    """With the way classes are scored: the checkpoint's without training, else the one of the loss.
 
-    A sigmoid a class has no weight of `no object`, as Deformable DETR's, unless one is said.
+    With sigmoids the background has no weight by default, as in Deformable DETR.
     """
     if not recipe.trains:
         return resolved.model_copy(update={"focal": resolved.focal or "softmax"})
-    focal = said.focal or "softmax"
-    weight = said.no_object_weight
+    focal = given.focal or "softmax"
+    weight = given.no_object_weight
     if weight is None:
         weight = 1.0 if focal == "sigmoid" else resolved.no_object_weight
     return resolved.model_copy(update={"focal": focal, "no_object_weight": weight})
@@ -143,7 +143,7 @@ def check_recipe(recipe: Recipe, options: DetrOptions) -> None:
 
 
 def recipe(recipe: Recipe, options: DetrOptions, *, tiny: bool, random: bool) -> Recipe:
-    """With the family's own values where the recipe is open. Raises RecipeError."""
+    """With the family's own values for settings that are None. Raises RecipeError."""
     if recipe.optimizer == "sgd" and recipe.lr is None:
         raise RecipeError(
             "nobody has published an SGD rate for DETR", record="train.lr", hint="say which, or use adamw"
@@ -155,7 +155,7 @@ def recipe(recipe: Recipe, options: DetrOptions, *, tiny: bool, random: bool) ->
     full = recipe.model_copy(
         update={setting: value for setting, value in usual.items() if getattr(recipe, setting) is None}
     )
-    # Not the background's weight: where it is said the loss is no longer transformers' own code.
+    # Not the background's weight: setting it would mean that the loss is not transformers' own.
     own = {
         setting: getattr(options, home)
         for setting, home in LOSS_OPTIONS.items()

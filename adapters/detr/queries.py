@@ -1,4 +1,4 @@
-"""Object queries and the objects that need them. Light: asked before anything is written, too."""
+"""Whether there are queries enough for the objects of an image. Light."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,14 @@ from bench.errors import RecipeError
 from bench.layout import Example
 
 SPARE_QUERIES = 1.5
-"""Queries to an object of the most crowded image, under which the ledger warns: DETR has 100 for COCO, of
-which a training image has up to 63 objects (Carion et al. 2020, section 4)."""
+"""Queries per object of the most crowded image, below which the ledger warns: DETR has 100 for COCO, whose
+training images have up to 63 objects (Carion et al. 2020, section 4)."""
 
 
 def most_objects(examples: Sequence[Example], queries: int) -> int:
-    """Objects in the fullest image, crowds left out.
+    """Objects in the most crowded image, without crowds.
 
-    Raises RecipeError where they are more than `queries`: each one needs a query of its own.
+    Raises RecipeError if they are more than `queries`.
     """
     fullest = max(examples, key=lambda example: int((~example.crowd).sum()))
     objects = int((~fullest.crowd).sum())

@@ -1,4 +1,4 @@
-"""Filling a DETR from a checkpoint of transformers."""
+"""Loads a DETR from a checkpoint of transformers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from bench.errors import WeightsError
 
 _CLASS_HEAD = "class_labels_classifier."
 _COUNTER = "num_batches_tracked"
-"""Batch norm keeps it, frozen batch norm does not; nothing depends on it."""
+"""Batch norm stores it, frozen batch norm does not; nothing depends on it."""
 
 
 class _Renaming(NamedTuple):
     old: str  # a regular expression
     new: str
-    sign: str  # stands in the wanted names if the new name is the right one
+    sign: str  # is in the wanted names if the new name is the right one
 
 
 _BODY = "model.backbone.model."
@@ -58,10 +58,9 @@ _RENAMINGS = (
 
 
 def start_from(detr: Detr, folder: Path, classes: Sequence[str], carried: ClassMap | None = None) -> None:
-    """Fill `detr`; its class head stays new unless the checkpoint knows the same classes in the same order,
-    and scores them in the same way.
+    """Load into `detr`. Its class head stays random unless the checkpoint has the same classes in the same
+    order, and scores them in the same way; with `carried` it takes the rows of the checkpoint's head.
 
-    With `carried` it takes the rows of the checkpoint's head, as they are ordered there.
     Raises WeightsError naming every tensor that is missing, too many or of another shape.
     """
     file = detr_checkpoint.tensors_file(folder)
@@ -84,7 +83,7 @@ def _sigmoid(folder: Path) -> bool:
 def check_fit(plan: Plan) -> None:
     """Raises WeightsError if the plan's weights can't fill its network below the class head.
 
-    Builds it without any memory.
+    Builds the network on the meta device.
     """
     with torch.device("meta"):
         wanted = _checked_early(make(plan, ("any",)).state_dict())
@@ -113,7 +112,7 @@ def _check(wanted: Mapping[str, Tensor], offered: Mapping[str, Tensor], file: Pa
 
 
 def known_classes(plan: Plan, classes: Sequence[str]) -> ClassMap | None:
-    """What a plan that judges its weights as they come already knows; None where the head is trained.
+    """Of a plan that evaluates its weights without training; None where the head is trained.
 
     Raises RecipeError where none of `classes` is known.
     """
@@ -123,7 +122,7 @@ def known_classes(plan: Plan, classes: Sequence[str]) -> ClassMap | None:
 
 
 def _head(offered: Mapping[str, Tensor], carried: ClassMap, file: Path) -> dict[str, Tensor]:
-    """The class head's tensors; the row of `no object` stays the last."""
+    """The class head's tensors; the row of `no object` stays last."""
     found = {}
     for name, missing in ((f"{_CLASS_HEAD}weight", 0.0), (f"{_CLASS_HEAD}bias", NEVER)):
         rows = offered.get(name)
@@ -139,7 +138,7 @@ def _head(offered: Mapping[str, Tensor], carried: ClassMap, file: Path) -> dict[
 
 
 def renamed(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Under the names of the installed transformers: older releases and timm's backbones had others."""
+    """Under the names of the installed transformers; older releases and timm's backbones have others."""
     rules = [rule for rule in _RENAMINGS if any(rule.sign in name for name in wanted)]
     result: dict[str, Tensor] = {}
     for name, tensor in tensors.items():

@@ -15,14 +15,14 @@ from bench.recipe import InputSize
 Shapes = NDArray[np.float64]  # (N, 2) width and height
 
 MOST_BOXES = 20_000
-"""More are drawn from: a few thousand boxes a cluster say all."""
+"""More are sampled: a few thousand boxes per cluster are enough."""
 
 _STARTS = 5
 _ROUNDS = 100
 
 
 def shapes_of(examples: Sequence[Example], size: InputSize) -> Shapes:
-    """Width and height of all boxes but crowds, as they enter the network."""
+    """Width and height of all boxes, without crowds, in pixels of the network's input."""
     rows = [np.zeros((0, 2))]
     for example in examples:
         boxes = example.boxes_xyxy[~example.crowd]
@@ -32,11 +32,11 @@ def shapes_of(examples: Sequence[Example], size: InputSize) -> Shapes:
 
 
 def fitted(shapes: Shapes, count: int, *, seed: int = 0) -> Shapes:
-    """`count` shapes that overlap best with `shapes`, smallest area first; the same for the same ones.
+    """`count` shapes that overlap best with `shapes`, smallest area first; deterministic.
 
-    There must be at least so many different ones.
+    There must be at least so many different shapes.
     """
-    assert different(shapes) >= count, "who calls has counted them"
+    assert different(shapes) >= count, "the caller has counted them"
     random = np.random.default_rng(seed)
     if len(shapes) > MOST_BOXES:
         shapes = shapes[random.choice(len(shapes), MOST_BOXES, replace=False)]
@@ -47,7 +47,7 @@ def fitted(shapes: Shapes, count: int, *, seed: int = 0) -> Shapes:
 
 
 def different(shapes: Shapes) -> int:
-    """How many shapes are not alike."""
+    """The number of different shapes."""
     return len(np.unique(shapes, axis=0))
 
 
@@ -74,15 +74,15 @@ def _spread(shapes: Shapes, count: int, random: np.random.Generator) -> Shapes:
 
 
 def _clusters(shapes: Shapes, centres: Shapes) -> Shapes:
-    """Lloyd's rounds until no box changes sides. The best centres seen: means need not overlap better."""
+    """Lloyd's algorithm. Returns the best centres of all rounds: a mean need not overlap better."""
     best, best_overlap = centres, overlap(shapes, centres)
-    sides = np.full(len(shapes), -1)
+    clusters = np.full(len(shapes), -1)
     for _ in range(_ROUNDS):
-        new_sides = _ious(shapes, centres).argmax(axis=1)
-        if (new_sides == sides).all():
+        new_clusters = _ious(shapes, centres).argmax(axis=1)
+        if (new_clusters == clusters).all():
             break
-        sides = new_sides
-        own = [shapes[sides == index] for index in range(len(centres))]
+        clusters = new_clusters
+        own = [shapes[clusters == index] for index in range(len(centres))]
         centres = np.stack(
             [mine.mean(axis=0) if len(mine) else old for mine, old in zip(own, centres, strict=True)]
         )

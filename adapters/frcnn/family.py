@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bench.adapters.frcnn.model import FasterRcnn
 
 _UNUSED_LOSS_SETTINGS = ("iou_coefficient", "class_cost", "l1_cost", "iou_cost")
-"""Words of `loss`: its boxes learn by smooth L1 alone, and regions are assigned by overlap."""
+"""Settings of `loss` that do not apply: boxes have a smooth L1 loss, and regions are assigned by overlap."""
 
 
 class FrcnnFamily(LoopFamily):
@@ -80,7 +80,7 @@ class FrcnnFamily(LoopFamily):
         return published.fingerprint(Path(plan.weights))
 
     def normalisation(self, plan: Plan) -> str:
-        """torchvision changes the norm layers with the weights, and so do we."""
+        """As in torchvision, the norm layers depend on the weights."""
         v2 = plan.variant == "resnet50_fpn_v2"
         if plan.options["norm"] == "frozen":
             beside = " in the backbone; batch norm, trained, in pyramid and head" if v2 else ""

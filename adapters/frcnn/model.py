@@ -30,14 +30,14 @@ IMAGENET_MEAN = [0.485, 0.456, 0.406]
 IMAGENET_STD = [0.229, 0.224, 0.225]
 
 _UNREPORTED_FACTOR = 10
-"""Detections kept for each that counts, where most of the head's classes are not the dataset's."""
+"""Detections per reported one, where most of the head's classes are not the dataset's."""
 
 
 class FasterRcnn(Trainable):
-    """torchvision's network as the loop wants it. Its state_dict is the network's own, names and all."""
+    """torchvision's network as a Trainable. Its state_dict is the network's own."""
 
     def __init__(self, network: FasterRCNN, *, fit_anchors: bool = False, anchor_levels: int = 1) -> None:
-        """`fit_anchors`: to the boxes of the training that comes. `anchor_levels`: see `Variant`."""
+        """`fit_anchors`: to the boxes of the coming training. `anchor_levels`: see `Variant`."""
         super().__init__()
         self.network = network
         self.fit_anchors = fit_anchors
@@ -54,13 +54,13 @@ class FasterRcnn(Trainable):
 
     @property
     def parts(self) -> Mapping[str, Sequence[nn.Module]]:
-        """The head is the last layer alone, the two that name and place a region. The feature pyramid, the
-        proposal network and the layers before the last one belong to no part but `all_but_head`."""
+        """The head is the last layers alone, those of classes and boxes. The feature pyramid, the proposal
+        network and the layers before the last ones belong to no part."""
         return {"backbone": [self.backbone], "head": [self.network.roi_heads.box_predictor]}
 
     @property
     def compilable(self) -> Sequence[nn.Module]:
-        """All that comes after works on another number of regions each time."""
+        """All that follows works on another number of regions each time."""
         return [self.network.backbone]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -68,7 +68,7 @@ class FasterRcnn(Trainable):
         targets = [_to_torchvision(target) for target in batch.targets]
         if self.training:
             return dict(self.network(batch.images(), targets))
-        # Only these three look at the flag to decide on losses; batch norm below them stays as it is.
+        # Only these three decide on losses by the flag; batch norm below them stays in evaluation mode.
         asked = (self.network, self.network.rpn, self.network.roi_heads)
         try:
             for module in asked:
@@ -79,7 +79,7 @@ class FasterRcnn(Trainable):
                 module.training = False
 
     def detect(self, batch: Batch) -> list[RawDetections]:
-        if self.reported_classes is not None:  # places that classes take of which nobody hears
+        if self.reported_classes is not None:  # unreported classes take places, too
             self.network.roi_heads.detections_per_img = MAX_DETECTIONS * _UNREPORTED_FACTOR
         return [
             RawDetections(found["boxes"], found["scores"], found["labels"] - 1).among(self.reported_classes)
@@ -90,7 +90,7 @@ class FasterRcnn(Trainable):
         return OracleFasterRcnn(self.network)
 
     def adapt_to_data(self, examples: Sequence[Example], size: InputSize) -> DataAdaptation:
-        """Fits the anchors where that is asked for, and where there are boxes enough."""
+        """Fits the anchors if that is an option and there are enough boxes."""
         if not self.fit_anchors:
             return DataAdaptation()
         generator = self.network.rpn.anchor_generator
@@ -112,7 +112,7 @@ class FasterRcnn(Trainable):
         return DataAdaptation({"anchors": found.tolist()}, (_anchor_note(used, why),))
 
     def set_class_loss(self, settings: LossConfig, counts: Mapping[str, int], images: int) -> LossRecord:
-        """The box head's classes alone: the proposal network knows none, and draws its samples evenly."""
+        """Of the box head alone: the proposal network has no classes, and samples evenly."""
         background = 1.0 if settings.background_weight is None else settings.background_weight
         loss = SoftmaxLoss(ExampleWeights.of(settings, counts, background=background), background="first")
         heads = self.network.roi_heads
@@ -129,7 +129,7 @@ class FasterRcnn(Trainable):
 
 
 class _NoResize(GeneralizedRCNNTransform):  # type: ignore[misc]  # torchvision shows no types
-    """Normalises and pads; the images come at the size that the recipe says.
+    """Normalises and pads; the images have the recipe's size already.
 
     torchvision's own switch, `_skip_resize`, does nothing in evaluation mode.
     """
@@ -157,7 +157,7 @@ def make(plan: Plan, classes: int) -> FasterRcnn:
 
 
 def _loss_weights(settings: LossConfig) -> dict[str, float]:
-    """Of the box head's two losses; those of the proposals count as they are."""
+    """Of the box head's two losses; those of the proposals have a weight of 1."""
     assert settings.class_coefficient is not None and settings.l1_coefficient is not None, (
         "plans are resolved"
     )

@@ -1,4 +1,4 @@
-"""torchvision's Faster R-CNNs, built piece by piece so that nothing is fetched or decided unseen.
+"""torchvision's Faster R-CNNs, built part by part, so that nothing is downloaded and no default is implicit.
 
 Layers have torchvision's names: a state_dict of `torchvision.models.detection.fasterrcnn_*` fits in, and ours
 fits into those. Boxes are xyxy in pixels of the network's input.
@@ -58,7 +58,7 @@ def build(plan: Plan, options: Options, classes: int) -> FasterRCNN:
 
 
 def _stock_parts(plan: Plan, options: Options) -> dict[str, Any]:
-    """Backbone, anchors and heads as torchvision's builder of that name puts them together."""
+    """Backbone, anchors and heads as in torchvision's builder of that name."""
     backbone = _stock_backbone(plan, options)
     levels = 5 if plan.variant.startswith("resnet50") else _MOBILENET_LEVELS
     anchors = _anchors(options, levels, own=VARIANTS[plan.variant].anchor_levels)
@@ -79,7 +79,7 @@ def _stock_parts(plan: Plan, options: Options) -> dict[str, Any]:
 
 
 def _stock_backbone(plan: Plan, options: Options) -> Any:
-    """With the norm layers that were decided on; nothing is fetched."""
+    """With the resolved norm layers; nothing is downloaded."""
     v2 = plan.variant == "resnet50_fpn_v2"
     settings: dict[str, Any] = {
         "weights": None,  # never ImageNet's: it would be fetched
@@ -111,7 +111,7 @@ def _tiny_parts(options: Options) -> dict[str, Any]:
 
 
 def _anchors(options: Options, levels: int, *, own: int) -> AnchorGenerator:
-    """`own` levels have anchors of their own; where it is one, all levels have the same ones."""
+    """`own` levels have their own anchors; 1: all levels have the same ones."""
     sizes, ratios = options.anchor_sizes, options.anchor_ratios
     assert sizes is not None, "plans are resolved"
     if not isinstance(options.anchors, tuple):

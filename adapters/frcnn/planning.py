@@ -1,4 +1,4 @@
-"""What Faster R-CNN makes of its words and of a recipe's, before anything is built. No torch."""
+"""Resolves Faster R-CNN's options and recipe for a plan. No torch."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from bench.recipe import Recipe
 from bench.records import LedgerEntry
 
 REFERENCE_BATCH = 16
-"""torchvision's reference trains on 8 GPUs with 2 images each; SGD's rate goes with the batch."""
+"""torchvision's reference trains on 8 GPUs with 2 images each; SGD's rate is proportional to the batch."""
 
 SGD_LR = 0.02  # references/detection/train.py, at REFERENCE_BATCH
 SGD_WEIGHT_DECAY = 1e-4
@@ -23,10 +23,10 @@ ADAMW_LR = 1e-4  # the reference of retinanet_resnet50_fpn_v2, the one detector 
 ADAMW_WEIGHT_DECAY = 0.05
 
 LOSS_COEFFICIENTS = {"class_coefficient": 1.0, "l1_coefficient": 1.0}
-"""torchvision adds its losses up as they are."""
+"""torchvision sums its losses unweighted."""
 
 PARTS = ("backbone", "head")
-"""What `FasterRcnn.parts` will have."""
+"""The keys of `FasterRcnn.parts`."""
 
 TINY_LR = 2e-3  # measured on the synthetic scenes
 TINY_WEIGHT_DECAY = 1e-4
@@ -35,19 +35,19 @@ _ANCHOR_SETTINGS = ("anchors", "anchor_sizes", "anchor_ratios")
 
 
 def inherited(options: Mapping[str, Any], weights: str) -> dict[str, Any]:
-    """The anchors that a checkpoint of ours was trained with, unless others are said: no tensor tells."""
+    """The anchors that a checkpoint of ours was trained with, unless given: they are in no tensor."""
     file = Path(weights).expanduser() / "detector.json"
     if any(setting in options for setting in _ANCHOR_SETTINGS) or not file.is_file():
         return {}
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))["plan"]["options"]
-        return {setting: told[setting] for setting in _ANCHOR_SETTINGS if setting in told}
+        saved = json.loads(file.read_text(encoding="utf-8"))["plan"]["options"]
+        return {setting: saved[setting] for setting in _ANCHOR_SETTINGS if setting in saved}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"can't be read: {error}", file=file) from None
 
 
 def resolved(options: Options, variant: Variant, weights: str, recipe: Recipe) -> Options:
-    """Every word with the figure that holds. Raises ConfigError for words that the variant can't take."""
+    """All options with their values. Raises ConfigError for options that the variant can't take."""
     layers = options.trainable_layers
     if layers is None:
         layers = variant.stages if weights == "none" else variant.trained_stages
@@ -79,7 +79,7 @@ def resolved(options: Options, variant: Variant, weights: str, recipe: Recipe) -
 
 
 def _with_candidates(options: Options) -> Options:
-    """As many regions before NMS as after it, where nothing else is said. Raises ConfigError for fewer."""
+    """By default as many regions before NMS as after it. Raises ConfigError for fewer."""
     found: dict[str, Any] = {}
     for setting in ("proposals", "train_proposals"):
         kept, before = getattr(options, setting), getattr(options, f"{setting}_before_nms")
@@ -95,7 +95,7 @@ def _with_candidates(options: Options) -> Options:
 
 
 def _norm(options: Options, variant: Variant, weights: str) -> str:
-    """Frozen under weights, as torchvision has it, but for the networks that it trains with batch norm."""
+    """Frozen with weights, as in torchvision, except for networks that it trains with batch norm."""
     own_batch = variant.stages == 0 or variant.published == "fasterrcnn_resnet50_fpn_v2"
     if options.norm == "frozen" and weights == "none":
         raise ConfigError(
@@ -112,9 +112,9 @@ def _norm(options: Options, variant: Variant, weights: str) -> str:
 
 
 def _check_anchors(options: Options, variant: Variant, weights: str) -> None:
-    """The number of anchors is part of the network: a level has one size, published weights fix the rest.
+    """The number of anchors is part of the network: one size per level, the rest fixed by published weights.
 
-    Of weights that nobody published the tensors tell (`check_fit`).
+    For other weights `check_fit` compares the tensors.
     """
     if isinstance(options.anchors, tuple):
         _check_shapes(len(options.anchors), variant, weights)
@@ -140,19 +140,19 @@ _RATIOS = 3
 
 
 def _check_shapes(count: int, variant: Variant, weights: str) -> None:
-    """Anchors given by width and height: the same number a level, and as many as published weights have."""
+    """Anchors given by width and height: as many per level, and as many as published weights have."""
     usual = len(variant.anchor_sizes) * _RATIOS
     if (weights == "pretrained" and count != usual) or count % variant.anchor_levels:
-        told = (
+        wanted = (
             f"{usual}"
             if weights == "pretrained"
             else f"a multiple of {variant.anchor_levels}, one set a level"
         )
-        raise ConfigError(f"there must be {told}", record="options.anchors", value=f"{count} shapes")
+        raise ConfigError(f"there must be {wanted}", record="options.anchors", value=f"{count} shapes")
 
 
 def recipe(recipe: Recipe, name: str, variant: Variant) -> Recipe:
-    """Open words with torchvision's published values; `tiny` has its own."""
+    """None replaced by torchvision's published values; `tiny` has its own."""
     adamw = (recipe.optimizer or ("adamw" if name == "tiny" else "sgd")) == "adamw"
     if name == "tiny":
         lr, decay = TINY_LR, TINY_WEIGHT_DECAY
@@ -180,7 +180,7 @@ def recipe(recipe: Recipe, name: str, variant: Variant) -> Recipe:
 
 
 def _sgd_lr(recipe: Recipe) -> float:
-    """The published rate goes with the batch. Raises RecipeError where neither of them is said."""
+    """The published rate is proportional to the batch. Raises RecipeError where neither is given."""
     if recipe.lr is not None:
         return recipe.lr
     if recipe.batch_size == "auto":

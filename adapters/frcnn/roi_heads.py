@@ -1,7 +1,6 @@
-"""Faster R-CNN's second stage with the switch against class imbalance on its classes.
+"""Faster R-CNN's second stage with another class loss.
 
-N regions of a batch, C classes. Layers and their names are those of torchvision's RoIHeads, and so is all
-that is done but for the class loss.
+N regions of a batch, C classes. Layers, their names and all but the class loss are torchvision's.
 """
 
 import torch
@@ -17,7 +16,7 @@ class WeightedRoIHeads(RoIHeads):  # type: ignore[misc]  # torchvision shows no 
     """torchvision's, with `classification` in place of its cross-entropy."""
 
     def __init__(self, plain: RoIHeads, classification: SoftmaxLoss) -> None:
-        """Takes over the layers and settings of `plain`."""
+        """With the layers and settings of `plain`."""
         matcher, sampler = plain.proposal_matcher, plain.fg_bg_sampler
         super().__init__(
             plain.box_roi_pool,
@@ -42,7 +41,7 @@ class WeightedRoIHeads(RoIHeads):  # type: ignore[misc]  # torchvision shows no 
         image_shapes: list[tuple[int, int]],
         targets: list[dict[str, Tensor]] | None = None,
     ) -> Result:
-        """As torchvision's: detections where nothing is trained, else losses."""
+        """As torchvision's: losses in training mode, else detections."""
         if not self.training:
             found: Result = super().forward(features, proposals, image_shapes, targets)
             return found

@@ -1,4 +1,4 @@
-"""The Faster R-CNNs that can be asked for, and the family's own words."""
+"""The variants of Faster R-CNN, and its options."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -11,10 +11,10 @@ from bench.detector import SCORE_FLOOR
 from bench.recipe import Share
 
 COCO_LONG_SIDE = 1066
-"""torchvision brings the short side to 800; the long side of COCO's usual 4:3 image is then 1066."""
+"""torchvision resizes the short side to 800; the long side of COCO's usual 4:3 image is then 1066."""
 
 COCO_LONG_SIDE_320 = 427
-"""The same for the mobilenet that brings the short side to 320."""
+"""The same for the mobilenet with a short side of 320."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ Anchors = Annotated[
 
 
 class Options(BaseModel):
-    """The family's own words. None takes the variant's own figure; a resolved plan has none left."""
+    """None takes the variant's value; a resolved plan has no None."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -129,7 +129,7 @@ class Options(BaseModel):
     )
     rpn_nms: Annotated[float, Field(gt=0, le=1)] = Field(0.7, description="The same of two proposed regions.")
     rpn_score: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="Lowest score of a region that is looked at. torchvision's mobilenets say 0.05."
+        0.0, description="Lowest score of a region that is classified. torchvision's mobilenets have 0.05."
     )
     norm: Literal["batch", "frozen"] | None = Field(
         None, description="Batch norm of the backbone: trained, or frozen at the statistics of the weights."

@@ -1,4 +1,4 @@
-"""Filling a Faster R-CNN from a file: torchvision's own, its reference script's, or a checkpoint of ours."""
+"""Loads a Faster R-CNN from a file of torchvision's or its reference script's, or from our checkpoint."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,17 +16,17 @@ from bench.errors import WeightsError
 
 _CLASS_HEAD = "roi_heads.box_predictor."
 _BACKGROUND = 1
-"""torchvision's first class."""
+"""Rows of torchvision's background, the first class."""
 
 _COUNTER = "num_batches_tracked"
-"""Batch norm keeps it, frozen batch norm does not; nothing depends on it."""
+"""Batch norm stores it, frozen batch norm does not; nothing depends on it."""
 
 
 def start_from(trainable: FasterRcnn, path: Path, carried: ClassMap | None = None) -> bool:
-    """Fill the network from a file of torchvision's or a checkpoint of ours; whether its class head fitted.
+    """Load into the network; whether the class head fitted.
 
-    A head for another number of classes is left as it is: new. With `carried` the head takes the rows of the
-    file's, as they are ordered there. Raises WeightsError naming the tensors, where any other does not fit.
+    A head for another number of classes stays random; with `carried` it takes the rows of the file's.
+    Raises WeightsError naming all other tensors that do not fit.
     """
     state = trainable.state_dict()
     offered = _offered(path)
@@ -40,7 +40,7 @@ def start_from(trainable: FasterRcnn, path: Path, carried: ClassMap | None = Non
 
 
 def known_classes(plan: Plan, classes: Sequence[str]) -> ClassMap | None:
-    """What a plan that judges its weights as they come already knows; None where the head is trained.
+    """Of a plan that evaluates its weights without training; None where the head is trained.
 
     Raises RecipeError where none of `classes` is known.
     """
@@ -50,9 +50,9 @@ def known_classes(plan: Plan, classes: Sequence[str]) -> ClassMap | None:
 
 
 def head_classes(path: Path) -> tuple[str, ...]:
-    """Names of the head's rows, without the background; empty where nobody says them.
+    """Names of the head's rows, without the background; empty where they are unknown.
 
-    torchvision says them of its own files, `detector.json` of a checkpoint of ours.
+    torchvision has them for its own files, `detector.json` for a checkpoint of ours.
     """
     if path.is_dir():
         return LoopCheckpointInfo.read(path, "frcnn").head
@@ -65,7 +65,7 @@ def head_classes(path: Path) -> tuple[str, ...]:
 
 
 def _head(offered: Mapping[str, Tensor], carried: ClassMap, path: Path) -> dict[str, Tensor]:
-    """The class head's tensors; the background stays the first class, and each class has four offsets."""
+    """The class head's tensors; the background stays first, and each class has four offsets."""
     found = {}
     for name, missing in (("cls_score.weight", 0.0), ("cls_score.bias", NEVER), ("bbox_pred.weight", 0.0)):
         found[_CLASS_HEAD + name] = _rows(offered, _CLASS_HEAD + name, carried, path, missing)
@@ -87,7 +87,7 @@ def _rows(offered: Mapping[str, Tensor], name: str, carried: ClassMap, path: Pat
 
 
 def check_fit(plan: Plan) -> None:
-    """Raises WeightsError if the plan's weights can't fill its network. Builds it without any memory."""
+    """Raises WeightsError if the plan's weights can't fill its network. Builds it on the meta device."""
     with torch.device("meta"):
         trainable = make(plan, classes=1)
     path = Path(plan.weights)

@@ -1,10 +1,10 @@
-"""DETR's augmentation: crops and many sizes, drawn before the images are known. Planning needs no torch.
+"""DETR's augmentation: random crops and sizes, drawn before an image is opened. Planning needs no torch.
 
 Carion et al. 2020, appendix A.4; facebookresearch/detr, datasets/coco.py (make_coco_transforms): one half of
-the images is resized, the other is resized, cropped and resized again. Its pixels are for an input of
-800x1333; here they go with the recipe's short side. Flips are the recipe's word `flip`, for every family.
+the images is resized, the other is resized, cropped and resized again. Its sizes are for an input of
+800x1333; here they are scaled to the recipe's short side. Flips are the recipe's `flip`, for every family.
 
-Both resizings of a crop are done as one, of the window that it is in the original.
+The two resizings of a crop are done as one, of its window in the original.
 """
 
 from collections.abc import Sequence
@@ -26,22 +26,22 @@ Augment = Literal["none", "paper"]
 PAPER_SHORT_SIDE = 800
 FINAL_SHORT_SIDES = tuple(range(480, 801, 32))
 CROPPED_SHORT_SIDES = (400, 500, 600)
-"""Of the whole image, when a piece is cut out of it."""
+"""Of the whole image, before the crop."""
 CROP_SIDES = (384, 600)
-"""Least and largest, both included; a crop is never larger than the image."""
+"""Smallest and largest side, inclusive; a crop is never larger than the image."""
 CROP_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A piece of an image whose shape is not known yet."""
+    """A crop of an image whose size is not known yet."""
 
     short_side: float  # of the whole image
-    sides: tuple[float, float]  # of the piece: least and largest, at that size
+    sides: tuple[float, float]  # of the crop: smallest and largest, at that size
     draws: tuple[float, float, float, float]  # width, height, left, top: each in 0..1
 
     def window(self, size_wh: tuple[int, int]) -> "Window":
-        """The piece in pixels of an image of `size_wh`."""
+        """The crop in pixels of an image of `size_wh`."""
         zoom = min(size_wh) / self.short_side
         least, largest = self.sides
         lengths, starts = [], []
@@ -57,7 +57,7 @@ class Crop:
 def draw(
     random: np.random.Generator, count: int, size: InputSize
 ) -> tuple[Sequence[InputSize], Sequence[Crop | None]]:
-    """For each of `count` images the size it enters the network at, and the crop that comes before that."""
+    """For each of `count` images its input size, and the crop that precedes the resizing."""
     zoom = size.short / PAPER_SHORT_SIDE
     finals = random.choice(FINAL_SHORT_SIDES, count) / PAPER_SHORT_SIDE
     cropped = random.random(count) < CROP_SHARE
@@ -73,9 +73,9 @@ def draw(
 
 
 def inside(boxes_xyxy: Boxes, window: "Window") -> tuple[Boxes, tuple[float, float]]:
-    """Boxes (N, 4) of the whole image in pixels of the piece, cut off at its edge, and the piece's size.
+    """Boxes (N, 4) of the whole image in pixels of the crop, clipped to it, and the crop's size.
 
-    A box that lies outside of it has no area any more.
+    A box outside of it has an area of 0 then.
     """
     left, top, right, bottom = window
     size_wh = (right - left, bottom - top)
@@ -84,7 +84,7 @@ def inside(boxes_xyxy: Boxes, window: "Window") -> tuple[Boxes, tuple[float, flo
 
 
 def check(augment: Augment, recipe: Recipe) -> None:
-    """Raises RecipeError for a word of the recipe that says the same in another way."""
+    """Raises RecipeError for a setting of the recipe that contradicts the augmentation."""
     if augment == "paper" and recipe.multi_scale:
         raise RecipeError(
             "augment: paper draws the sizes itself",
@@ -95,7 +95,7 @@ def check(augment: Augment, recipe: Recipe) -> None:
 
 
 def ledger(augment: Augment, recipe: Recipe) -> tuple[LedgerEntry, ...]:
-    """What a model sees that the others do not. `recipe` is resolved."""
+    """Entries for the report. `recipe` is resolved."""
     if augment == "none":
         return ()
     size = recipe.input_size

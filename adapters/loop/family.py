@@ -1,4 +1,4 @@
-"""What families on the loop share: how a detector is built from a plan, and read back. Light: no torch."""
+"""The base of families on the loop: builds a detector from a plan, and loads a stored one. No torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class LoopFamily:
-    """Builds and loads; a family adds its variants, `plan` and what is its own below."""
+    """A family adds its variants, `plan`, and the methods that are not implemented below."""
 
     name: str
     several_devices = True
@@ -51,15 +51,15 @@ class LoopFamily:
         raise NotImplementedError
 
     def known_classes(self, plan: Plan, classes: Sequence[str]) -> ClassMap | None:
-        """Of weights that are judged as they come; None where there is a training. Raises RecipeError."""
+        """Of weights that are evaluated without training, else None. Raises RecipeError."""
         raise NotImplementedError
 
     def start(
         self, trainable: "Trainable", plan: Plan, classes: Sequence[str], carried: ClassMap | None
     ) -> str:
-        """Fill the network from `plan.weights`, which is not 'none'; the file's fingerprint."""
+        """Load `plan.weights`, which is not 'none', into the network; returns the file's SHA-256."""
         raise NotImplementedError
 
     def normalisation(self, plan: Plan) -> str:
-        """The norm layers in words."""
+        """The norm layers, for the report."""
         raise NotImplementedError

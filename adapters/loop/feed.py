@@ -1,6 +1,6 @@
-"""Training images in batches: order, flips, sizes and crops are drawn from the seed and the epoch alone.
+"""Batches of images. In training, order, flips, sizes and crops depend on the seed and the epoch alone.
 
-So an epoch is the same whether it is the first after a resume or not, and however many processes load it.
+So an epoch is the same after a resume, and however many processes load it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,12 +22,12 @@ from bench.layout import Example
 from bench.recipe import InputSize, Recipe
 
 CACHE_BYTES = 256 * 2**20
-"""Images are kept in memory, at the network's size, if all of them together need no more than this."""
+"""Images are cached in memory, at the network's size, if they need no more than this together."""
 
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """One image as it is wanted."""
+    """One image, and how it is to be loaded."""
 
     index: int
     size: InputSize
@@ -37,7 +37,7 @@ class ImageRequest:
 
 @dataclass(frozen=True)
 class LoadedImage:
-    """One image at the network's size, with its ground truth there."""
+    """One image at the network's size, with its ground truth in pixels of that."""
 
     pixels: Pixels  # (h, w, 3)
     original_wh: tuple[int, int]
@@ -45,10 +45,10 @@ class LoadedImage:
 
 
 class ImageDataset(Dataset[Any]):
-    """Examples, loaded to order."""
+    """Examples, loaded on request."""
 
     def __init__(self, examples: Sequence[Example], *, keep_at: InputSize | None) -> None:
-        """`keep_at`: the one size that will be asked for, if images may be kept in memory."""
+        """`keep_at`: the only size that will be requested, if images may be cached."""
         self._examples = examples
         self._kept: dict[int, Pixels] | None = None
         if keep_at is not None:
@@ -83,16 +83,16 @@ class ImageDataset(Dataset[Any]):
 
 
 def _with_area(target: Target) -> Target:
-    """Without the boxes of which a crop has left nothing."""
+    """Without the boxes that a crop has left no area of."""
     left = (target.boxes_xyxy[:, 2:] > target.boxes_xyxy[:, :2]).all(dim=1)
     return Target(target.boxes_xyxy[left], target.labels[left])
 
 
 class EpochSampler(Sampler[list[ImageRequest]]):
-    """The batches of the epoch that `epoch` names: shuffled, flipped and scaled as the recipe says.
+    """The batches of epoch `epoch`, shuffled, flipped and scaled by the recipe.
 
-    `limit` ends an epoch after so many images: the last one of a training may be a part. Of several ranks
-    each has its rows of every batch; in a last one that is smaller than they are many, some have none.
+    An epoch ends after `limit` images: the last one of a training may be partial. Each of several ranks has
+    its rows of every batch; of a last batch with fewer images than ranks, some ranks have none.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ def training(
     augment: Augment = "none",
     ranks: Ranks = SINGLE_RANK,
 ) -> tuple[DataLoader[Batch], EpochSampler]:
-    """Batches of `examples`; set the sampler's `epoch` before each pass.
+    """Shuffled batches of `examples`; set the sampler's `epoch` before each pass.
 
     Raises RecipeError for a batch that is larger than all of them together.
     """
@@ -152,14 +152,14 @@ def training(
 
 
 def validation(examples: Sequence[Example], recipe: Recipe, device: str) -> DataLoader[Batch]:
-    """Batches of `examples` in order, as they are, at the recipe's size."""
+    """Batches of `examples` in order, without augmentation, at the recipe's size."""
     orders = [ImageRequest(index, recipe.input_size, flip=False) for index in range(len(examples))]
     batches = [orders[start : start + recipe.batch] for start in range(0, len(orders), recipe.batch)]
     return _loader(examples, batches, recipe.workers, device, recipe.input_size)
 
 
 def collate(loaded: Sequence[LoadedImage]) -> Batch:
-    """Pad to the largest. Of no images: a batch without any."""
+    """Pad to the largest; no images make an empty batch."""
     height = max((one.pixels.shape[0] for one in loaded), default=1)
     width = max((one.pixels.shape[1] for one in loaded), default=1)
     pixels = np.zeros((len(loaded), height, width, 3), dtype=np.uint8)
@@ -181,13 +181,13 @@ def _loader(
     keep_at: InputSize | None,
 ) -> DataLoader[Batch]:
     return DataLoader(
-        # Each process would keep a copy of its own.
+        # Each process would have a cache of its own.
         ImageDataset(examples, keep_at=None if workers else keep_at),
         batch_sampler=batches,
         collate_fn=collate,
-        generator=torch.Generator(),  # else a number is taken from the training's own
+        generator=torch.Generator(),  # else it draws from the global one
         num_workers=workers,
         persistent_workers=workers > 0,
-        multiprocessing_context="spawn" if workers else None,  # a fork of threads may hang
+        multiprocessing_context="spawn" if workers else None,  # a fork of a process with threads may hang
         pin_memory=device != "cpu",
     )

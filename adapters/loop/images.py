@@ -1,4 +1,4 @@
-"""Images from disk, at the size that a network takes them."""
+"""Images from disk, at the input size of a network."""
 
 from pathlib import Path
 
@@ -15,16 +15,16 @@ Window = tuple[float, float, float, float]  # xyxy in pixels of the image on dis
 def read(
     path: Path, size: InputSize | None = None, window: Window | None = None
 ) -> tuple[Pixels, tuple[int, int]]:
-    """An image and its size on disk (width, height); only what is in `window`, made to fit `size`.
+    """An image and its size on disk (width, height); cropped to `window`, resized to fit `size`.
 
-    Whatever the image's mode, it comes as 8-bit RGB. It is not turned: layouts hold upright images.
+    Any mode is converted to 8-bit RGB. EXIF is ignored: the images of a layout are upright.
     """
     with Image.open(path) as image:
         size_wh = image.size
         x1, y1, x2, y2 = window or (0, 0, *size_wh)
         shown = (x2 - x1, y2 - y1)
         target = size.fit(shown) if size else (max(1, round(shown[0])), max(1, round(shown[1])))
-        # JPEG alone follows this: it decodes at a half, a quarter or an eighth where that is still enough.
+        # For JPEG alone: decodes at a half, a quarter or an eighth if that is still large enough.
         whole_wh = (round(size_wh[0] * target[0] / shown[0]), round(size_wh[1] * target[1] / shown[1]))
         image.draft("RGB", whole_wh)
         whole = image.convert("RGB")
@@ -33,5 +33,5 @@ def read(
         box = (x1 * across, y1 * down, min(x2 * across, whole.width), min(y2 * down, whole.height))
         whole = whole.resize(target, Image.Resampling.BILINEAR, box=box)
     elif whole.size != target:
-        whole = whole.resize(target, Image.Resampling.BILINEAR)  # averages where it shrinks
+        whole = whole.resize(target, Image.Resampling.BILINEAR)  # with antialiasing
     return np.asarray(whole), size_wh

@@ -33,9 +33,9 @@ class MeanLosses:
     def values(self, ranks: Ranks = SINGLE_RANK) -> dict[str, float]:
         """Over the images of all ranks."""
         own = (self._names, [] if self._sums is None else self._sums.tolist(), self._weight)
-        told = [one for one in ranks.all_gather(own) if one[0]]
-        if not told:
+        known = [one for one in ranks.all_gather(own) if one[0]]
+        if not known:
             return {}
-        weight = sum(images for *_, images in told)
-        sums = [sum(column) for column in zip(*(sums for _, sums, _ in told), strict=True)]
-        return {name: total / weight for name, total in zip(told[0][0], sums, strict=True)}
+        weight = sum(images for *_, images in known)
+        sums = [sum(column) for column in zip(*(sums for _, sums, _ in known), strict=True)]
+        return {name: total / weight for name, total in zip(known[0][0], sums, strict=True)}

@@ -1,4 +1,4 @@
-"""The optimiser of a stage: who learns, how fast, and whose weights decay."""
+"""The optimiser of a stage: its parameter groups, with their rates and weight decay."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,13 +16,14 @@ DEFAULT_MOMENTUM = 0.9
 _ADAM_BETA2 = 0.999  # torch's default; DETR's too
 
 Group = dict[str, Any]
-"""torch's: `params`, `lr`, `weight_decay`; with `name` of its rate and `peak_lr`."""
+"""torch's (`params`, `lr`, `weight_decay`), with `name` and `peak_lr`."""
 
 
 def groups(trainable: Trainable, recipe: Recipe) -> list[Group]:
-    """What learns, by rate. Without `decay_norms`, norms and biases, all that has one dimension, stand apart.
+    """Of the backbone and of the rest. Without `decay_norms`, parameters of one dimension (norms and biases)
+    are in groups of their own, without weight decay.
 
-    Two groups of one name have the same rate.
+    Groups of the same name have the same rate.
     """
     inside = {id(parameter) for module in trainable.parts["backbone"] for parameter in module.parameters()}
     free = [parameter for parameter in trainable.parameters() if parameter.requires_grad]
@@ -50,7 +51,7 @@ def _by_decay(parameters: list[nn.Parameter], recipe: Recipe) -> list[tuple[list
 
 
 def make(recipe: Recipe, first: list[Group]) -> Optimizer:
-    """The optimiser that a recipe names, with the groups of its first stage."""
+    """The recipe's optimiser, with the groups of the first stage."""
     momentum = DEFAULT_MOMENTUM if recipe.momentum is None else recipe.momentum
     if recipe.optimizer == "sgd":
         return SGD(first, lr=first[0]["lr"], momentum=momentum, fused=True)
@@ -58,7 +59,7 @@ def make(recipe: Recipe, first: list[Group]) -> Optimizer:
 
 
 def regroup(optimizer: Optimizer, new: Iterable[Group]) -> None:
-    """Go on with other groups. What goes on learning keeps its momentum; what thaws has none."""
+    """Replace the groups. Parameters that stay keep their optimiser state; unfrozen ones start without."""
     new = list(new)
     learning: set[Tensor] = {parameter for group in new for parameter in group["params"]}
     for parameter in list(optimizer.state):

@@ -43,7 +43,7 @@ class Precision:
 
 
 def arrange(trainable: Trainable, recipe: Recipe) -> None:
-    """Memory order and compilation, as the recipe says; the names in its state_dict stay as they are."""
+    """Memory order and compilation, by the recipe; the names in the state_dict stay the same."""
     if recipe.channels_last:
         trainable.to(memory_format=torch.channels_last)
     if recipe.compile:

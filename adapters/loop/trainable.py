@@ -1,4 +1,4 @@
-"""What a model gives to the training loop, and what the loop gives to a model.
+"""The contract between the training loop and a model.
 
 B images in a batch, H x W the largest of them, N boxes in an image. Boxes are xyxy in pixels of the
 network's input; class indices run from 0.
@@ -22,7 +22,7 @@ from bench.records import LedgerEntry, LossRecord
 
 @dataclass(frozen=True)
 class Target:
-    """The ground truth of one image, crowds left out."""
+    """The ground truth of one image, without crowds."""
 
     boxes_xyxy: Tensor  # (N, 4) float32
     labels: Tensor  # (N,) int64
@@ -30,7 +30,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Batch:
-    """Images on their way into a network."""
+    """Images for a network."""
 
     pixels: Tensor  # (B, 3, H, W) uint8 RGB; each image at the top left, zeros right of it and below
     sizes_wh: tuple[tuple[int, int], ...]  # each image's own part of `pixels`
@@ -64,7 +64,7 @@ class RawDetections:
     labels: Tensor  # (N,)
 
     def among(self, classes: int | None) -> "RawDetections":
-        """Without what is none of the first `classes`; None keeps everything."""
+        """Those of the first `classes` classes; None: all."""
         if classes is None:
             return self
         kept = self.labels < classes
@@ -73,9 +73,9 @@ class RawDetections:
 
 @dataclass(frozen=True)
 class DataAdaptation:
-    """What a network took from the training images before it was trained."""
+    """What a network has derived from the training images before the training."""
 
-    options: Mapping[str, Any] = field(default_factory=dict)  # words of the plan that are settled only now
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the plan, resolved only now
     notes: tuple[LedgerEntry, ...] = ()
 
 
@@ -83,13 +83,13 @@ class Trainable(nn.Module):
     """A network that the loop can train. It is the module itself; its state_dict is the checkpoint."""
 
     loss_weights: Mapping[str, float] = {}
-    """Factor of each loss component; 1 where none stands. The loss is the weighted sum."""
+    """Factor of each loss component, by default 1. The loss is the weighted sum."""
 
     augment: Augment = "none"
-    """How training images are varied beside the recipe's own words."""
+    """Augmentation beside the recipe's."""
 
     reported_classes: int | None = None
-    """How many of the head's classes, from the first, `detect` tells of; None: of all."""
+    """How many of the head's classes, from the first, `detect` reports; None: all."""
 
     @property
     def backbone(self) -> nn.Module:
@@ -98,22 +98,21 @@ class Trainable(nn.Module):
 
     @property
     def parts(self) -> Mapping[str, Sequence[nn.Module]]:
-        """What a stage can freeze: `backbone`, and of `encoder`, `decoder` and `head` those that there are.
+        """What a stage can freeze: `backbone`, and `encoder`, `decoder` and `head` where they exist.
 
-        The head, which names and places the objects, is what `all_but_head` spares. A module may belong to
-        no part.
+        The head (classes and boxes) is what `all_but_head` leaves trainable. A module may belong to no part.
         """
         return {"backbone": [self.backbone]}
 
     @property
     def compilable(self) -> Sequence[nn.Module]:
-        """What torch.compile takes: modules whose work depends on nothing but the shapes they are given."""
+        """What torch.compile compiles: modules whose work depends on the shapes of their inputs alone."""
         return [self]
 
     def counts(self, batch: Batch) -> Mapping[str, float]:
-        """What each loss component is a mean over, in whatever unit; images where none stands.
+        """The denominator of each loss component, in any unit; by default the number of images.
 
-        So that the losses of several small batches add up to that of one large batch.
+        With it the losses of several small batches add up to that of one large batch.
         """
         return {}
 
@@ -125,11 +124,11 @@ class Trainable(nn.Module):
         raise NotImplementedError
 
     def detect(self, batch: Batch) -> list[RawDetections]:
-        """What is in each image. Called in evaluation mode, without gradients."""
+        """The detections in each image. Called in evaluation mode, without gradients."""
         raise NotImplementedError
 
     def adapt_to_data(self, examples: Sequence[Example], size: InputSize) -> DataAdaptation:
-        """Called before a training, with its images: what only they can tell. The same for the same ones.
+        """Called before a training with its images: settle what depends on them, deterministically.
 
         Raises RecipeError where the network can't learn from them.
         """
@@ -138,10 +137,10 @@ class Trainable(nn.Module):
     def set_class_loss(
         self, settings: LossConfig, counts: Mapping[str, int], images: int
     ) -> LossRecord | None:
-        """Called before a training whose words change the class loss: take the one that they ask for.
+        """Called before a training with a class loss other than the framework's.
 
-        The train split has `counts` boxes of each class, in the head's order and crowds left out, in so many
-        images. Answers None where the framework's own loss can say it. A checkpoint knows nothing of it.
+        The train split has `counts` boxes of each class, in the head's order and without crowds, in so many
+        images. Returns None where the framework's own loss can do it. No checkpoint stores it.
         """
         raise NotImplementedError
 
@@ -150,4 +149,4 @@ class Trainable(nn.Module):
         raise NotImplementedError
 
     def save_beside(self, folder: Path) -> None:
-        """Write what other tools want to find beside the weights; nothing by default."""
+        """Write files that other tools expect beside the weights; by default none."""

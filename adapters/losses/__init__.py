@@ -1,8 +1,8 @@
-"""The switch against class imbalance on the families' heads. docs/losses.md has the formulas.
+"""`loss:` against class imbalance, for the families' heads. docs/losses.md has the formulas.
 
-words.py      what a family makes of its words, while planning: no torch
-weights.py    the words met with a train split: weights, background, focus
+planning.py   the settings of `loss:` in a plan: no torch
+weights.py    the weight of each example, from the settings and a train split
 softmax.py    heads whose classes share one softmax with `no object`
-binary.py     the focusing factor of heads with a sigmoid a class
-sigmoid.py    DETR's head with a sigmoid a class
+binary.py     the focal factor of heads with one sigmoid per class
+sigmoid.py    DETR's head with one sigmoid per class
 """

@@ -1,4 +1,4 @@
-"""The focusing factors of heads with a sigmoid a class: for hard targets, and for soft ones."""
+"""Focal factors of heads with one sigmoid per class: for hard targets, and for soft ones."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ def focal_factor(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
     """|t - p|^gamma, p the sigmoid of the logits; of one shape, targets t between 0 and 1.
 
     Li et al. 2020 (Generalized Focal Loss), equation 5; with targets of 0 and 1 it is (1 - p_t)^gamma of Lin
-    et al. 2017. Gradients flow through it. Half precision is computed, and answered, in single.
+    et al. 2017. Gradients flow through it. Half precision is computed, and returned, in single precision.
     """
     logits = logits if logits.dtype == torch.float64 else logits.float()
     if not gamma:
@@ -20,13 +20,12 @@ def focal_factor(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
 
 
 def soft_focal_factor(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
-    """The same with |t - p| as a share of the most that it can be on that side of t:
+    """The same with |t - p| relative to its maximum on that side of t:
 
         (1 - p / t)^gamma where p is under t,  ((p - t) / (1 - t))^gamma over it
 
-    It is 0 where p is t, 1 where p is as wrong as it can be, and for targets of 0 and 1 as `focal_factor`.
-    With a small target |t - p| is small whatever p is: an object whose box fits badly would pass for one that
-    is well answered.
+    It is 0 where p is t and 1 where p is as wrong as it can be; for targets of 0 and 1 it is `focal_factor`.
+    With a small target |t - p| is small for every p: an object whose box fits badly would count as solved.
     """
     logits = logits if logits.dtype == torch.float64 else logits.float()
     if not gamma:

@@ -22,7 +22,7 @@ def options_with_loss(
             continue
         if found.get(option) not in (None, value):
             raise ConfigError(
-                f"options.{option} says {found[option]!r}: they are the same setting",
+                f"options.{option} is {found[option]!r}: they are the same setting",
                 record=f"loss.{setting}",
                 value=value,
                 hint="give one of them",

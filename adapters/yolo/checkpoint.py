@@ -37,7 +37,7 @@ def check_checkpoint(path: Path) -> None:
 
 
 def class_names(path: Path) -> tuple[str, ...]:
-    """Of a .pt's head, in its order; empty where it does not say. Raises WeightsError."""
+    """Of a .pt's head, in its order; empty where it has none. Raises WeightsError."""
     names = _model(path).get("names")
     if isinstance(names, Mapping):
         return tuple(str(names[index]) for index in sorted(names))
@@ -73,7 +73,7 @@ def check_yaml(content: Any, path: Path) -> None:
     """
     kind = WeightsError if path.suffix == ".pt" else ConfigError
     if not isinstance(content, Mapping):
-        raise kind("is no model yaml: it says no backbone and no head", file=path)
+        raise kind("is no model yaml: it has no backbone and no head", file=path)
     for part in ("backbone", "head"):
         _check_layers(content.get(part), part, path, kind)
     activation = content.get("activation")

@@ -19,7 +19,7 @@ from bench.records import EpochRecord
 
 
 class Session:
-    """One training; `progress` says how far it is."""
+    """One training, and its `progress`."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Session:
     def validate(self) -> tuple[dict[str, float], float]:
         """ultralytics' figures and the judge's AP.
 
-        Nothing where nobody judges, on a rank that does not, and where these weights have been judged.
+        Nothing without a judge, on other ranks than the first, and for weights that have been validated.
         """
         trainer = self._trainer
         if self._context.score_val is None or not self._ranks.first or self.progress.stopped:
@@ -133,7 +133,7 @@ class Session:
     def choose(self) -> tuple[Path, bool]:
         """Where the best weights of this epoch would lie, and whether the present ones are the best so far.
 
-        Where nobody judges, those of the last epoch are.
+        Without a judge, those of the last epoch are.
         """
         ap = self._judged.get("AP")
         chosen = self._context.score_val is None or (ap is not None and ap > self.progress.best_ap)

@@ -69,16 +69,16 @@ def check(recipe: Recipe, options: YoloOptions, model: str) -> None:
     stages.check(recipe, PARTS, model)
     if not options.auto_optimizer:
         return
-    said = {
+    given = {
         f"train.{setting}": getattr(recipe, setting)
         for setting in ("optimizer", "lr", "backbone_lr", "momentum")
     }
     for number, stage in enumerate(recipe.stages, start=1):
-        said |= {
+        given |= {
             f"train.stages, stage {number}, {setting}": getattr(stage, setting)
             for setting in ("lr", "backbone_lr")
         }
-    for record, value in said.items():
+    for record, value in given.items():
         if value is not None:
             setting = record.rpartition(".")[2].rpartition(" ")[2]
             raise RecipeError(

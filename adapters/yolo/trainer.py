@@ -37,7 +37,7 @@ EMA_TAU = 2000
 
 
 class Trainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no types
-    """One training, from the start or from a saved state; `session` says how it went."""
+    """One training, from the start or from a saved state. Its result is in `session`."""
 
     fitness: float | None
 
@@ -210,7 +210,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no typ
         return self.session.validate()
 
     def save_model(self) -> bool:
-        """ultralytics' last.pt every epoch; its best.pt only of an epoch that was judged the best so far.
+        """ultralytics' last.pt every epoch; its best.pt only of an epoch with the best AP so far.
 
         Its own rule compares the last known fitness, so it would also take an epoch that was not validated.
         """

@@ -323,7 +323,7 @@ def test_words_of_loss_become_options() -> None:
 @pytest.mark.parametrize(
     ("loss", "options", "told"),
     [
-        ({"l1_cost": 6.0}, {"box_cost": 5.0}, r"loss\.l1_cost: options\.box_cost says 5\.0"),
+        ({"l1_cost": 6.0}, {"box_cost": 5.0}, r"loss\.l1_cost: options\.box_cost is 5\.0"),
         (
             {"background_weight": 0.2},
             {"no_object_weight": 0.1},

@@ -79,9 +79,9 @@ def _plain_losses(network: Any, **costs: int) -> dict[str, float]:
     import torch
     from transformers import DetrForObjectDetection
 
-    from bench.adapters.detr.model import quiet
+    from bench.adapters.detr.model import silenced
 
-    with quiet():
+    with silenced():
         plain = DetrForObjectDetection(network.detr.config).eval()
     plain.model.backbone = network.eval().detr.model.backbone  # its norms may be trained ones
     plain.load_state_dict(network.detr.state_dict())
@@ -293,11 +293,11 @@ def test_a_saved_detector_is_a_checkpoint_of_transformers(tmp_path: Path) -> Non
     import torch
     from transformers import DetrForObjectDetection
 
-    from bench.adapters.detr.model import quiet
+    from bench.adapters.detr.model import silenced
 
     detector = _detector(**SMALL)
     detector.save(tmp_path / "mine")
-    with quiet():
+    with silenced():
         theirs, info = DetrForObjectDetection.from_pretrained(tmp_path / "mine", output_loading_info=True)
     assert not info["missing_keys"]
     assert not info["mismatched_keys"]

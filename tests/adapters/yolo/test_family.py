@@ -270,8 +270,8 @@ def test_the_weights_of_the_losses_are_the_options() -> None:
 @pytest.mark.parametrize(
     ("loss", "options", "said"),
     [
-        ({"class_coefficient": 2.0}, {"cls": 1.0}, "loss.class_coefficient: options.cls says 1.0"),
-        ({"iou_coefficient": 2.0}, {"box": 1.0}, "loss.iou_coefficient: options.box says 1.0"),
+        ({"class_coefficient": 2.0}, {"cls": 1.0}, "loss.class_coefficient: options.cls is 1.0"),
+        ({"iou_coefficient": 2.0}, {"box": 1.0}, "loss.iou_coefficient: options.box is 1.0"),
         ({"label_smoothing": 0.1}, {}, "loss.label_smoothing: YOLO's targets are soft already"),
         ({"l1_coefficient": 1.0}, {}, "loss.l1_coefficient: YOLO has no L1 loss"),
         ({"class_cost": 1.0}, {}, "loss.class_cost: YOLO matches by its own rule"),
