@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bench.reports.failures.tags import Rect, place
 
-SIDES = st.floats(0, 60)
+SIDES = st.floats(0, 95)
 RECTS = st.lists(st.builds(Rect, SIDES, SIDES, st.floats(1, 40), st.floats(1, 40)), max_size=15)
 
 
