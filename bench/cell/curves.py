@@ -1,6 +1,6 @@
 """A training's history for TensorBoard: `tensorboard --logdir RUN/cells` shows all models of a run.
 
-An extra, `pip install bench-detectors[tensorboard]`: without the package nothing is written or missed.
+Optional, `pip install bench-detectors[tensorboard]`: without the package nothing is written.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ _COUNTS = ("optimizer_steps", "images_seen", "duration_s", "images_per_s", "peak
 
 
 class Curves:
-    """One cell's event files, begun with its first epoch."""
+    """One cell's event files, created with its first epoch."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writer: Any = None
 
     def add(self, row: Mapping[str, float]) -> None:
-        """A whole epoch, a row of history.csv: a curve a column, over epochs. On disk when this returns."""
+        """Add a row of history.csv: one curve for each column. Flushed to disk."""
         if self._writer is None and find_spec("tensorboard") is None:
             return
         if self._writer is None:

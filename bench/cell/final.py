@@ -1,4 +1,4 @@
-"""`final: train+val`: after the choice on val, one more training on train and val together, judged on test.
+"""`final: train+val`: after the choice on val, one more training on train and val together, tested on test.
 
 FINAL is `CellFolder.final`, a folder with the files of a training like the first:
   data/                   a layout whose train split is train and val
@@ -22,8 +22,8 @@ JOINED_SPLITS: tuple[SplitName, ...] = ("train", "val")
 def join_splits(layout: Layout, root: Path) -> Layout:
     """A layout at `root` whose train split is the train and val of `layout`; test is not in it.
 
-    Pictures and labels are links to the folders of `layout`. Its val split is there for detectors that want
-    to see one. Made beside `root` and renamed; found, where it stands already.
+    Images and labels are links to the folders of `layout`. Its val split is there for detectors that require
+    one. An existing one is reused.
     """
     if (root / "manifest.json").is_file():
         return Layout.open(root)
@@ -44,8 +44,8 @@ def _fill(new: Layout, layout: Layout) -> None:
         for split in JOINED_SPLITS:
             (whole / split).symlink_to(parts(split), target_is_directory=True)
         whole.with_name("val").symlink_to(parts("val"), target_is_directory=True)
-    told = {"train": "images/train", "val": "images/val", "names": dict(enumerate(layout.classes))}
-    files.write_text(new.data_yaml, yaml.safe_dump(told, sort_keys=False, allow_unicode=True))
+    content = {"train": "images/train", "val": "images/val", "names": dict(enumerate(layout.classes))}
+    files.write_text(new.data_yaml, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     manifest = json.loads(layout.manifest_path.read_text(encoding="utf-8"))
     files.write_json(
         new.manifest_path, {"classes": list(layout.classes), "key": f"{manifest['key']} train+val"}
@@ -53,7 +53,7 @@ def _fill(new: Layout, layout: Layout) -> None:
 
 
 def _joined_coco(layout: Layout) -> dict[str, Any]:
-    """Both splits under new ids; file names begin with the split's."""
+    """Both splits with new ids; file names are prefixed with the split's name."""
     whole: dict[str, Any] = {"images": [], "annotations": []}
     for split in JOINED_SPLITS:
         coco = json.loads(layout.coco_path(split).read_text(encoding="utf-8"))
@@ -70,14 +70,14 @@ def _joined_coco(layout: Layout) -> dict[str, Any]:
 
 
 def last_epoch(first: TrainingRecord) -> int | None:
-    """The epoch that ends the final training; None: it goes as far as the recipe says.
+    """The last epoch of the final training; None for the recipe's own length.
 
-    Where patience ended the first training, val has said how long to train: up to its best epoch. Rates go as
-    they went then. (Goodfellow, Bengio and Courville 2016, Deep Learning, algorithm 7.2.)
+    Where patience ended the first training, the final one ends with its best epoch, at the same learning
+    rates. (Goodfellow, Bengio and Courville 2016, Deep Learning, algorithm 7.2.)
     """
     return first.best_epoch if first.stopped_early else None
 
 
 def ends_with(record: EpochRecord, last: int | None) -> bool:
-    """Whether the final training ends with this epoch, as `last_epoch` says."""
+    """Whether the final training ends with this epoch; `last` is from `last_epoch`."""
     return last is not None and record.epoch >= last

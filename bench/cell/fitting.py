@@ -1,4 +1,4 @@
-"""One training of a cell: built, fitted, and its checkpoint and findings safe on disk."""
+"""One training of a cell: build, fit, save the checkpoint and the result."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from bench.store import CellFolder
 
 
 class FitResult(BaseModel):
-    """fitted.json: what a training found out."""
+    """fitted.json: the result of a training."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,9 +36,10 @@ def fit(
     enter: Callable[[str], None],
     give_up: Callable[[Exception], None],
 ) -> FitResult:
-    """The training that `folder` holds, if it is finished; else train, or go on where a killed one stood.
+    """The result of the training in `folder`, if it is finished; otherwise train, or resume a killed
+    training.
 
-    `enter` is told the stages `build` and `fit`, `give_up` why this process must end: bench.cell.ranks.
+    `enter` is called with the stages `build` and `fit`, `give_up` as `bench.cell.ranks` says.
     """
     if folder.fitted_path.is_file():
         return FitResult.model_validate_json(folder.fitted_path.read_bytes())

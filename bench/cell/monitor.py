@@ -13,18 +13,19 @@ from bench.store import CellFolder, flat
 OnEvent = Callable[[Mapping[str, Any]], None]
 
 _STEP_EVENT_S = 0.25
-"""No more than four step events a second: a watcher can't read faster, and steps can be short."""
+"""Seconds between two step events: nobody reads faster, and steps can be short."""
 
 
 def ignore(event: Mapping[str, Any]) -> None:
-    """Where nobody follows."""
+    """The default where nobody follows the events."""
 
 
 class TrainingMonitor:
-    """Hears of epochs and steps, writes them down, and says when to stop.
+    """Logs epochs and steps, reports them, and decides on early stopping.
 
-    `patience` counts validations without a better `monitor`, a val figure; 0 never stops. What a killed
-    process wrote is read back, so a resumed training stops where an uninterrupted one would have.
+    `patience` counts validations without an improvement of `monitor`, a figure on val; 0 never stops. The
+    history of a killed process is read back, so a resumed training stops where an uninterrupted one would
+    have.
     """
 
     def __init__(
@@ -41,9 +42,9 @@ class TrainingMonitor:
         self.native_metrics: dict[str, float] = {}
 
     def epoch(self, record: EpochRecord) -> bool:
-        """Write the epoch down, or a validation within one; True when the patience is used up.
+        """Log an epoch, or a validation within one. True when the patience is used up.
 
-        Raises RunError where the detector was validated but does not tell the figure that patience watches.
+        Raises RunError where the detector was validated but does not report the figure that patience needs.
         """
         if record.peak_memory_mib is None:
             record = record.model_copy(update={"peak_memory_mib": peak_memory_mib()})
@@ -56,7 +57,7 @@ class TrainingMonitor:
         return self._exhausted()
 
     def step(self, done: int, total: int) -> None:
-        """Tell watchers how far the epoch is."""
+        """Report the progress of the epoch."""
         now = time.monotonic()
         if now - self._last_step >= _STEP_EVENT_S:
             self._last_step = now
@@ -69,7 +70,7 @@ class TrainingMonitor:
         self._on_event({"event": kind, **content})
 
     def native(self) -> dict[str, float]:
-        """The framework's own val figures of the last epoch that has some, without the prefix."""
+        """The framework's own val figures of the last epoch that has any, without their prefix."""
         for row in reversed(self._rows):
             found = {
                 key.removeprefix("metrics/native/"): value
@@ -89,10 +90,10 @@ class TrainingMonitor:
             return False
         if key not in validated[-1]:
             raise RunError(
-                "the detector does not tell the val figure that patience watches",
+                "the detector does not report the val figure that patience needs",
                 record="train.monitor",
                 value=self._monitor,
-                hint="say monitor: AP",
+                hint="use monitor: AP",
             )
         scores = [row[key] for row in validated]
         best = max(range(len(scores)), key=lambda index: (scores[index], -index))

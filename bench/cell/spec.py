@@ -1,4 +1,4 @@
-"""What a cell is to do, as it travels from the runner to the cell's process."""
+"""What a cell is to do, as the runner passes it to the cell's process."""
 
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from bench.store import CellFolder
 
 
 class CellSpec(BaseModel):
-    """cell.json. A `batch_size: auto` in it becomes a number when the cell has found one."""
+    """cell.json. The cell replaces `batch_size: auto` in it by the number that it found."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,11 +28,11 @@ class CellSpec(BaseModel):
     gates: bool = True
     final: Literal["none", "train+val"] = "none"
     splits: tuple[SplitName, ...] = ("val", "test")
-    """What is judged; without test, nothing reads the test split, and what is timed is val's pictures."""
+    """What is evaluated; without test, the test split is not read, and the timing uses val's images."""
     timed: bool = True
-    """Whether the judged checkpoint's latency and throughput are measured."""
+    """Whether latency and throughput are measured."""
     rare_classes: tuple[str, ...] = ()
-    """Whose mean AP is told as AP_rare; see bench.frequencies."""
+    """AP_rare is the mean AP of these classes; see bench.frequencies."""
     provenance: Provenance
 
     @property

@@ -1,7 +1,8 @@
-"""What a judged checkpoint costs: latency, throughput, memory.
+"""The cost of a checkpoint: latency, throughput, memory.
 
-The clock runs from the picture's file to its final detections: decoding, resizing, network, post-processing.
-Detections are numpy arrays, so a GPU has finished when they arrive.
+Times are from the image file to its final detections: decoding, resizing, network, post-processing.
+    Detections
+are numpy arrays, so a GPU has finished when they arrive.
 """
 
 import resource
@@ -16,10 +17,10 @@ from bench.detector import Detector
 from bench.devices import on_gpu
 
 WARM_UP = 3
-"""Pictures before the clock starts: the first ones pay for allocations and kernel selection."""
+"""Untimed images at the start: the first ones pay for allocations and kernel selection."""
 TIMED_IMAGES = 50
 TIMED_S = 20.0
-"""Neither measurement takes longer than this: a big model on a laptop is timed on fewer pictures."""
+"""Limit for either measurement: a large model on a laptop is timed on fewer images."""
 THROUGHPUT_BATCH = 8
 ROUND = 5
 """Images in a round: ten rounds show how steady the machine was."""
@@ -59,7 +60,7 @@ def latency_ms(detector: Detector, images: Sequence[Path]) -> Latency:
 
 
 def images_per_s(detector: Detector, images: Sequence[Path]) -> float:
-    """Pictures a second, THROUGHPUT_BATCH at a time; pictures are repeated where there are few."""
+    """Images per second in batches of THROUGHPUT_BATCH; the images are repeated where there are few."""
     wanted = TIMED_IMAGES + -TIMED_IMAGES % THROUGHPUT_BATCH
     many = [images[index % len(images)] for index in range(wanted)]
     begun = time.perf_counter()
@@ -72,13 +73,13 @@ def images_per_s(detector: Detector, images: Sequence[Path]) -> float:
 
 
 def peak_memory_mib() -> float:
-    """Largest resident memory that this process has had."""
+    """Peak resident memory of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20) if sys.platform == "darwin" else peak / (1 << 10)  # bytes there, KiB here
 
 
 def peak_gpu_memory_mib(device: str) -> float | None:
-    """Largest memory that torch has held on the device; None on a CPU."""
+    """Peak memory that torch has allocated on the device; None on a CPU."""
     if not on_gpu(device):
         return None
     import torch
@@ -87,5 +88,5 @@ def peak_gpu_memory_mib(device: str) -> float | None:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Size of all files below."""
+    """Total size of all files below."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

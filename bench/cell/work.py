@@ -1,8 +1,8 @@
-"""The stages of a cell: gates, fit, predict, time, judge. Each leaves its result: a killed cell repeats none.
+"""The stages of a cell: gates, fit, predict, time, judge. Each stores its result: a killed cell repeats none.
 
 cell.json -> gates.json -> fit -> best/ + fitted.json -> predictions_{val,test}.json -> matches_{val,test}.npz
   -> record.json
-Before the last, where it is asked for: final/, a training on train and val together (bench.cell.final).
+With `final: train+val`, before the last: final/, a training on train and val together (bench.cell.final).
 """
 
 import traceback
@@ -31,16 +31,16 @@ from bench.store import CellFolder
 
 
 def work(folder: CellFolder, on_event: OnEvent = ignore) -> CellRecord:
-    """Do what is left of the cell and write its record, a failed one where something breaks.
+    """Run the remaining stages of the cell and write its record.
 
-    A user's or a framework's fault becomes a record with stage and reason; the traceback goes to the log.
+    An error becomes a failed record with stage and reason; its traceback goes to the log.
     """
     cell = Cell(folder, on_event)
     try:
         record = cell.run()
     except Exception as error:
         traceback.print_exc()
-        record = cell.broken(error)
+        record = cell.failed_with(error)
     write_record(folder, record)
     return record
 
@@ -51,7 +51,7 @@ def write_record(folder: CellFolder, record: CellRecord) -> None:
 
 
 class Cell:
-    """One cell at work."""
+    """A cell that runs in this process."""
 
     def __init__(self, folder: CellFolder, on_event: OnEvent = ignore) -> None:
         self.folder = folder
@@ -74,11 +74,12 @@ class Cell:
             )
         self.gates = gating.before(self.folder, self.spec, layout, device, self._enter_gate)
         if gates.reason(self.gates):
-            return self._sealed(self._record(None))
+            return self._with_status(self._record(None))
         judge = Judge.of_layout(layout, self.spec.rare_classes)
         fit_result = self._fit(layout, judge)
         self._enter("load")
-        # The stored checkpoint is judged, not what is left in memory: others can repeat the figures from it.
+        # The stored checkpoint is evaluated, not the weights in memory: others can reproduce the figures from
+        # it.
         detector = family.load(self.folder.checkpoint, device=device)
         for split in self.spec.splits:
             self._predict(detector, layout, split, self.folder)
@@ -91,33 +92,33 @@ class Cell:
         self.gates += gating.after(self.folder, self.spec, layout, fit_result.training)
         record = self._record(fit_result).model_copy(update={**figures, "efficiency": efficiency})
         if self.spec.final == "train+val" and not gates.reason(self.gates):
-            del detector  # its memory is the final training's
+            del detector  # the final training needs its memory
             threshold = figures["val"].operating_point.score_threshold
             record = record.model_copy(update={"final": self._final(layout, judge, fit_result, threshold)})
-        return self._sealed(record)
+        return self._with_status(record)
 
-    def _sealed(self, record: CellRecord) -> CellRecord:
-        """With the gates' word on it: done, or invalid with the reason."""
+    def _with_status(self, record: CellRecord) -> CellRecord:
+        """With the gates' results and the status: done, or invalid with the reason."""
         why = gates.reason(self.gates)
         update: dict[str, object] = {"gates": self.gates, "status": "invalid" if why else "done"}
         if why:
             update["failure"] = Failure(stage="gates", reason=why)
         return record.model_copy(update=update)
 
-    def broken(self, error: Exception) -> CellRecord:
-        """The record of a cell that `error` ended."""
-        lacking = memory.is_lacking(error)
+    def failed_with(self, error: Exception) -> CellRecord:
+        """The record of a cell that ended with `error`."""
+        out_of_memory = memory.is_lacking(error)
         if isinstance(error, BenchError):
             reason = str(error)
-        elif lacking:
+        elif out_of_memory:
             spec = self.spec
             reason = memory.reason(error, spec.plan.recipe, self.device, spec.devices.count)
         else:
             reason = f"{type(error).__name__}: {error}"
-        return self.failed(reason, kind="out_of_memory" if lacking else "error")
+        return self.failed(reason, kind="out_of_memory" if out_of_memory else "error")
 
     def failed(self, reason: str, *, kind: FailureKind = "error") -> CellRecord:
-        """The record of a cell that broke in its present stage."""
+        """The record of a cell that failed in its present stage."""
         record = failed_record(self.folder, self.spec, stage=self.stage, reason=reason, kind=kind)
         return record.model_copy(update={"gates": self.gates})
 
@@ -151,17 +152,17 @@ class Cell:
         )
 
     def _give_up(self, error: Exception) -> None:
-        write_record(self.folder, self.broken(error))
+        write_record(self.folder, self.failed_with(error))
 
     def _final(self, layout: Layout, judge: Judge, first: FitResult, threshold: float) -> FinalRecord:
-        """Train on train and val together, and judge the last weights on test at val's threshold."""
+        """Train on train and val together, and evaluate the last weights on test at val's threshold."""
         folder = self.folder.final
         self._enter("final data")
         together = finals.join_splits(layout, folder.root / "data")
         monitor = TrainingMonitor(folder, self.on_event, patience=0)
         last = finals.last_epoch(first.training)
 
-        def hear(epoch: EpochRecord) -> bool:
+        def on_epoch(epoch: EpochRecord) -> bool:
             monitor.epoch(epoch)
             return finals.ends_with(epoch, last)
 
@@ -170,7 +171,7 @@ class Cell:
             seed=self.spec.seed,
             device=self.device,
             score_val=None,
-            on_epoch=hear,
+            on_epoch=on_epoch,
             on_step=monitor.step,
         )
         fit_result = fit(

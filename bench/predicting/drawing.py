@@ -1,4 +1,4 @@
-"""Boxes with names and scores on a copy of a picture, to be read on any ground."""
+"""Draw boxes with names and scores on a copy of an image, legible on any background."""
 
 import colorsys
 import math
@@ -12,10 +12,10 @@ from bench.detector import Detections
 from bench.reports.palette import COLOURS, tone
 
 LEAST_SIDE = 480
-"""Smaller pictures are drawn enlarged, so that a name has room beside a box."""
+"""Smaller images are enlarged, so that a name fits beside a box."""
 
 _GOLDEN_ANGLE = 0.381966
-"""Of a full turn: hues that lie so far apart from one another never come close (Vogel 1979)."""
+"""Of a full turn: successive hues at this distance never come close to each other (Vogel 1979)."""
 
 _LINE_SHARE = 1 / 400
 _TEXT_SHARE = 1 / 45
@@ -25,9 +25,9 @@ _PAD = 2
 
 
 def draw(image: Image.Image, found: Detections, classes: Sequence[str]) -> Image.Image:
-    """A copy of the upright RGB `image` with every detection; the best ones lie on top.
+    """A copy of the upright RGB `image` with every detection, the best ones on top.
 
-    The copy of a small picture is larger by a whole factor.
+    The copy of a small image is enlarged by an integer factor.
     """
     zoom = max(1, math.ceil(LEAST_SIDE / max(image.size)))
     copy = image.resize((image.width * zoom, image.height * zoom)) if zoom > 1 else image.copy()
@@ -37,13 +37,13 @@ def draw(image: Image.Image, found: Detections, classes: Sequence[str]) -> Image
     rows = list(zip(found.boxes_xyxy * zoom, found.scores, found.labels.tolist(), strict=True))
     for box, _, label in reversed(rows):
         _rectangle(pen, box.tolist(), _colours(label)[0], line)
-    for box, score, label in reversed(rows):  # no box over a name
+    for box, score, label in reversed(rows):  # names above all boxes
         _name(pen, box.tolist(), f"{classes[label]} {score:.2f}", _colours(label), font, copy.size)
     return copy
 
 
 def _rectangle(pen: ImageDraw.ImageDraw, box: list[float], colour: str, line: int) -> None:
-    """In colour between two thin dark lines, without which it would be lost on a ground of its colour."""
+    """In colour between two thin dark lines, to be visible on any background."""
     left, top, right, bottom = (round(value) for value in box)
     right, bottom = max(left, right - 1), max(top, bottom - 1)
     pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline="black")
@@ -61,7 +61,7 @@ def _name(
     font: ImageFont.FreeTypeFont,
     size_wh: tuple[int, int],
 ) -> None:
-    """On a plate over the box; within it where the picture ends there."""
+    """On a filled rectangle above the box, or inside it at the top of the image."""
     _, up, length, down = pen.textbbox((0, 0), text, font=font)
     width, height = length + 2 * _PAD, down - up + 2 * _PAD
     left = max(0, min(round(box[0]), size_wh[0] - round(width)))
@@ -72,11 +72,11 @@ def _name(
 
 
 def _colours(label: int) -> tuple[str, str]:
-    """Of a class, and of what is written on it: the report's, then hues that stay apart."""
+    """Colours of a class and of text on it: those of the report, then distinct hues."""
     if label < COLOURS:
         return tone(label).light, tone(label).text
     red, green, blue = colorsys.hsv_to_rgb(label * _GOLDEN_ANGLE % 1, 0.75, 0.95)
-    bright = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R BT.601
+    bright = 0.299 * red + 0.587 * green + 0.114 * blue  # luma, ITU-R BT.601
     code = "".join(f"{round(value * 255):02x}" for value in (red, green, blue))
     return f"#{code}", "#000000" if bright > 0.5 else "#ffffff"
 

@@ -1,7 +1,7 @@
-"""From pictures to what a cell's model finds in them.
+"""Run a cell's model on images, and draw and store its detections.
 
 OUT/
-  NAME.jpg, NAME.png    copies of the pictures with what was found in them
+  NAME.jpg, NAME.png    copies of the images with the detections drawn
   detections.json       COCO results, with names: see `_row`
   detections.csv        the same as a table
 """
@@ -29,7 +29,7 @@ from bench.records import CellRecord
 from bench.store import CellFolder, RunFolder
 
 TOGETHER = 8
-"""Pictures that are held at a time, and go through the network together."""
+"""Images in memory at a time, and in a batch."""
 
 _JPEG_QUALITY = 92
 _COLUMNS = ("file_name", "category_name", "score", "x1", "y1", "x2", "y2")
@@ -37,17 +37,17 @@ _COLUMNS = ("file_name", "category_name", "score", "x1", "y1", "x2", "y2")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a call."""
+    """The result of a call."""
 
     folder: Path
     score_threshold: float
     images: int
-    """That could be read."""
+    """Number of readable images."""
     detections: int
     empty: int
-    """Pictures in which nothing was found."""
+    """Number of images without a detection."""
     unreadable: tuple[tuple[Path, str], ...]
-    """And why."""
+    """Path and reason of each."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class _Readable:
     image: Image.Image
     """Upright 8-bit RGB."""
     network: Path
-    """What the network reads: the file itself, or an upright copy of it."""
+    """The network's input: the file itself, or an upright copy of it."""
 
 
 def predict(
@@ -67,13 +67,13 @@ def predict(
     score: float | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Outcome:
-    """Draw and write what the cell's checkpoint finds in `images`, at least as sure as `score`.
+    """Draw and store the detections of the cell's checkpoint in `images` with a score of at least `score`.
 
     Args:
         cell: one with a checkpoint.
-        folder: where the files go; it is made where it is missing.
-        score: None takes the threshold that was chosen on val.
-        tell: hears how many pictures are done, of how many.
+        folder: for the results; created if missing.
+        score: None for the threshold that was chosen on val.
+        tell: called with the number of images done, and of all images.
 
     Raises:
         RunError: the cell has no threshold or can't be read, or the disk is full.
@@ -106,22 +106,22 @@ def predict(
 def _threshold(cell: CellFolder, record: CellRecord | None) -> float:
     if record is None or record.val is None:
         raise RunError(
-            "no score threshold was chosen on val: the cell was not judged",
+            "the cell was not evaluated, so it has no score threshold chosen on val",
             file=cell.root,
-            hint="say --score",
+            hint="give one with --score",
         )
     return record.val.operating_point.score_threshold
 
 
 def _classes(cell: CellFolder, record: CellRecord | None) -> tuple[str, ...]:
-    """In the order of the labels."""
+    """Class names in the order of the labels."""
     if record is not None and record.val is not None:
         return tuple(figures.name for figures in record.val.classes)
     return RunFolder.open(cell.root.parent.parent).info().classes
 
 
 def _detector(cell: CellFolder, record: CellRecord | None) -> Detector:
-    """The one that is ranked: of the final training where there is one."""
+    """The detector that is ranked: of the final training if there is one."""
     try:
         spec = CellSpec.read(cell)
     except ValueError as error:
@@ -138,7 +138,7 @@ class _Name:
 
 
 def _names(images: Sequence[Path]) -> dict[Path, _Name]:
-    """A number from 1 for each, and a file name that no other has, whatever folders they come from."""
+    """A number from 1 and a unique file name for each, whatever folders they come from."""
     taken: set[str] = set()
     names: dict[Path, _Name] = {}
     for number, path in enumerate(images, start=1):
@@ -155,7 +155,7 @@ def _names(images: Sequence[Path]) -> dict[Path, _Name]:
 def _found(
     detector: Detector, images: Sequence[Path], unreadable: list[tuple[Path, str]]
 ) -> Iterator[tuple[_Readable, Detections]]:
-    """Of those that can be read; the others join `unreadable`."""
+    """The readable images with their detections; the others are added to `unreadable`."""
     with tempfile.TemporaryDirectory(prefix="bench-predict-") as folder:
         readable = []
         for number, path in enumerate(images):
@@ -168,7 +168,7 @@ def _found(
 
 
 class _UnreadableError(Exception):
-    """Why a file is no picture."""
+    """Why a file is not a readable image."""
 
 
 def _read(path: Path, copy: Path) -> _Readable:
@@ -178,7 +178,11 @@ def _read(path: Path, copy: Path) -> _Readable:
             raise _UnreadableError(seen.problem)
         try:
             image = upright_rgb(str(path))
-        except (OSError, ValueError, SyntaxError) as error:  # broken where a shrunk reading does not look
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+        ) as error:  # damage that `inspect`, which reads it shrunk, does not see
             raise _UnreadableError(str(error)) from None
     if not seen.copy_because:
         return _Readable(path, image, path)
@@ -199,7 +203,7 @@ def _each(found: Detections) -> Iterator[tuple[list[float], float, int]]:
 def _row(
     path: Path, image_id: int, box: list[float], score: float, label: int, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """A COCO result, with names and the box as corners; all in pixels of the upright picture."""
+    """A COCO result, with names and the box also as corners; in pixels of the upright image."""
     (bbox_xywh,) = xyxy_to_xywh([box]).round(3).tolist()  # type: ignore[arg-type]
     return {
         "image_id": image_id,
@@ -222,7 +226,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _save(image: Image.Image, path: Path) -> None:
-    """Whole or not at all."""
+    """Atomically."""
     jpeg = path.suffix == ".jpg"
     with files.replacing(path) as fresh, fresh.open("wb") as file:
         image.save(file, format="JPEG" if jpeg else "PNG", **({"quality": _JPEG_QUALITY} if jpeg else {}))

@@ -1,1 +1,1 @@
-"""From a config to a finished run: plan, lay out the data, run the cells, gather the records."""
+"""From a config to a finished run: plan, prepare the data, run the cells, collect the records."""

@@ -1,4 +1,4 @@
-"""Plans held against the data before anything is written: what would else show hours later."""
+"""Check plans on the data before anything is written: otherwise these errors would come hours later."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,9 +13,9 @@ from bench.runner.plan import first_device, refusal
 
 
 def check_data(config: BenchConfig, plans: Iterable[tuple[str, Plan]], layout: Layout) -> None:
-    """`plans`: a model's name and one of its plans each.
+    """`plans`: pairs of a model's name and one of its plans.
 
-    Raises BenchError: every model that can't be trained on this data, or judged with it, together.
+    Raises one BenchError for all models that can't be trained or evaluated on this data.
     """
     counts = layout.class_counts("train")
     train = layout.examples("train")
@@ -46,7 +46,7 @@ def _ask_family(plan: Plan, classes: Sequence[str], images: Sequence[Example], d
 
 def _nothing_to_train() -> RecipeError:
     return RecipeError(
-        "final: train+val trains once more, and epochs: 0 trains nothing",
+        "final: train+val needs a training, and epochs: 0 trains nothing",
         record="train.epochs",
         value=0,
         hint="train for at least one epoch, or leave out final",

@@ -21,11 +21,11 @@ ENVIRONMENT = {
 
 
 def launch(folder: CellFolder, on_event: Callable[[Message], None]) -> CellRecord:
-    """Run the cell to its end, well or badly, and return its record.
+    """Run the cell and return its record, whether it succeeds or fails.
 
     `on_event` gets what the cell reports, see `bench.cell.monitor`; an exception that it raises ends the
     cell. A process that dies without a record (killed, out of memory, a crash in native code) gets a failed
-    one. On KeyboardInterrupt the cell is ended and keeps its state for `--resume`.
+    one. On KeyboardInterrupt the cell is ended, and its state is kept for `--resume`.
     """
     with (
         folder.log_path.open("ab") as log,

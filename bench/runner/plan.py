@@ -1,4 +1,4 @@
-"""What a run will do, settled before anything is written."""
+"""What a run will do, resolved before anything is written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from bench.records import LedgerEntry
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """One cell to be: its folder's name, the model's name, the seed and the plan."""
+    """A cell before it is created: the name of its folder, the model's name, the seed and the plan."""
 
     name: str
     model: str
@@ -26,7 +26,7 @@ def plan_cells(config: BenchConfig) -> list[PlannedCell]:
     """Every model x seed, seeds outermost: after the first seed, all models can be compared.
 
     Raises:
-        BenchError: every model that can't be planned, together; or the GPU that is asked for is not there.
+        BenchError: one for all models that can't be planned; or the GPU that is asked for does not exist.
     """
     plans: list[tuple[str, Plan]] = []
     problems: list[BenchError] = []
@@ -62,10 +62,10 @@ def plan_model(model: ModelConfig, config: BenchConfig) -> Plan:
         )
         if not plan.recipe.trains and plan.weights == "none":
             raise RecipeError(
-                "epochs: 0 judges weights as they come, and random ones know nothing",
+                "epochs: 0 evaluates weights without training, and random ones know nothing",
                 record="train.epochs",
                 value=0,
-                hint="say weights: pretrained or a path, or train for at least one epoch",
+                hint="use weights: pretrained or a path, or train for at least one epoch",
             )
         return _shared(plan, config.devices)
     except BenchError as error:
@@ -95,7 +95,7 @@ def _shared(plan: Plan, devices: Devices) -> Plan:
 
 
 def refusal(problems: Sequence[BenchError]) -> BenchError:
-    """One error for all that stands against a run; each problem names its model."""
+    """One error for all problems of a run; each names its model."""
     if len(problems) == 1:
         return problems[0]
     lines = "\n".join(f"- {problem}" for problem in problems)

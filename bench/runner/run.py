@@ -1,4 +1,4 @@
-"""A run from start to end, or from where it was left."""
+"""Run all cells of a config, or resume a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +60,10 @@ class Outcome:
 
 
 def start(config: BenchConfig, watcher: Watcher, *, command: str, into: Path | None = None) -> Outcome:
-    """Plan, prepare the data, make the folder (`into`, where that is said), run every cell.
+    """Plan, prepare the data, create the run folder (or `into`), run every cell.
 
     Raises:
-        BenchError: what is asked can't be done; no run folder has been made.
+        BenchError: the run is not possible; no run folder has been created.
     """
     cells = plan_cells(config)
     layout = prepare(config.data, config.cache, progress=watcher.data)
@@ -72,59 +72,59 @@ def start(config: BenchConfig, watcher: Watcher, *, command: str, into: Path | N
 
 
 def resume(run: RunFolder, watcher: Watcher) -> Outcome:
-    """Do what a killed or partly failed run has left; cells that are done are not touched.
+    """Run the cells of a killed or partly failed run that are not done yet.
 
     Raises:
-        RunError: somebody else works on the run, its config was changed, or its data or pictures are gone.
+        RunError: another process works on the run, its config was changed, or its data or images are gone.
     """
     _check_version(run)
     _check_config(run)
     layout = Path(run.info().layout)
     if not (layout / "manifest.json").is_file():
         raise RunError(
-            "the written dataset of this run is gone",
+            "the prepared dataset of this run is missing",
             file=layout,
-            hint=f"begin anew: bench run -c {run.config_path}",
+            hint=f"start a new one: bench run -c {run.config_path}",
         )
     _check_images(Layout.open(layout))
     return _finish(run, watcher)
 
 
 def _check_version(run: RunFolder) -> None:
-    """The plans of an older version's cells are in its own terms: they can be read, but not trained on."""
+    """Raises RunError for an unfinished run of an older version: its plans are only readable."""
     info = run.info()
     if info.version < RunInfo.model_fields["version"].default and len(run.records()) < len(info.cells):
         raise RunError(
-            f"was begun by bench {info.provenance.bench} with other names of settings, and is not finished",
+            f"was started by bench {info.provenance.bench} with other setting names, and is not finished",
             file=run.info_path,
-            hint="begin a new run; `bench report` still shows what is done",
+            hint="start a new run; `bench report` still shows what is done",
         )
 
 
 def _check_config(run: RunFolder) -> None:
-    """Cells go on by what was planned when the run began: a bench.yaml that says otherwise would mislead."""
-    begun, path = run.info().config, run.config_path
-    if begun is None or not path.is_file():
+    """Raises RunError for a changed bench.yaml: cells follow the plan that was made when the run started."""
+    planned, path = run.info().config, run.config_path
+    if planned is None or not path.is_file():
         return
     now = config_tree.parse(path.read_text(encoding="utf-8"), str(path))
-    if changes := config_tree.differences(begun, now):
+    if changes := config_tree.differences(planned, now):
         raise RunError(
-            f"was changed since the run began: {'; '.join(changes)}",
+            f"was changed since the run started: {'; '.join(changes)}",
             file=path,
-            hint=f"put it back, or begin a new run with it: bench run -c {path}",
+            hint=f"undo the change, or start a new run with it: bench run -c {path}",
         )
 
 
 def _check_images(layout: Layout) -> None:
-    """Pictures of a layout are links where the original could stay: it may have been moved since."""
+    """Raises RunError for a missing image: the layout links to originals, which may have been moved."""
     for split in SPLITS:
         for example in layout.examples(split):
             if not example.path.exists():
                 link = example.path.is_symlink()
                 raise RunError(
-                    "a picture of this run is gone",
+                    "an image of this run is missing",
                     file=example.path.readlink() if link else example.path,
-                    hint="put the pictures back, or begin anew with data.path where they are",
+                    hint="put the images back, or start a new run with data.path where they are",
                 )
 
 
@@ -136,13 +136,13 @@ def _finish(run: RunFolder, watcher: Watcher) -> Outcome:
         for number, cell in enumerate(cells, start=1):
             watcher.cell(number, cell, done=cell.name in done)
             if cell.name not in done:
-                cell.record_path.unlink(missing_ok=True)  # a failure of an earlier try
+                cell.record_path.unlink(missing_ok=True)  # of a failed attempt
                 watcher.ended(launch(cell, watcher.event))
         return conclude(run)
 
 
 def conclude(run: RunFolder) -> Outcome:
-    """Write results.csv and the report from the records that are there."""
+    """Write results.csv, classes.csv and the report from the records."""
     records = run.records()
     evaluation.write_csv(run.results_path, records)
     evaluation.write_classes_csv(run.classes_path, records)

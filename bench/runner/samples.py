@@ -1,4 +1,4 @@
-"""A few test pictures, kept in the run so that the report needs nothing else."""
+"""A few test images, copied into the run so that the report needs no dataset."""
 
 import json
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from bench.store import RunFolder, Sample
 
 SAMPLES = 8
 SAMPLE_SIDE = 640
-"""Long side in pixels: enough to judge a box by eye, small enough for one page."""
+"""Long side in pixels: enough to see whether a box fits, small enough for one page."""
 
 
 def keep_samples(layout: Layout, run: RunFolder) -> list[Sample]:
-    """Shrink and store SAMPLES test pictures, spread evenly, one of them without boxes where there is one."""
+    """Shrink and store SAMPLES test images, evenly spaced, one of them without boxes if there is one."""
     chosen = _choose(layout.examples("test"))
     run.samples_dir.mkdir(parents=True, exist_ok=True)
     samples = []
@@ -41,7 +41,7 @@ def keep_samples(layout: Layout, run: RunFolder) -> list[Sample]:
 
 
 def _choose(examples: Sequence[Example]) -> list[Example]:
-    """No eye for what looks good: every n-th picture with boxes, and the first background."""
+    """Every n-th image with boxes, and the first background image: no selection by quality."""
     full = [example for example in examples if len(example.labels)]
     background = [example for example in examples if not len(example.labels)][:1]
     wanted = min(SAMPLES - len(background), len(full))

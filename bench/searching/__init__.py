@@ -1,1 +1,1 @@
-"""Search for each model's best setting: the switch against class imbalance, or any words of the recipe."""
+"""Search for each model's best setting: the options against class imbalance, or any others of the recipe."""

@@ -1,4 +1,4 @@
-"""The end of a search: for every model, its best setting and `standard`, trained again and scored on test."""
+"""The end of a search: every model's best setting against `standard`, in an ordinary run scored on test."""
 
 from collections.abc import Mapping
 from itertools import count
@@ -11,36 +11,36 @@ from bench.runner import run as running
 from bench.runner.create import resolved_yaml
 from bench.searching.folder import SearchFolder
 from bench.searching.plan import Planned
-from bench.searching.setting import Batch, final_config
+from bench.searching.setting import Batching, final_config
 from bench.searching.space import Setting
 from bench.searching.study import RAN
 from bench.searching.summary import best_trial
 from bench.store import RunFolder
 
 HEAD = (
-    "# The best setting that a search found for each model, against the standard one.\n"
+    "# The best setting that a search found for each model, compared with the standard one.\n"
     "# `bench run -c` on this file repeats the comparison.\n"
 )
 
 
 def write_best(folder: SearchFolder, planned: Planned, studies: Mapping[str, optuna.Study]) -> bool:
-    """best.yaml; False where no trial of any model has a value, and none is written."""
-    best: dict[str, tuple[Setting, Batch]] = {}
+    """Write best.yaml. False, and no file, where no trial of any model has a value."""
+    best: dict[str, tuple[Setting, Batching]] = {}
     for name, study in studies.items():
         trial = best_trial(study)
         if trial is not None:
             ran = trial.user_attrs[RAN]
-            best[name] = (ran["setting"], Batch(ran["batch_size"], ran["accumulate"]))
+            best[name] = (ran["setting"], Batching(ran["batch_size"], ran["accumulate"]))
     if best:
         config = final_config(planned.config, best, planned.final_seeds)
         files.write_text(folder.best_path, resolved_yaml(config, HEAD))
     return bool(best)
 
 
-def train_again(folder: SearchFolder, watcher: running.Watcher, command: str) -> running.Outcome:
-    """Run best.yaml into SEARCH/final, or finish what is there of it.
+def run_final(folder: SearchFolder, watcher: running.Watcher, command: str) -> running.Outcome:
+    """Run best.yaml into SEARCH/final, or resume the run that is there.
 
-    A final run of what used to be the best is kept as final-old-N. Raises BenchError as bench run does.
+    A final run of an earlier best.yaml is kept as final-old-N. Raises BenchError as bench run does.
     """
     wanted = read_config(folder.best_path)
     final = folder.final_dir

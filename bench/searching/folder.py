@@ -1,4 +1,4 @@
-"""A search on disk: which file lies where (see bench.search_records), and what its workers must know."""
+"""A search on disk: its files (see bench.search_records), and what its workers need to know."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from bench.store import CellFolder
 
 
 class SearchInfo(BaseModel):
-    """search_info.json: what was settled when the search began, with bench.yaml beside it."""
+    """search_info.json: what was resolved when the search started; bench.yaml is beside it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,11 +34,13 @@ class SearchFolder:
 
     @classmethod
     def open(cls, root: Path) -> "SearchFolder":
-        """An existing search. Raises RunError where `root` is none."""
+        """An existing search. Raises RunError where `root` is not one."""
         folder = cls(root.resolve())
         if not folder.info_path.is_file():
             raise RunError(
-                f"is no search: it has no {folder.info_path.name}", file=root, hint="bench search makes one"
+                f"is not a search folder: it has no {folder.info_path.name}",
+                file=root,
+                hint="bench search creates one",
             )
         return folder
 
@@ -68,7 +70,7 @@ class SearchFolder:
 
     @property
     def own_storage(self) -> str:
-        """Optuna's URL of the file that is used where no other is given."""
+        """Optuna's URL of the SQLite file that is the default storage."""
         return f"sqlite:///{self.root / 'study.db'}"
 
     def trial(self, model: str, number: int) -> CellFolder:
@@ -80,7 +82,8 @@ class SearchFolder:
             return earlier.read(SearchInfo, self.info_path.read_bytes())
         except ValidationError as error:
             raise RunError(
-                f"is no search of this version: {error.errors()[0]['msg']}", file=self.info_path
+                f"was not written by this version of bench search: {error.errors()[0]['msg']}",
+                file=self.info_path,
             ) from None
 
     def write_info(self, info: SearchInfo) -> None:

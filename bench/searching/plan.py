@@ -1,4 +1,4 @@
-"""What a search will do, settled before anything is written."""
+"""What a search will do, resolved before anything is written."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from bench.runner import checks
 from bench.runner.create import resolve_rare_classes
 from bench.runner.plan import plan_cells, plan_model
 from bench.search_config import SearchConfig
-from bench.searching.setting import Batch, checked, final_config, model_of, own_setting
+from bench.searching.setting import Batching, configured_setting, final_config, model_of, plan_corners
 from bench.searching.space import Setting, Space, space_of
 from bench.searching.study import check_identity, open_study
 
@@ -30,13 +30,13 @@ would be compared at their frameworks' defaults."""
 
 @dataclass(frozen=True)
 class Planned:
-    """A search with nothing left open; by model's name."""
+    """A resolved search; mappings are by the model's name."""
 
     config: BenchConfig
     words: SearchConfig
     spaces: Mapping[str, Space]
     plans: Mapping[str, Plan]
-    """Of the config as it stands."""
+    """Of the config's own settings."""
 
     @property
     def final_seeds(self) -> tuple[int, ...]:
@@ -47,7 +47,7 @@ class Planned:
         return f"{self.config.name}-{model}"
 
     def identity(self, model: str, dataset: str) -> dict[str, Any]:
-        """What all that work on the model's study must agree on."""
+        """What all workers on the model's study must agree on."""
         plan = self.plans[model]
         found: dict[str, Any] = {
             "dataset": dataset,
@@ -58,7 +58,7 @@ class Planned:
             "train": plan.recipe.model_dump(mode="json"),
             "seed of the trainings": self.config.seeds[0],
         }
-        if plan.weights != "none":  # as the config says it: each machine has them elsewhere
+        if plan.weights != "none":  # as in the config: their path differs between machines
             found["weights"] = model_of(self.config, model).weights or "pretrained"
         if "AP_rare" in self.words.objectives and self.config.rare_classes is not None:
             found["rare classes"] = list(self.config.rare_classes)
@@ -66,7 +66,7 @@ class Planned:
 
 
 def plan_search(config: BenchConfig) -> Planned:
-    """Every model's space and plan. Raises BenchError for what can't be planned."""
+    """Plan every model. Raises BenchError for what can't be planned."""
     plans = {cell.model: cell.plan for cell in plan_cells(config)}
     words = _completed(config.search or SearchConfig(), config.seeds[0], plans)
     config = config.model_copy(update={"search": words})
@@ -104,15 +104,16 @@ def check_seeds(planned: Planned) -> None:
 
 
 def check_space(planned: Planned) -> list[tuple[str, Plan]]:
-    """Plans of every corner of every model's space. Raises BenchError for all models that refuse one."""
+    """(model, plan) for every corner of every space. Raises one BenchError for all models that refuse a
+    corner."""
     found: list[tuple[str, Plan]] = []
     problems: list[BenchError] = []
     for name, space in planned.spaces.items():
         if not space.parameters:
-            problems.append(ConfigError(f"holds no word for {name}", record="search.space"))
+            problems.append(ConfigError(f"has no parameter for {name}", record="search.space"))
             continue
         try:
-            found += [(name, plan) for plan in checked(planned.config, name, space)]
+            found += [(name, plan) for plan in plan_corners(planned.config, name, space)]
         except BenchError as error:
             problems.append(error)
     if problems:
@@ -122,9 +123,10 @@ def check_space(planned: Planned) -> list[tuple[str, Plan]]:
 
 
 def _check_final(planned: Planned) -> None:
-    """Raises ConfigError where the final run could not be: a name too long, a model without `standard`."""
-    own: dict[str, tuple[Setting, Batch]] = {
-        name: ({}, Batch(plan.recipe.batch, plan.recipe.accumulate)) for name, plan in planned.plans.items()
+    """Raises ConfigError where the final run can't be planned: too long a name, no `standard` loss."""
+    own: dict[str, tuple[Setting, Batching]] = {
+        name: ({}, Batching(plan.recipe.batch, plan.recipe.accumulate))
+        for name, plan in planned.plans.items()
     }
     final = final_config(planned.config, own, planned.words.seeds or planned.config.seeds)
     try:
@@ -134,14 +136,15 @@ def _check_final(planned: Planned) -> None:
         raise ConfigError(
             f"the best setting can't be compared with loss.classification: standard\n{error}",
             record="search",
-            hint="words that go with another loss belong in search.space, behind `when`",
+            hint="options of another loss belong in search.space, with `when`",
         ) from None
 
 
 def check_data(planned: Planned, corners: list[tuple[str, Plan]], layout: Layout) -> tuple[str, ...]:
-    """The rare classes.
+    """Check all plans on the data, and return the rare classes.
 
-    Raises ConfigError for class weights or names that do not fit the data, and where val can't tell AP_rare.
+    Raises ConfigError for class weights or names that do not fit the data, and where val can't measure
+    AP_rare.
     """
     checks.check_data(planned.config, corners, layout)
     wanted = "AP_rare" in planned.words.objectives
@@ -149,13 +152,13 @@ def check_data(planned: Planned, corners: list[tuple[str, Plan]], layout: Layout
 
 
 def check_studies(planned: Planned, dataset: str, storage: RDBStorage) -> None:
-    """Raises ConfigError where the storage has studies of these names that are of another search."""
+    """Raises ConfigError where the storage has studies of these names from another search."""
     for model in planned.plans:
         check_identity(storage, planned.study(model), planned.identity(model, dataset))
 
 
 def open_studies(planned: Planned, dataset: str, storage: RDBStorage) -> dict[str, optuna.Study]:
-    """By model, made where there are none. Raises ConfigError for those of another search."""
+    """The studies by model; missing ones are created. Raises ConfigError for those of another search."""
     return dict(_opened(planned, dataset, storage))
 
 
@@ -169,7 +172,7 @@ def _opened(planned: Planned, dataset: str, storage: RDBStorage) -> Iterator[tup
                 planned.study(name),
                 planned.words,
                 identity=planned.identity(name, dataset),
-                first=space.labels(own_setting(plan, space)),
+                first=space.labels(configured_setting(plan, space)),
                 epochs=None if plan.recipe.budget else plan.recipe.epochs,
             ),
         )

@@ -1,4 +1,4 @@
-"""A search from start to end, or from where it was left."""
+"""Run a search, or resume one."""
 
 import shutil
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from bench.provenance import provenance
 from bench.runner import run as running
 from bench.runner.create import data_key, place, resolved_yaml
 from bench.search_records import SearchRecord
-from bench.searching.final import train_again, write_best
+from bench.searching.final import run_final, write_best
 from bench.searching.folder import SearchFolder, SearchInfo
 from bench.searching.plan import (
     Planned,
@@ -26,7 +26,7 @@ from bench.searching.plan import (
     plan_search,
 )
 from bench.searching.storage import open_storage, reachable, shown
-from bench.searching.study import counted, recover
+from bench.searching.study import count_trials, recover
 from bench.searching.summary import search_record
 from bench.searching.worker import work
 from bench.searching.workers import run_workers
@@ -60,7 +60,7 @@ class SearchOutcome:
 
 @dataclass(frozen=True)
 class Asked:
-    """How to go about it, none of which changes what is searched."""
+    """Options that do not change what is searched."""
 
     command: str
     storage: str | None = None
@@ -69,11 +69,11 @@ class Asked:
 
 
 def start(config: BenchConfig, watcher: SearchWatcher, asked: Asked) -> SearchOutcome:
-    """Plan, prepare the data, reach the storage, make the folder, and search.
+    """Plan, prepare the data, connect to the storage, create the folder, and search.
 
     Raises:
-        BenchError: what is asked can't be done; no folder has been made.
-        RunError: no trial has a value, or the storage is gone in between; the folder stays.
+        BenchError: the search is not possible; no folder has been created.
+        RunError: no trial has a value, or the connection to the storage is lost; the folder stays.
     """
     planned = plan_search(config)
     check_seeds(planned)
@@ -101,17 +101,17 @@ def start(config: BenchConfig, watcher: SearchWatcher, asked: Asked) -> SearchOu
 def resume(
     folder: SearchFolder, watcher: SearchWatcher, asked: Asked, overrides: Overrides = ()
 ) -> SearchOutcome:
-    """Go on with a search that was left; `overrides` may ask for more trials or other final seeds.
+    """Resume an interrupted search; `overrides` may ask for more trials or other final seeds.
 
-    Raises RunError where somebody else works on it here, or its data is gone.
+    Raises RunError where another process works on it, or its data is gone.
     """
     planned = plan_search(read_config(folder.config_path, overrides=overrides))
     info = folder.info()
     if not (info.layout / "manifest.json").is_file():
         raise RunError(
-            "the written dataset of this search is gone",
+            "the prepared dataset of this search is missing",
             file=info.layout,
-            hint=f"begin anew: bench search -c {folder.config_path}",
+            hint=f"start a new one: bench search -c {folder.config_path}",
         )
     files.write_text(folder.config_path, resolved_yaml(planned.config, HEAD))  # the workers read it
     url = asked.storage or planned.words.storage or folder.own_storage
@@ -128,7 +128,7 @@ def _search(
         studies = open_studies(planned, info.dataset, storage)
         for study in studies.values():
             recover(study, alone=url == folder.own_storage)
-        watcher.search(folder, planned, sum(counted(study)[0] for study in studies.values()))
+        watcher.search(folder, planned, sum(count_trials(study)[0] for study in studies.values()))
 
         def record(**more: Any) -> SearchRecord:
             written = search_record(planned, info, studies, url, seeds=seeds, **more)
@@ -151,22 +151,22 @@ def _search(
             raise RunError(
                 f"no trial has a value: {_reasons(written)}",
                 file=folder.root,
-                hint="the trials' logs have more; what is stored stays",
+                hint="see the trials' logs; the results so far are kept",
             )
         final = None
         if seeds:
-            final = train_again(folder, watcher, asked.command)
+            final = run_final(folder, watcher, asked.command)
             written = record(whole=True, final=folder.final_dir.name)
     return SearchOutcome(folder, written, final)
 
 
 def _reasons(record: SearchRecord) -> str:
-    told = {trial.reason for study in record.studies for trial in study.trials if trial.reason}
-    return "; ".join(sorted(told)) or "none has ended"
+    reasons = {trial.reason for study in record.studies for trial in study.trials if trial.reason}
+    return "; ".join(sorted(reasons)) or "no trial has ended"
 
 
 def _with_storage(planned: Planned, url: str | None) -> Planned:
-    """The storage as a file may name it: without its password."""
+    """With the storage in the config, without its password."""
     words = planned.words.model_copy(update={"storage": None if url is None else shown(url)})
     config = planned.config.model_copy(update={"search": words})
     return Planned(config=config, words=words, spaces=planned.spaces, plans=planned.plans)

@@ -1,4 +1,5 @@
-"""A setting put into the config: the model that a trial trains, and the two that the final run compares."""
+"""Apply a setting to the config: for the model that a trial trains, and for the two that the final run
+compares."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,33 +14,34 @@ from bench.runner.plan import plan_model
 from bench.searching.space import Setting, Space
 
 SECTIONS = ("train", "loss", "options")
-"""Of a model's words: those that hold words of their own."""
+"""Sections of a model's entry."""
 PLAIN = ("variant", "weights")
 
 CHOICE = "loss.classification"
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Pictures that go through the network together, and batches in a step."""
+class Batching:
+    """Images per batch, and batches per optimiser step."""
 
     size: int
     accumulate: int
 
-    def halved(self) -> "Batch | None":
-        """Half of it, or the next smaller part, and as many more: a step sees as many pictures as before."""
+    def halved(self) -> "Batching | None":
+        """Half the batch size or the next smaller divisor, accumulated to the same images per step; None for
+        1."""
         together = self.size * self.accumulate
         smaller = [size for size in range(1, self.size // 2 + 1) if together % size == 0]
-        return Batch(smaller[-1], together // smaller[-1]) if smaller else None
+        return Batching(smaller[-1], together // smaller[-1]) if smaller else None
 
 
-def with_setting(
-    config: BenchConfig, name: str, setting: Mapping[str, Any], batch: Batch | None = None
+def config_with_setting(
+    config: BenchConfig, name: str, setting: Mapping[str, Any], batch: Batching | None = None
 ) -> BenchConfig:
-    """The config of that model alone, with the setting's words in the place of its own.
+    """The config with only the model `name`, its own options replaced by those of the setting.
 
-    Where `loss.classification` is among them, of the words that go with it the setting's alone count.
-    Raises ConfigError for a word that there is not, or a value that it can't take.
+    Where the setting has `loss.classification`, the model's own options that depend on it are dropped.
+    Raises ConfigError for an unknown option, or a value that it can't take.
     """
     entry = model_entry(config, name, setting, batch)
     tree = config.model_dump(mode="json", exclude={"search", "models"}) | {"models": [entry]}
@@ -47,9 +49,9 @@ def with_setting(
 
 
 def model_entry(
-    config: BenchConfig, name: str, setting: Mapping[str, Any], batch: Batch | None = None
+    config: BenchConfig, name: str, setting: Mapping[str, Any], batch: Batching | None = None
 ) -> dict[str, Any]:
-    """That model as bench.yaml would have it."""
+    """The model's entry as in bench.yaml."""
     entry = model_of(config, name).model_dump(mode="json")
     if CHOICE in setting:
         entry["loss"] = {word: v for word, v in entry["loss"].items() if word not in CLASSIFICATION_SETTINGS}
@@ -62,7 +64,7 @@ def model_entry(
         else:
             starts = [f"{section}." for section in SECTIONS]
             raise ConfigError(
-                f"no model has this word: it begins with {', '.join(starts)}, or is {' or '.join(PLAIN)}"
+                f"no model has this option: it begins with {', '.join(starts)}, or is {' or '.join(PLAIN)}"
                 + guess(section, SECTIONS),
                 record=f"search.space.{word}",
             )
@@ -72,43 +74,43 @@ def model_entry(
 
 
 def plan_setting(
-    config: BenchConfig, name: str, setting: Mapping[str, Any], batch: Batch | None = None
+    config: BenchConfig, name: str, setting: Mapping[str, Any], batch: Batching | None = None
 ) -> Plan:
     """The plan of a trial. Raises BenchError where the setting can't be followed."""
-    ours = with_setting(config, name, setting, batch)
+    ours = config_with_setting(config, name, setting, batch)
     plan = plan_model(ours.models[0], ours)
     if plan.recipe.batch_size == "auto":
         raise ConfigError(
-            "trials are compared at one batch",
+            "all trials need the same batch size",
             record="train.batch_size",
             value="auto",
-            hint="say a number: a trial that lacks memory takes half of it and accumulates",
+            hint="give a number: a trial that runs out of memory halves it and accumulates",
         )
     return plan
 
 
-def checked(config: BenchConfig, name: str, space: Space) -> Iterator[Plan]:
-    """The plan of the config as it stands and of every corner of the space.
+def plan_corners(config: BenchConfig, name: str, space: Space) -> Iterator[Plan]:
+    """Plans of the config's own settings and of every corner of the space.
 
     Raises BenchError for the first that can't be planned, with the setting.
     """
     for setting in ({}, *space.corners()):
-        model_entry(config, name, setting)  # a word that no model has is told as that
+        model_entry(config, name, setting)  # first, for its message on unknown options
         try:
             yield plan_setting(config, name, setting)
         except BenchError as error:
             if not setting:
                 raise
-            told = ", ".join(f"{word}: {value}" for word, value in setting.items())
+            text = ", ".join(f"{word}: {value}" for word, value in setting.items())
             raise ConfigError(
-                f"the space holds a setting that {name} can't follow: {told}\n{error}",
+                f"the space holds a setting that {name} can't follow: {text}\n{error}",
                 record="search.space",
-                hint="take the word or value out, or say `when` it has a meaning",
+                hint="remove the option or value, or restrict it with `when`",
             ) from None
 
 
-def own_setting(plan: Plan, space: Space) -> Setting:
-    """The words of the space as the config has them, where it says or the family knows: the first trial."""
+def configured_setting(plan: Plan, space: Space) -> Setting:
+    """The values that the config, or the family's defaults, have for the space's options: the first trial."""
     recipe = plan.recipe.model_dump()
     known: Setting = {"variant": plan.variant}
     for section, words in (("train", recipe), ("loss", recipe["loss"]), ("options", plan.options)):
@@ -121,17 +123,17 @@ def model_of(config: BenchConfig, name: str) -> ModelConfig:
 
 
 def final_config(
-    config: BenchConfig, best: Mapping[str, tuple[Setting, Batch]], seeds: Sequence[int]
+    config: BenchConfig, best: Mapping[str, tuple[Setting, Batching]], seeds: Sequence[int]
 ) -> BenchConfig:
-    """The run of NAME-standard and NAME-best for every model, at the batch that its best trial ran with.
+    """The run of NAME-standard and NAME-best for every model, both with the batch size of its best trial.
 
-    `best` is what each model's search found.
+    `best` is each model's best setting.
     """
     entries = []
     for name, (setting, batch) in best.items():
         base = model_of(config, name)
         own = base.recipe(config.train, config.loss)
-        changed = batch if batch != Batch(own.batch, own.accumulate) else None
+        changed = batch if batch != Batching(own.batch, own.accumulate) else None
         for role, words in (("standard", {CHOICE: "standard"}), ("best", setting)):
             entries.append(model_entry(config, name, words, changed) | {"name": f"{name}-{role}"})
     tree = config.model_dump(mode="json", exclude={"search", "models"})

@@ -1,4 +1,4 @@
-"""What one model's search may change: words to Optuna's distributions, and a drawn setting back to words."""
+"""The search space of one model, as Optuna's distributions, and settings sampled from it."""
 
 import itertools
 import json
@@ -15,24 +15,24 @@ from bench.errors import ConfigError
 from bench.search_config import IMPLIED, Choice, Parameter
 
 Setting = dict[str, Any]
-"""Dotted word -> value, for the words that have a meaning together."""
+"""Dotted option -> value, for the options that are active together."""
 
 MOST_CORNERS = 500
-"""Combinations of choices that are tried before a search begins; of more, so many are drawn."""
+"""Combinations of choices that are planned before a search starts; of more, a random sample of this size."""
 
 
 class Space:
-    """The parameters of one model, what others depend on first."""
+    """The parameters of one model, ordered so that each follows those that it depends on."""
 
     def __init__(self, parameters: Mapping[str, Parameter]) -> None:
-        """Raises ConfigError for a condition on a word that the space does not hold, or on itself."""
+        """Raises ConfigError for a condition on a parameter that is not in the space, or on itself."""
         self._when = {
             word: _conditions(word, parameter, parameters) for word, parameter in parameters.items()
         }
         self.parameters = {word: parameters[word] for word in _in_order(self._when)}
 
     def suggest(self, trial: optuna.Trial) -> Setting:
-        """A setting as the sampler draws it."""
+        """Sample a setting."""
         setting: Setting = {}
         for word, parameter in self.parameters.items():
             if self._active(word, setting):
@@ -40,7 +40,7 @@ class Space:
         return setting
 
     def labels(self, setting: Mapping[str, Any]) -> dict[str, Any]:
-        """The part of `setting` that lies in the space, as enqueue_trial takes it."""
+        """The part of `setting` that is in the space, in the form for `enqueue_trial`."""
         found: Setting = {}
         for word, parameter in self.parameters.items():
             if not self._active(word, found) or word not in setting:
@@ -54,7 +54,7 @@ class Space:
         return {word: _label(value) for word, value in found.items()}
 
     def corners(self) -> Iterator[Setting]:
-        """Every choice with every other; numbers all at their low ends, and then all at their high ones."""
+        """Every combination of choices, all numbers at their low ends, then all at their high ends."""
         choices = [
             [(word, value) for value in parameter.values]
             for word, parameter in self.parameters.items()
@@ -83,10 +83,10 @@ class Space:
 
 
 def space_of(name: str, parameters: Mapping[str, Parameter], models: Sequence[str]) -> Space:
-    """The space of the model `name`: the words for all, and those behind `models.NAME.`, which come first.
+    """The space of the model `name`: the common parameters, overridden by those under `models.NAME.`.
 
-    `models` are the names of all that are searched; words of a family that is not among them are left aside.
-    Raises ConfigError for words of a model that nobody knows.
+    `models` are all models of the search; parameters of other known families are ignored.
+    Raises ConfigError for parameters of an unknown model.
     """
     common: dict[str, Parameter] = {}
     own: dict[str, Parameter] = {}
@@ -118,20 +118,20 @@ def _draw(trial: optuna.Trial, word: str, parameter: Parameter) -> Any:
 
 
 def _conditions(word: str, parameter: Parameter, all_: Mapping[str, Parameter]) -> dict[str, tuple[Any, ...]]:
-    """What is said, or else what is implied by a word of the space."""
+    """The conditions that are given, or else those that the option implies."""
     if not parameter.when:
         return {parent: values for parent, values in IMPLIED.get(word, {}).items() if parent in all_}
     for parent, values in parameter.when.items():
         given = all_.get(parent)
         if given is None:
             raise ConfigError(
-                f"`when` names {parent}, which the space does not hold" + guess(parent, list(all_)),
+                f"`when` names {parent}, which is not in the space" + guess(parent, list(all_)),
                 record=f"search.space.{word}",
             )
         strange = [value for value in values if isinstance(given, Choice) and value not in given.values]
         if strange:
             raise ConfigError(
-                f"`when` waits for a {parent} that is never tried",
+                f"`when` names a value of {parent} that is not in the space",
                 record=f"search.space.{word}",
                 value=strange[0],
             )
@@ -139,7 +139,7 @@ def _conditions(word: str, parameter: Parameter, all_: Mapping[str, Parameter]) 
 
 
 def _in_order(when: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Words after those that they depend on; else as they stand in the file."""
+    """Names after those that they depend on; otherwise in the order of the file."""
     placed: list[str] = []
     while len(placed) < len(when):
         ready = [
@@ -148,23 +148,23 @@ def _in_order(when: Mapping[str, Mapping[str, Any]]) -> list[str]:
         if not ready:
             left = [word for word in when if word not in placed]
             raise ConfigError(
-                f"words wait for each other: {', '.join(left)}",
+                f"these depend on each other: {', '.join(left)}",
                 record="search.space",
-                hint="mend their `when`",
+                hint="correct their `when`",
             )
         placed += ready
     return placed
 
 
 def _label(value: Any) -> Any:
-    """What Optuna can store of a choice: a table becomes its JSON."""
+    """A choice as Optuna can store it: a table becomes its JSON."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return json.dumps(value, sort_keys=True)
 
 
 def _products(choices: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
-    """One of each: all combinations, or MOST_CORNERS of them, the same each time."""
+    """All combinations, or the same MOST_CORNERS of them each time."""
     if math.prod(map(len, choices)) <= MOST_CORNERS:
         yield from itertools.product(*choices)
         return

@@ -1,4 +1,4 @@
-"""Where a study lies: a file in the search's folder, or a server that several machines share."""
+"""The storage of studies: a file in the search's folder, or a server that several machines share."""
 
 import importlib.util
 import warnings
@@ -16,27 +16,27 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, Ope
 from bench.errors import BenchError, ConfigError, RunError
 
 CONNECT_S = 10
-"""A server that does not answer for so long is told as unreachable."""
+"""Seconds after which a server counts as unreachable."""
 LOCKED_S = 60
-"""SQLite lets one write at a time: how long the others wait for their turn."""
-HEARTBEATS = 6
-"""So many in the time after which a worker is given up."""
+"""Seconds that a writer waits for SQLite's lock."""
+HEARTBEATS_UNTIL_LOST = 6
+"""Missed heartbeats after which a worker counts as lost."""
 
-GONE = (OperationalError, InterfaceError, StorageInternalError)
-"""What drivers and Optuna raise where the connection is lost."""
+CONNECTION_ERRORS = (OperationalError, InterfaceError, StorageInternalError)
+"""Raised by drivers and Optuna when the connection is lost."""
 
 RETRY_OF = "retry_of"
-"""User attribute of a trial that was given out again: the number of the one whose worker was lost."""
+"""User attribute of a requeued trial: the number of the one whose worker was lost."""
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)  # the search tells its trials itself
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # the search reports its trials itself
 
 
 def open_storage(url: str, *, lost_after_s: int) -> RDBStorage:
-    """The storage behind Optuna's URL, with a heartbeat that gives a lost worker's trial out again.
+    """The storage behind Optuna's URL, with a heartbeat that requeues a lost worker's trial.
 
     Raises:
-        ConfigError: the URL is none, or its driver is not installed.
-        RunError: nothing answers within CONNECT_S, or what does refuses us.
+        ConfigError: the URL is invalid, or its driver is not installed.
+        RunError: nothing answers within CONNECT_S, or access is refused.
     """
     parsed = _url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
@@ -46,16 +46,16 @@ def open_storage(url: str, *, lost_after_s: int) -> RDBStorage:
             return RDBStorage(
                 parsed.render_as_string(hide_password=False),
                 engine_kwargs={"connect_args": arguments, "pool_pre_ping": True},
-                heartbeat_interval=max(1, lost_after_s // HEARTBEATS),
+                heartbeat_interval=max(1, lost_after_s // HEARTBEATS_UNTIL_LOST),
                 grace_period=lost_after_s,
-                heartbeat_stale_trial_callback=give_out_again,
+                heartbeat_stale_trial_callback=requeue,
             )
     except NoSuchModuleError:
         raise ConfigError(
-            "is no database: in others Optuna can't tell when a worker is lost",
+            "is not a database; Optuna can detect lost workers only in databases",
             record="storage",
             value=shown(url),
-            hint="write e.g. postgresql://USER@HOST:5432/BASE or sqlite:////PATH/study.db",
+            hint="for example postgresql://USER@HOST:5432/BASE or sqlite:////PATH/study.db",
         ) from None
     except ImportError as error:
         raise ConfigError(
@@ -70,40 +70,40 @@ def open_storage(url: str, *, lost_after_s: int) -> RDBStorage:
 
 @contextmanager
 def reachable(url: str) -> Iterator[None]:
-    """What a storage says that is gone in the middle of a search, as a RunError."""
+    """Turn a connection that is lost during a search into a RunError."""
     try:
         yield
     except BenchError:
         raise
     except Exception as error:
-        gone = next((cause for cause in _causes(error) if isinstance(cause, GONE)), None)
+        gone = next((cause for cause in _causes(error) if isinstance(cause, CONNECTION_ERRORS)), None)
         if gone is None:
             raise
         raise unreachable(url, gone) from error
 
 
 def _causes(error: BaseException | None) -> Iterator[Exception]:
-    """The error and what it came from: over a lost connection Optuna stumbles once more as it cleans up."""
+    """The error and its causes: after a lost connection, Optuna's clean-up fails once more."""
     while isinstance(error, Exception):
         yield error
         error = error.__cause__ or error.__context__
 
 
 def unreachable(url: str, error: Exception) -> RunError:
-    """The first line of what the driver says; Optuna wraps it."""
+    """With the first line of the driver's message, which Optuna wraps."""
     cause = error.__cause__ if isinstance(error, OptunaError) and error.__cause__ else error
     words = str(getattr(cause, "orig", None) or cause).strip()
     return RunError(
         f"the storage can't be reached: {words.splitlines()[0] if words else type(cause).__name__}",
         record="storage",
         value=shown(url),
-        hint="see that the server runs and lets you in; what is stored there stays, "
-        "and bench search --resume SEARCH goes on with it",
+        hint="check that the server runs and grants access; what is stored there is kept, "
+        "and bench search --resume SEARCH continues",
     )
 
 
 def shown(url: str) -> str:
-    """Without the password: it belongs in no file and on no screen."""
+    """The URL without its password, for files and screens."""
     try:
         whole = make_url(url)
     except ArgumentError:
@@ -119,8 +119,8 @@ def shown(url: str) -> str:
     return bare.difference_update_query(["password"]).render_as_string()
 
 
-def give_out_again(study: optuna.Study, lost: FrozenTrial) -> None:
-    """Enqueue the setting of a trial whose worker was lost; the next that asks gets it."""
+def requeue(study: optuna.Study, lost: FrozenTrial) -> None:
+    """Enqueue the setting of a trial whose worker was lost, for the next free worker."""
     study.add_trial(
         create_trial(
             state=TrialState.WAITING,
@@ -134,7 +134,7 @@ def give_out_again(study: optuna.Study, lost: FrozenTrial) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Heartbeats, groups and liars are experimental to Optuna, which says so each time."""
+    """Without Optuna's warnings that heartbeats, groups and constant liars are experimental."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield
@@ -145,10 +145,10 @@ def _url(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError:
         raise ConfigError(
-            "is no URL of a storage",
+            "is not the URL of a storage",
             record="storage",
             value="(not shown: it may hold a password)",
-            hint="write e.g. postgresql://USER@HOST:5432/BASE or sqlite:////PATH/study.db",
+            hint="for example postgresql://USER@HOST:5432/BASE or sqlite:////PATH/study.db",
         ) from None
     plain = parsed.drivername in ("postgresql", "postgres")
     if plain and importlib.util.find_spec("psycopg2") is None:

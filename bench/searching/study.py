@@ -1,4 +1,4 @@
-"""One model's study in Optuna: made or joined, asked for settings, and counted."""
+"""One model's study in Optuna: created or joined, sampled from, and counted."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,26 +16,26 @@ from optuna.trial import FrozenTrial, TrialState
 from bench import config_tree
 from bench.errors import ConfigError
 from bench.search_config import LEAST, SearchConfig
-from bench.searching.storage import RETRY_OF, give_out_again, quiet
+from bench.searching.storage import RETRY_OF, quiet, requeue
 
 IDENTITY = "bench"
-"""User attribute of a study: what it searches over, on what; equal for all that work on it."""
+"""User attribute of a study: what it searches over, on which data; equal for all its workers."""
 REASON = "reason"
-"""User attribute of a trial: why it failed. A failed trial without one was lost with its worker."""
+"""User attribute of a trial: why it failed. A failed trial without one is lost: its worker died."""
 RAN = "ran"
 """User attribute of a trial: its setting, batch_size, accumulate and worker."""
 CURVE = "curve"
-"""User attribute of a trial whose epochs are not reported to Optuna, because nothing is pruned."""
+"""User attribute of a trial: its epochs' values, where they are not reported to Optuna for pruning."""
 SURPLUS = "surplus"
-"""User attribute of a trial that two workers began at once, of which one was enough."""
+"""User attribute of a trial beyond the wanted number, started by two workers at the same time."""
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
-class Drawn(BaseSampler):
-    """TPE that starts afresh from (seed, number of the draw) for every trial.
+class ReseededTPE(BaseSampler):
+    """TPE, reseeded for every trial from (seed, number of earlier trials without requeued ones).
 
-    So a resumed search draws what an uninterrupted one would have; what is given out again is no draw.
+    So a resumed search samples what an uninterrupted one would have.
     """
 
     def __init__(self, seed: int, *, random_trials: int) -> None:
@@ -76,7 +76,7 @@ class Drawn(BaseSampler):
 
 
 def pruner(words: SearchConfig, epochs: int | None) -> BasePruner:
-    """What ends a poor trial; `epochs` is a training's length, None where that is no number of epochs."""
+    """The pruner; `epochs` is a training's length, None where it is not given in epochs."""
     if words.pruning == "median":
         return MedianPruner(
             n_startup_trials=words.prune_after_trials, n_warmup_steps=words.prune_after_epochs
@@ -87,7 +87,7 @@ def pruner(words: SearchConfig, epochs: int | None) -> BasePruner:
 
 
 def directions(objectives: Sequence[str]) -> list[StudyDirection]:
-    """Of every objective: less of a cost, more of all else."""
+    """Of every objective: minimise costs, maximise everything else."""
     return [StudyDirection.MINIMIZE if name in LEAST else StudyDirection.MAXIMIZE for name in objectives]
 
 
@@ -100,16 +100,16 @@ def open_study(
     first: Mapping[str, Any],
     epochs: int | None,
 ) -> optuna.Study:
-    """The study of that name, made where there is none; `first` is what its first trial tries.
+    """The study of that name, created if missing; `first` is the setting of its first trial.
 
-    Raises ConfigError where one of that name searches over something else.
+    Raises ConfigError where a study of that name belongs to another search.
     """
     check_identity(storage, name, identity)
     study = optuna.create_study(
         storage=storage,
         study_name=name,
         directions=directions(words.objectives),
-        sampler=Drawn(words.seed, random_trials=words.random_trials),
+        sampler=ReseededTPE(words.seed, random_trials=words.random_trials),
         pruner=pruner(words, epochs),
         load_if_exists=True,
     )
@@ -121,13 +121,13 @@ def open_study(
 
 
 def check_identity(storage: RDBStorage, name: str, identity: Mapping[str, Any]) -> None:
-    """Raises ConfigError where the storage has a study of that name which searches over something else."""
+    """Raises ConfigError where a study of that name in the storage belongs to another search."""
     if name not in optuna.get_all_study_names(storage):
         return
     stored = optuna.load_study(study_name=name, storage=storage).user_attrs.get(IDENTITY)
     if stored is None:
         raise ConfigError(
-            "a study of that name is there, and was not made by bench search",
+            "the storage has a study of that name that bench search did not create",
             record="storage",
             value=name,
             hint="give the search another name: --set name=NAME",
@@ -139,15 +139,15 @@ def check_identity(storage: RDBStorage, name: str, identity: Mapping[str, Any]) 
     ]
     if lines:
         raise ConfigError(
-            "\n".join(["a study of that name is there, of another search:", *lines]),
+            "\n".join(["the storage has a study of that name, of another search:", *lines]),
             record="storage",
             value=name,
-            hint="give the search another name (--set name=NAME), or ask for the same",
+            hint="give the search another name (--set name=NAME), or use the same settings",
         )
 
 
-def counted(study: optuna.Study) -> tuple[int, int]:
-    """Trials that have ended, well or badly, and those that run. Lost and surplus ones are neither."""
+def count_trials(study: optuna.Study) -> tuple[int, int]:
+    """Numbers of finished and running trials. Lost and surplus ones are neither."""
     trials = study.get_trials(deepcopy=False)
     return sum(map(has_ended, trials)), sum(trial.state is TrialState.RUNNING for trial in trials)
 
@@ -157,19 +157,19 @@ def has_ended(trial: FrozenTrial) -> bool:
 
 
 def is_lost(trial: FrozenTrial) -> bool:
-    """Whether its worker was lost before it could say how it ended, or it was one too many."""
+    """Whether its worker died before it ended, or it was one too many."""
     return trial.state is TrialState.FAIL and REASON not in trial.user_attrs
 
 
 def is_surplus(study: optuna.Study, number: int, wanted: int) -> bool:
-    """Whether there were enough without the trial of that number: another worker was quicker."""
+    """Whether the trials before that number are enough already: another worker was faster."""
     trials = study.get_trials(deepcopy=False)
     earlier = [other for other in trials if other.number < number]
     return sum(has_ended(other) or other.state is TrialState.RUNNING for other in earlier) >= wanted
 
 
 def recover(study: optuna.Study, *, alone: bool) -> None:
-    """Give out again what a search that was left had under way; `alone`: nobody else works on the study."""
+    """Requeue the trials that an interrupted search was running; `alone`: no other is at the study."""
     trials = study.get_trials(deepcopy=False)
     again = {trial.user_attrs.get(RETRY_OF) for trial in trials}
     for trial in trials:
@@ -178,7 +178,7 @@ def recover(study: optuna.Study, *, alone: bool) -> None:
         elif not is_lost(trial) or SURPLUS in trial.user_attrs:
             continue
         if trial.number not in again:
-            give_out_again(study, trial)
+            requeue(study, trial)
 
 
 def _json(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Studies as search.json: what a page or a table needs, without Optuna."""
+"""Studies as search.json, so that reports do not need Optuna."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,8 +22,8 @@ STATES: Mapping[TrialState, State] = {
     TrialState.FAIL: "failed",
 }
 
-LEAST_FOR_IMPORTANCE = 8
-"""Whole trials under which a forest says nothing of any parameter."""
+MIN_TRIALS_FOR_IMPORTANCE = 8
+"""With fewer complete trials, a parameter's importance is not estimated."""
 
 
 def search_record(
@@ -36,7 +36,7 @@ def search_record(
     final: str | None = None,
     whole: bool = False,
 ) -> SearchRecord:
-    """All that is known now; with `whole`, the parameters' importance too, which takes seconds."""
+    """The present state; with `whole`, also the importance of parameters, which takes seconds."""
     words = planned.words
     return SearchRecord(
         name=planned.config.name,
@@ -79,11 +79,11 @@ def _study(name: str, planned: Planned, study: optuna.Study, *, whole: bool) -> 
 
 
 def trial_record(trial: FrozenTrial, objectives: Sequence[str], again: int | None = None) -> TrialRecord:
-    """One trial; `again` is the number under which a lost one was given out once more."""
+    """One trial; `again` is the number under which a lost one was requeued."""
     ran = trial.user_attrs.get(RAN, {})
     reason = trial.user_attrs.get(REASON)
     if is_lost(trial):
-        reason = "lost with its worker" + (f"; given out again as {again}" if again is not None else "")
+        reason = "lost with its worker" + (f"; requeued as {again}" if again is not None else "")
     curve = trial.user_attrs.get(CURVE) or sorted(trial.intermediate_values.items())
     return TrialRecord(
         number=trial.number,
@@ -102,23 +102,23 @@ def trial_record(trial: FrozenTrial, objectives: Sequence[str], again: int | Non
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
-    """The one that the final training repeats: the best in the first objective, the earliest of equals."""
+    """The one that the final run repeats: the best in the first objective, the earliest of equals."""
     found = [trial for trial in study.best_trials if trial.values]
     sign = 1 if study.directions[0] is StudyDirection.MAXIMIZE else -1
     return max(found, key=lambda trial: (sign * trial.values[0], -trial.number), default=None)
 
 
 def importance(study: optuna.Study) -> dict[str, float]:
-    """Share of each word in how the first objective varies, of whole trials: fANOVA (Hutter et al. 2014).
+    """Share of each parameter in the variance of the first objective over complete trials: fANOVA.
 
-    A word that had no meaning in a trial stands there at the first or lowest of its values, the same
-    for all such trials, so that it explains nothing among them. Nothing where trials are few or all alike.
+    Hutter et al. 2014. A parameter that is inactive in a trial counts as its first choice or lowest value
+    there, so that it explains no difference between such trials. Empty where trials are few or all equal.
     """
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances  # scikit-learn: seconds
 
     done = [trial for trial in study.get_trials(deepcopy=False) if trial.state is TrialState.COMPLETE]
     values = {trial.values[0] for trial in done}
-    if len(done) < LEAST_FOR_IMPORTANCE or len(values) < 2:
+    if len(done) < MIN_TRIALS_FOR_IMPORTANCE or len(values) < 2:
         return {}
     distributions: dict[str, Any] = {}
     for trial in done:

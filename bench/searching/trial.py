@@ -1,4 +1,4 @@
-"""One trial: a setting drawn, one cell trained and judged on val with it, its figures returned."""
+"""One trial: sample a setting, train a cell with it, evaluate it on val, return the objectives' values."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from bench.records import CellRecord, Failure
 from bench.runner.launch import launch
 from bench.search_config import COSTS, SearchConfig
 from bench.searching.folder import SearchFolder, SearchInfo
-from bench.searching.setting import Batch, plan_setting
+from bench.searching.setting import Batching, plan_setting
 from bench.searching.space import Setting, Space
 from bench.searching.study import CURVE, RAN, REASON, SURPLUS, is_surplus
 from bench.store import CellFolder
@@ -26,7 +26,7 @@ from bench.store import CellFolder
 OnEvent = Callable[[Message], None]
 
 AFTER_TRAINING = ("predict", "time", "judge")
-"""Stages of a cell."""
+"""Stages of a cell that follow its training."""
 
 WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -36,7 +36,7 @@ class TrialFailed(Exception):
 
 
 class TrialRun:
-    """What Optuna calls for every trial of one model."""
+    """The objective function that Optuna calls for every trial of one model."""
 
     def __init__(
         self, folder: SearchFolder, config: BenchConfig, model: str, space: Space, on_event: OnEvent
@@ -58,7 +58,7 @@ class TrialRun:
         self.number = trial.number
         if is_surplus(trial.study, trial.number, self._words.trials):
             trial.set_user_attr(SURPLUS, True)
-            raise TrialFailed("another worker was quicker")
+            raise TrialFailed("another worker was faster")
         setting = self._space.suggest(trial)
         self._curve = []
         self._on_event({"event": "trial", "model": self._model, "number": trial.number, "setting": setting})
@@ -73,22 +73,22 @@ class TrialRun:
                 trial.set_user_attr(CURVE, self._curve)
 
     def _trained(self, trial: optuna.Trial, setting: Setting) -> CellRecord:
-        """The cell's record; where memory runs out, of half the batch with twice the accumulation."""
-        batch: Batch | None = None
+        """The cell's record. When memory runs out, the batch is halved and the accumulation doubled."""
+        batch: Batching | None = None
         folder = self._folder.trial(self._model, trial.number)
         shutil.rmtree(folder.root, ignore_errors=True)
         folder.root.mkdir(parents=True)
         while True:
             plan = plan_setting(self._config, self._model, setting, batch)
-            batch = Batch(plan.recipe.batch, plan.recipe.accumulate)
+            batch = Batching(plan.recipe.batch, plan.recipe.accumulate)
             ran = {"batch_size": batch.size, "accumulate": batch.accumulate, "worker": WORKER}
             trial.set_user_attr(RAN, {"setting": setting, **ran})
             self._spec(plan, gates=trial.number == 0 and self._config.gates).write(folder)
             try:
-                record = launch(folder, lambda event: self._listen(trial, event))
+                record = launch(folder, lambda event: self._on_cell_event(trial, event))
             finally:
                 _clear(folder)
-            if record.val is not None:  # what the gates say of a short training, its figures say too
+            if record.val is not None:  # also where a gate after training failed
                 return record
             assert record.failure is not None
             smaller = batch.halved() if _wants_less(record.failure) else None
@@ -113,8 +113,8 @@ class TrialRun:
             provenance=self._info.provenance,
         )
 
-    def _listen(self, trial: optuna.Trial, event: Message) -> None:
-        """Tell who watches, and Optuna; raising here ends the cell at once."""
+    def _on_cell_event(self, trial: optuna.Trial, event: Message) -> None:
+        """Report to the caller and to Optuna; an exception here ends the cell."""
         self._on_event({**event, "model": self._model, "number": trial.number})
         value = event.get("val_metrics", {}).get(self._words.objectives[0])
         if event["event"] != "epoch" or value is None:
@@ -124,9 +124,9 @@ class TrialRun:
         if self._words.pruning == "none":
             return
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an epoch that is told again after a lack of memory
+            warnings.simplefilter("ignore")  # an epoch reported again after memory ran out
             trial.report(value, epoch)
-        if epoch < event["epochs"] and trial.should_prune():  # in its last epoch there is nothing to save
+        if epoch < event["epochs"] and trial.should_prune():  # in the last epoch pruning saves nothing
             reason = f"{self._words.pruning}: {self._words.objectives[0]} {value:.4f} after epoch {epoch}"
             trial.set_user_attr(REASON, reason)
             raise optuna.TrialPruned(reason)
@@ -136,13 +136,13 @@ class TrialRun:
         values = []
         for name in self._words.objectives:
             if known.get(name) is None:
-                raise TrialFailed(f"{name} is not defined: the val split or the device can't tell it")
+                raise TrialFailed(f"{name} is not defined on this val split or device")
             values.append(float(known[name]))
         return values[0] if len(values) == 1 else values
 
 
 def figures(record: CellRecord) -> Mapping[str, Any]:
-    """All that an objective can be, by name: of val, and the costs where they were measured."""
+    """Everything that can be an objective, by name: figures on val, and costs where they were measured."""
     assert record.val is not None
     val = record.val.model_dump()
     costs = record.efficiency.model_dump() if record.efficiency else {}
@@ -150,12 +150,12 @@ def figures(record: CellRecord) -> Mapping[str, Any]:
 
 
 def _wants_less(failure: Failure) -> bool:
-    """Whether a smaller batch may help. What follows the training takes as many pictures in any case."""
+    """Whether a smaller batch may help: later stages have a batch size of their own."""
     return failure.kind == "out_of_memory" and not failure.stage.startswith(AFTER_TRAINING)
 
 
 def _clear(folder: CellFolder) -> None:
-    """A search of many trials would fill the disk: weights go, figures, log and predictions stay."""
+    """Delete weights and training state, which would fill the disk; figures, log and predictions stay."""
     for heavy in (folder.workdir, folder.checkpoint):
         shutil.rmtree(heavy, ignore_errors=True)
     (folder.root / "fitted.json").unlink(missing_ok=True)

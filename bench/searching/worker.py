@@ -1,4 +1,4 @@
-"""Who does the trials: takes the next from whichever model has the fewest, until all have theirs."""
+"""A worker: runs trials, each of the model that has the fewest so far, until all models have enough."""
 
 import time
 from collections.abc import Mapping
@@ -9,18 +9,18 @@ from optuna.storages import fail_stale_trials
 from bench.searching.folder import SearchFolder
 from bench.searching.plan import Planned, open_studies
 from bench.searching.storage import open_storage, quiet, reachable
-from bench.searching.study import SURPLUS, counted
+from bench.searching.study import SURPLUS, count_trials
 from bench.searching.summary import trial_record
 from bench.searching.trial import OnEvent, TrialFailed, TrialRun
 
 WAIT_S = 1.0
-"""Between two looks at trials that others have under way."""
+"""Seconds between two checks of trials that other workers run."""
 
 
 def work(folder: SearchFolder, planned: Planned, url: str, on_event: OnEvent) -> None:
-    """Do trials until every model has as many as were asked for, whoever did them.
+    """Run trials until every model has as many as were asked for, counting those of all workers.
 
-    Raises RunError where the storage can't be reached any more.
+    Raises RunError where the connection to the storage is lost.
     """
     words = planned.words
     with reachable(url):
@@ -40,12 +40,12 @@ def work(folder: SearchFolder, planned: Planned, url: str, on_event: OnEvent) ->
 
 
 def _next(studies: Mapping[str, optuna.Study], wanted: int) -> str | None:
-    """The model whose turn it is; None when all have their trials. Waits for those that others have begun."""
+    """The model whose turn it is; None when all have enough. Waits for trials that other workers run."""
     while True:
         begun: dict[str, int] = {}
         waiting = False
         for name, study in studies.items():
-            ended, running = counted(study)
+            ended, running = count_trials(study)
             if ended + running < wanted:
                 begun[name] = ended + running
             elif ended < wanted:

@@ -43,8 +43,8 @@ def test_from_trials_to_the_verdict_and_best_yaml_repeats_it(fake_config: Path, 
     [
         (("--set", "search.space.train.lrr=[1.0]"), "did you mean `lr`"),
         (("--storage", "postgresql://me:secret@127.0.0.1:9/x"), "storage can't be reached"),
-        (("--storage", "what"), "is no URL of a storage"),
-        (("--resume", "nowhere"), "is no search"),
+        (("--storage", "what"), "is not the URL of a storage"),
+        (("--resume", "nowhere"), "is not a search folder"),
         (("--seeds", "a"), "seeds are whole numbers"),
     ],
 )

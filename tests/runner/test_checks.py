@@ -72,7 +72,7 @@ def test_float16_on_a_cpu_is_refused(fake_config: Path, tmp_path: Path) -> None:
 def test_a_final_training_needs_a_first_one(layout: Layout) -> None:
     cell = planned(Recipe(epochs=0))
     checks.check_data(config(), [(cell.model, cell.plan)], layout)
-    with pytest.raises(RecipeError, match=r"model it: train\.epochs: final: train\+val trains once more"):
+    with pytest.raises(RecipeError, match=r"model it: train\.epochs: final: train\+val needs a training"):
         checks.check_data(config(final="train+val"), [(cell.model, cell.plan)], layout)
 
 

@@ -274,7 +274,7 @@ def test_a_run_whose_data_is_gone_is_refused(fake_config: Path, tmp_path: Path) 
 
     outcome, _ = start(fake_config, tmp_path / "runs", f"cache={tmp_path / 'cache'}", models=("one",))
     shutil.rmtree(tmp_path / "cache")
-    with pytest.raises(RunError, match="dataset of this run is gone"):
+    with pytest.raises(RunError, match="dataset of this run is missing"):
         running.resume(outcome.run, Ears())
 
 
@@ -285,7 +285,7 @@ def test_a_run_is_not_resumed_by_another_config(fake_config: Path, tmp_path: Pat
     whole = path.read_text()
     path.write_text(whole.replace("lr: 1.0e-05", "lr: 0.02", 1).replace("final: none", "final: train+val"))
     with pytest.raises(
-        RunError, match=r"was changed since the run began: train\.lr was 1e-05, now 0\.02; final"
+        RunError, match=r"was changed since the run started: train\.lr was 1e-05, now 0\.02; final"
     ):
         running.resume(outcome.run, Ears())
     path.write_text(whole)
@@ -297,10 +297,10 @@ def test_a_run_is_not_resumed_when_a_picture_behind_it_is_gone(fake_config: Path
     outcome, _ = start(fake_config, tmp_path / "runs", f"cache={tmp_path / 'cache'}", models=("one",))
     image = Layout.open(Path(outcome.run.info().layout)).examples("val")[0].path
     image.unlink()
-    with pytest.raises(RunError, match=f"{image.name}: a picture of this run is gone"):
+    with pytest.raises(RunError, match=f"{image.name}: an image of this run is missing"):
         running.resume(outcome.run, Ears())
     image.symlink_to(tmp_path / "moved.png")
-    with pytest.raises(RunError, match=r"moved\.png: a picture of this run is gone"):
+    with pytest.raises(RunError, match=r"moved\.png: an image of this run is missing"):
         running.resume(outcome.run, Ears())
 
 

@@ -94,7 +94,7 @@ def test_a_search_that_was_left_goes_on_as_if_it_had_not_been(
     resumed = searching.resume(SearchFolder.open(root), ears(), ASKED).record.studies[0]
     lost = [trial for trial in resumed.trials if trial.reason and trial.reason.startswith("lost")]
     assert [trial.number for trial in lost] == [1, 5]
-    assert lost[0].reason == "lost with its worker; given out again as 2"
+    assert lost[0].reason == "lost with its worker; requeued as 2"
     kept = [trial for trial in resumed.trials if trial not in lost]
     assert [(t.state, t.setting, t.values) for t in kept] == settings(whole)
 
@@ -260,9 +260,9 @@ def test_a_storage_that_can_t_be_reached_is_told_in_time(cells: Any, search: Sea
     with pytest.raises(RunError, match="storage can't be reached") as caught:
         search(storage="postgresql://me:secret@127.0.0.1:9/base")
     assert "secret" not in str(caught.value)
-    with pytest.raises(ConfigError, match="is no URL"):
+    with pytest.raises(ConfigError, match="is not the URL"):
         search(storage="nonsense")
-    with pytest.raises(ConfigError, match="is no database"):
+    with pytest.raises(ConfigError, match="is not a database"):
         search(storage="redis://localhost/0")
     with pytest.raises(ConfigError, match="driver is not installed"):
         search(storage="oracle://somewhere/base")
@@ -285,9 +285,9 @@ def test_a_final_run_of_what_was_the_best_is_put_aside(
     outcome = search("search.space.loss.focal_gamma={low: 0.0, high: 2.0}", "loss.classification=focal")
     best = outcome.folder.best_path
     for _ in range(2):
-        final.train_again(outcome.folder, ears(), "bench search")
+        final.run_final(outcome.folder, ears(), "bench search")
     best.write_text(best.read_text().replace("- 1\n- 2", "- 1\n- 7"))
-    final.train_again(outcome.folder, ears(), "bench search")
+    final.run_final(outcome.folder, ears(), "bench search")
     assert begun == ["start", "resume", "start"]
     assert "- 2\n" in (outcome.folder.root / "final-old-1/bench.yaml").read_text()
 

@@ -10,7 +10,7 @@ from bench.config import check
 from bench.errors import ConfigError
 from bench.search_config import DEFAULT_SPACE, Choice, Range, SearchConfig, parameter
 from bench.searching.plan import check_seeds, check_space, plan_search
-from bench.searching.setting import Batch, final_config, with_setting
+from bench.searching.setting import Batching, config_with_setting, final_config
 from bench.searching.space import Space, space_of
 
 
@@ -110,7 +110,7 @@ def test_of_the_loss_switch_only_what_has_a_meaning_is_drawn() -> None:
         weighted = setting["loss.classification"] in ("weighted", "weighted_focal")
         assert ("loss.focal_gamma" in setting, "loss.focal_alpha" in setting) == (focal, focal)
         assert ("loss.class_weights" in setting) == weighted
-        with_setting(config, "one", setting)
+        config_with_setting(config, "one", setting)
         seen.add(setting["loss.classification"])
     assert seen == {"standard", "weighted", "focal", "weighted_focal"}
 
@@ -132,14 +132,14 @@ def test_what_is_said_goes_before_what_is_implied_and_order_does_not_matter() ->
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"train.lr": {"choices": [1], "when": {"train.ema": 0.9}}}, "which the space does not hold"),
+        ({"train.lr": {"choices": [1], "when": {"train.ema": 0.9}}}, "which is not in the space"),
         (
             {"train.lr": {"choices": [1], "when": {"train.ema": 0.8}}, "train.ema": [0.9]},
-            "waits for a train.ema that is never tried",
+            "names a value of train.ema that is not in the space",
         ),
         (
             {"a": {"choices": [1], "when": {"b": 1}}, "b": {"choices": [1], "when": {"a": 1}}},
-            "wait for each other: a, b",
+            "depend on each other: a, b",
         ),
         ({"models.ona.train.lr": [1.0]}, "did you mean 'one'"),
     ],
@@ -182,14 +182,14 @@ def test_a_table_can_be_a_choice() -> None:
 @pytest.mark.parametrize(
     ("batch", "halved"),
     [
-        (Batch(16, 1), Batch(8, 2)),
-        (Batch(6, 1), Batch(3, 2)),
-        (Batch(5, 1), Batch(1, 5)),
-        (Batch(5, 2), Batch(2, 5)),
-        (Batch(1, 8), None),
+        (Batching(16, 1), Batching(8, 2)),
+        (Batching(6, 1), Batching(3, 2)),
+        (Batching(5, 1), Batching(1, 5)),
+        (Batching(5, 2), Batching(2, 5)),
+        (Batching(1, 8), None),
     ],
 )
-def test_half_a_batch_keeps_the_step(batch: Batch, halved: Batch | None) -> None:
+def test_half_a_batch_keeps_the_step(batch: Batching, halved: Batching | None) -> None:
     assert batch.halved() == halved
 
 
@@ -226,7 +226,7 @@ def test_best_and_standard_differ_in_the_setting_alone() -> None:
     loss = {"classification": "focal", "focal_gamma": 3.0, "background_weight": 0.2}
     config = check(tree(loss=loss, train={"lr": 0.3, "batch_size": 8}), "it")
     setting = {"loss.classification": "weighted", "loss.class_weights": "hard", "train.lr": 0.1}
-    final = final_config(config, {"one": (setting, Batch(4, 2))}, (5, 6))
+    final = final_config(config, {"one": (setting, Batching(4, 2))}, (5, 6))
     standard, best = (model.recipe(final.train, final.loss) for model in final.models)
     assert [model.name for model in final.models] == ["one-standard", "one-best"]
     assert final.seeds == (5, 6) and final.search is None
