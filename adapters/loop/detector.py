@@ -87,8 +87,7 @@ class LoopDetector:
         examples = layout.examples("train")
         met = self.trainable.adapt_to_data(examples, recipe.input_size)
         loss = None
-        trains = recipe.epochs > 0 or recipe.budget is not None
-        if trains and recipe.loss.changes_classification:
+        if recipe.trains and recipe.loss.changes_classification:
             loss = self.trainable.set_class_loss(recipe.loss, layout.class_counts("train"), len(examples))
             _log.info("class loss: %s", loss.model_dump_json() if loss else "the framework's own")
         options = {**self.info.plan.options, **met.options}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.api import frames
 from bench.api.progress import watch
-from bench.predicting import Outcome, find_images, open_cell
+from bench.predicting import PredictionSummary, find_images, open_cell
 from bench.predicting import predict as draw_and_write
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ PathLike = str | os.PathLike[str]
 class Predictions:
     """What a model detected in some images."""
 
-    outcome: Outcome
+    outcome: PredictionSummary
 
     @property
     def path(self) -> Path:

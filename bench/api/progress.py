@@ -33,7 +33,7 @@ def watch(progress: bool | None) -> Iterator["RunView"]:
 
 
 class RunView:
-    """Shows the events of a run (`bench.runner.run.Watcher`) on a screen."""
+    """Shows the events of a run (`bench.runner.run.RunCallbacks`) on a screen."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen

@@ -7,13 +7,13 @@ from bench.api.screens import Screen
 from bench.process import Message
 from bench.search_records import TrialRecord
 from bench.searching.folder import SearchFolder
-from bench.searching.plan import Planned
+from bench.searching.plan import SearchPlan
 
 STYLES = {"complete": "green", "failed": "red", "pruned": "dim"}
 
 
 class SearchView:
-    """Shows the events of a search (`bench.searching.search.SearchWatcher`) on a screen."""
+    """Shows the events of a search (`bench.searching.search.SearchCallbacks`) on a screen."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -25,7 +25,7 @@ class SearchView:
         self._done = 0
         self._now = ""
 
-    def search(self, folder: SearchFolder, planned: Planned, done: int) -> None:
+    def search(self, folder: SearchFolder, planned: SearchPlan, done: int) -> None:
         self.folder = folder
         self._wanted, self._done = planned.words.trials * len(planned.plans), done
         self._screen.say(f"search   {folder.root}")

@@ -17,7 +17,7 @@ from bench.config import Overrides, Source, read_config
 from bench.search_records import SearchRecord
 from bench.searching import search as searching
 from bench.searching.folder import SearchFolder
-from bench.searching.storage import shown
+from bench.searching.storage import without_password
 from bench.store import RunFolder
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ def search(
         RunError: no trial has a value, or the storage can't be reached.
     """
     names, numbers = call.names(models), call.integers(seeds)
-    safe = None if storage is None else shown(storage)
+    safe = None if storage is None else without_password(storage)
     command = command or call.as_text(
         "search", config, models=names, trials=trials, seeds=numbers, storage=safe, overrides=overrides
     )
-    asked = searching.Asked(command=command, storage=storage, workers=workers, final=final)
+    asked = searching.SearchOptions(command=command, storage=storage, workers=workers, final=final)
     more = call.merged(overrides, search__trials=trials, search__seeds=numbers or None)
     settings = read_config(config, overrides=more, models=names)
     with _watch(progress) as view:
@@ -151,7 +151,7 @@ class Search:
         command: str | None = None,
     ) -> "Search":
         """Continue the search; `trials` and `seeds` may differ from before. Raises as `bench.search` does."""
-        asked = searching.Asked(
+        asked = searching.SearchOptions(
             command=command or call.as_text("open_search", str(self.path)) + ".resume()",
             storage=storage,
             workers=workers,

@@ -14,7 +14,7 @@ from bench.cli.interrupt import interruptible
 from bench.cli.run import failure_line
 from bench.cli.tables import best_settings
 from bench.errors import ConfigError
-from bench.searching.storage import shown
+from bench.searching.storage import without_password
 
 STORAGE = "search.storage="
 """The storage as --set names it."""
@@ -67,9 +67,9 @@ def search(
 
 def _command(storage: str | None) -> str:
     """What was typed, without the storage's password."""
-    typed = [word.replace(storage, shown(storage)) if storage else word for word in sys.argv[1:]]
+    typed = [word.replace(storage, without_password(storage)) if storage else word for word in sys.argv[1:]]
     safe = [
-        f"{STORAGE}{shown(word.removeprefix(STORAGE))}" if word.startswith(STORAGE) else word
+        f"{STORAGE}{without_password(word.removeprefix(STORAGE))}" if word.startswith(STORAGE) else word
         for word in typed
     ]
     return shlex.join(["bench", *safe])

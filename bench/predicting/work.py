@@ -36,7 +36,7 @@ _COLUMNS = ("file_name", "category_name", "score", "x1", "y1", "x2", "y2")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PredictionSummary:
     """The result of a call."""
 
     folder: Path
@@ -66,7 +66,7 @@ def predict(
     *,
     score: float | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
-) -> Outcome:
+) -> PredictionSummary:
     """Draw and store the detections of the cell's checkpoint in `images` with a score of at least `score`.
 
     Args:
@@ -100,7 +100,9 @@ def predict(
             tell(begin + len(some), len(images))
         files.write_json(folder / "detections.json", rows)
         files.write_text(folder / "detections.csv", _table(rows))
-    return Outcome(folder, threshold, len(images) - len(unreadable), len(rows), empty, tuple(unreadable))
+    return PredictionSummary(
+        folder, threshold, len(images) - len(unreadable), len(rows), empty, tuple(unreadable)
+    )
 
 
 def _threshold(cell: CellFolder, record: CellRecord | None) -> float:

@@ -18,32 +18,32 @@ from bench.runner.plan import plan_cells
 from bench.store import CellFolder, RunFolder, RunInfo
 
 
-class Watcher(Protocol):
-    """Whoever shows a run to a person."""
+class RunCallbacks(Protocol):
+    """Called as a run proceeds."""
 
     def data(self, what: str, done: int, total: int) -> None:
-        """The data's preparation moves on."""
+        """Progress of the data's preparation."""
         ...
 
     def begun(self, run: RunFolder, total: int, left: int) -> None:
-        """The folder stands; `left` of `total` cells are to be done."""
+        """The run folder exists; `left` of `total` cells are to be run."""
         ...
 
     def cell(self, number: int, cell: CellFolder, *, done: bool) -> None:
-        """The cell of that number (from 1) starts, or is skipped as done."""
+        """Cell `number`, from 1, starts, or is skipped because it is done."""
         ...
 
     def event(self, event: Message) -> None:
-        """The cell under way tells something: see bench.cell.monitor."""
+        """An event of the running cell: see bench.cell.monitor."""
         ...
 
     def ended(self, record: CellRecord) -> None:
-        """The cell under way has ended."""
+        """The running cell has ended."""
         ...
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunResult:
     """A finished run."""
 
     run: RunFolder
@@ -59,19 +59,21 @@ class Outcome:
         return tuple(record for record in self.records if record.status == "invalid")
 
 
-def start(config: BenchConfig, watcher: Watcher, *, command: str, into: Path | None = None) -> Outcome:
+def start(
+    config: BenchConfig, callbacks: RunCallbacks, *, command: str, into: Path | None = None
+) -> RunResult:
     """Plan, prepare the data, create the run folder (or `into`), run every cell.
 
     Raises:
         BenchError: the run is not possible; no run folder has been created.
     """
     cells = plan_cells(config)
-    layout = prepare(config.data, config.cache, progress=watcher.data)
+    layout = prepare(config.data, config.cache, progress=callbacks.data)
     check_data(config, ((cell.model, cell.plan) for cell in cells[: len(config.models)]), layout)
-    return _finish(create_run(config, cells, layout, command=command, into=into), watcher)
+    return _finish(create_run(config, cells, layout, command=command, into=into), callbacks)
 
 
-def resume(run: RunFolder, watcher: Watcher) -> Outcome:
+def resume(run: RunFolder, callbacks: RunCallbacks) -> RunResult:
     """Run the cells of a killed or partly failed run that are not done yet.
 
     Raises:
@@ -87,7 +89,7 @@ def resume(run: RunFolder, watcher: Watcher) -> Outcome:
             hint=f"start a new one: bench run -c {run.config_path}",
         )
     _check_images(Layout.open(layout))
-    return _finish(run, watcher)
+    return _finish(run, callbacks)
 
 
 def _check_version(run: RunFolder) -> None:
@@ -128,20 +130,20 @@ def _check_images(layout: Layout) -> None:
                 )
 
 
-def _finish(run: RunFolder, watcher: Watcher) -> Outcome:
+def _finish(run: RunFolder, callbacks: RunCallbacks) -> RunResult:
     with files.alone(run.root, "run"):
         cells = run.cells()
         done = {cell.name for cell in cells if (record := cell.record()) and record.status == "done"}
-        watcher.begun(run, len(cells), len(cells) - len(done))
+        callbacks.begun(run, len(cells), len(cells) - len(done))
         for number, cell in enumerate(cells, start=1):
-            watcher.cell(number, cell, done=cell.name in done)
+            callbacks.cell(number, cell, done=cell.name in done)
             if cell.name not in done:
                 cell.record_path.unlink(missing_ok=True)  # of a failed attempt
-                watcher.ended(launch(cell, watcher.event))
+                callbacks.ended(launch(cell, callbacks.event))
         return conclude(run)
 
 
-def conclude(run: RunFolder) -> Outcome:
+def conclude(run: RunFolder) -> RunResult:
     """Write results.csv, classes.csv and the report from the records."""
     records = run.records()
     evaluation.write_csv(run.results_path, records)
@@ -149,4 +151,4 @@ def conclude(run: RunFolder) -> Outcome:
     if records:
         reports.keep_samples(run)
     report = reports.write_report([run], run.report_path)
-    return Outcome(run=run, records=tuple(records), report=report)
+    return RunResult(run=run, records=tuple(records), report=report)

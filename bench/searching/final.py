@@ -10,7 +10,7 @@ from bench.config import read_config
 from bench.runner import run as running
 from bench.runner.create import resolved_yaml
 from bench.searching.folder import SearchFolder
-from bench.searching.plan import Planned
+from bench.searching.plan import SearchPlan
 from bench.searching.setting import Batching, final_config
 from bench.searching.space import Setting
 from bench.searching.study import RAN
@@ -23,7 +23,7 @@ HEAD = (
 )
 
 
-def write_best(folder: SearchFolder, planned: Planned, studies: Mapping[str, optuna.Study]) -> bool:
+def write_best(folder: SearchFolder, planned: SearchPlan, studies: Mapping[str, optuna.Study]) -> bool:
     """Write best.yaml. False, and no file, where no trial of any model has a value."""
     best: dict[str, tuple[Setting, Batching]] = {}
     for name, study in studies.items():
@@ -37,7 +37,7 @@ def write_best(folder: SearchFolder, planned: Planned, studies: Mapping[str, opt
     return bool(best)
 
 
-def run_final(folder: SearchFolder, watcher: running.Watcher, command: str) -> running.Outcome:
+def run_final(folder: SearchFolder, callbacks: running.RunCallbacks, command: str) -> running.RunResult:
     """Run best.yaml into SEARCH/final, or resume the run that is there.
 
     A final run of an earlier best.yaml is kept as final-old-N. Raises BenchError as bench run does.
@@ -47,7 +47,7 @@ def run_final(folder: SearchFolder, watcher: running.Watcher, command: str) -> r
     if final.is_dir():
         there = read_config(RunFolder.open(final).config_path)
         if not config_tree.changes(there.model_dump(mode="json"), wanted.model_dump(mode="json")):
-            return running.resume(RunFolder(final), watcher)
+            return running.resume(RunFolder(final), callbacks)
         number = next(number for number in count(1) if not final.with_name(f"final-old-{number}").exists())
         final.replace(final.with_name(f"final-old-{number}"))
-    return running.start(wanted, watcher, command=command, into=final)
+    return running.start(wanted, callbacks, command=command, into=final)

@@ -29,7 +29,7 @@ would be compared at their frameworks' defaults."""
 
 
 @dataclass(frozen=True)
-class Planned:
+class SearchPlan:
     """A resolved search; mappings are by the model's name."""
 
     config: BenchConfig
@@ -65,13 +65,13 @@ class Planned:
         return found
 
 
-def plan_search(config: BenchConfig) -> Planned:
+def plan_search(config: BenchConfig) -> SearchPlan:
     """Plan every model. Raises BenchError for what can't be planned."""
     plans = {cell.model: cell.plan for cell in plan_cells(config)}
     words = _completed(config.search or SearchConfig(), config.seeds[0], plans)
     config = config.model_copy(update={"search": words})
     spaces = {name: space_of(name, words.parameters, list(plans)) for name in plans}
-    return Planned(config=config, words=words, spaces=spaces, plans=plans)
+    return SearchPlan(config=config, words=words, spaces=spaces, plans=plans)
 
 
 def _completed(words: SearchConfig, trial_seed: int, plans: Mapping[str, Plan]) -> SearchConfig:
@@ -90,7 +90,7 @@ def _completed(words: SearchConfig, trial_seed: int, plans: Mapping[str, Plan]) 
     return words.model_copy(update=changes)
 
 
-def check_seeds(planned: Planned) -> None:
+def check_seeds(planned: SearchPlan) -> None:
     """Raises ConfigError where a final training would repeat the seed of the trials: the best trial is the
     best partly because that seed was lucky for it, and would be so again."""
     trial_seed = planned.config.seeds[0]
@@ -103,7 +103,7 @@ def check_seeds(planned: Planned) -> None:
         )
 
 
-def check_space(planned: Planned) -> list[tuple[str, Plan]]:
+def check_space(planned: SearchPlan) -> list[tuple[str, Plan]]:
     """(model, plan) for every corner of every space. Raises one BenchError for all models that refuse a
     corner."""
     found: list[tuple[str, Plan]] = []
@@ -122,7 +122,7 @@ def check_space(planned: Planned) -> list[tuple[str, Plan]]:
     return found
 
 
-def _check_final(planned: Planned) -> None:
+def _check_final(planned: SearchPlan) -> None:
     """Raises ConfigError where the final run can't be planned: too long a name, no `standard` loss."""
     own: dict[str, tuple[Setting, Batching]] = {
         name: ({}, Batching(plan.recipe.batch, plan.recipe.accumulate))
@@ -140,7 +140,7 @@ def _check_final(planned: Planned) -> None:
         ) from None
 
 
-def check_data(planned: Planned, corners: list[tuple[str, Plan]], layout: Layout) -> tuple[str, ...]:
+def check_data(planned: SearchPlan, corners: list[tuple[str, Plan]], layout: Layout) -> tuple[str, ...]:
     """Check all plans on the data, and return the rare classes.
 
     Raises ConfigError for class weights or names that do not fit the data, and where val can't measure
@@ -151,18 +151,18 @@ def check_data(planned: Planned, corners: list[tuple[str, Plan]], layout: Layout
     return resolve_rare_classes(planned.config, layout, wanted_by="search.objectives" if wanted else None)
 
 
-def check_studies(planned: Planned, dataset: str, storage: RDBStorage) -> None:
+def check_studies(planned: SearchPlan, dataset: str, storage: RDBStorage) -> None:
     """Raises ConfigError where the storage has studies of these names from another search."""
     for model in planned.plans:
         check_identity(storage, planned.study(model), planned.identity(model, dataset))
 
 
-def open_studies(planned: Planned, dataset: str, storage: RDBStorage) -> dict[str, optuna.Study]:
+def open_studies(planned: SearchPlan, dataset: str, storage: RDBStorage) -> dict[str, optuna.Study]:
     """The studies by model; missing ones are created. Raises ConfigError for those of another search."""
     return dict(_opened(planned, dataset, storage))
 
 
-def _opened(planned: Planned, dataset: str, storage: RDBStorage) -> Iterator[tuple[str, optuna.Study]]:
+def _opened(planned: SearchPlan, dataset: str, storage: RDBStorage) -> Iterator[tuple[str, optuna.Study]]:
     for name, plan in planned.plans.items():
         space = planned.spaces[name]
         yield (

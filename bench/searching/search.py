@@ -17,7 +17,7 @@ from bench.search_records import SearchRecord
 from bench.searching.final import run_final, write_best
 from bench.searching.folder import SearchFolder, SearchInfo
 from bench.searching.plan import (
-    Planned,
+    SearchPlan,
     check_data,
     check_seeds,
     check_space,
@@ -25,7 +25,7 @@ from bench.searching.plan import (
     open_studies,
     plan_search,
 )
-from bench.searching.storage import open_storage, reachable, shown
+from bench.searching.storage import open_storage, reachable, without_password
 from bench.searching.study import count_trials, recover
 from bench.searching.summary import search_record
 from bench.searching.worker import work
@@ -34,32 +34,32 @@ from bench.searching.workers import run_workers
 HEAD = "# The resolved config of this search. `bench search -c` on this file repeats it.\n"
 
 
-class SearchWatcher(running.Watcher, Protocol):
-    """Whoever shows a search to a person; the final run tells what every run does."""
+class SearchCallbacks(running.RunCallbacks, Protocol):
+    """Called as a search proceeds; its final run is reported as any run."""
 
-    def search(self, folder: SearchFolder, planned: Planned, done: int) -> None:
-        """The folder stands; so many of all trials have been done before."""
+    def search(self, folder: SearchFolder, planned: SearchPlan, done: int) -> None:
+        """The search folder exists; `done` trials have been run before."""
         ...
 
     def trial(self, event: Message) -> None:
-        """A trial begins (`trial`, with `setting`), has ended (`trial_end`, with `record`), or tells more.
+        """A trial starts (`trial`, with `setting`), has ended (`trial_end`, `record`), or its cell reports.
 
-        With `model` and `number`; see bench.cell.monitor for the last kind.
+        Always with `model` and `number`; for events of cells see bench.cell.monitor.
         """
         ...
 
 
 @dataclass(frozen=True)
-class SearchOutcome:
+class SearchResult:
     """A finished search; `final` is the run that compares, where one was asked for."""
 
     folder: SearchFolder
     record: SearchRecord
-    final: running.Outcome | None
+    final: running.RunResult | None
 
 
 @dataclass(frozen=True)
-class Asked:
+class SearchOptions:
     """Options that do not change what is searched."""
 
     command: str
@@ -68,7 +68,7 @@ class Asked:
     final: bool = True
 
 
-def start(config: BenchConfig, watcher: SearchWatcher, asked: Asked) -> SearchOutcome:
+def start(config: BenchConfig, callbacks: SearchCallbacks, asked: SearchOptions) -> SearchResult:
     """Plan, prepare the data, connect to the storage, create the folder, and search.
 
     Raises:
@@ -78,7 +78,7 @@ def start(config: BenchConfig, watcher: SearchWatcher, asked: Asked) -> SearchOu
     planned = plan_search(config)
     check_seeds(planned)
     corners = check_space(planned)
-    layout = prepare(config.data, config.cache, progress=watcher.data)
+    layout = prepare(config.data, config.cache, progress=callbacks.data)
     rare = check_data(planned, corners, layout)
     dataset = data_key(layout)
     url = asked.storage or planned.words.storage
@@ -95,12 +95,12 @@ def start(config: BenchConfig, watcher: SearchWatcher, asked: Asked) -> SearchOu
         provenance=provenance(asked.command),
     )
     folder = _create(planned, info, layout)
-    return _search(folder, planned, url or folder.own_storage, watcher, asked)
+    return _search(folder, planned, url or folder.own_storage, callbacks, asked)
 
 
 def resume(
-    folder: SearchFolder, watcher: SearchWatcher, asked: Asked, overrides: Overrides = ()
-) -> SearchOutcome:
+    folder: SearchFolder, callbacks: SearchCallbacks, asked: SearchOptions, overrides: Overrides = ()
+) -> SearchResult:
     """Resume an interrupted search; `overrides` may ask for more trials or other final seeds.
 
     Raises RunError where another process works on it, or its data is gone.
@@ -115,12 +115,12 @@ def resume(
         )
     files.write_text(folder.config_path, resolved_yaml(planned.config, HEAD))  # the workers read it
     url = asked.storage or planned.words.storage or folder.own_storage
-    return _search(folder, planned, url, watcher, asked)
+    return _search(folder, planned, url, callbacks, asked)
 
 
 def _search(
-    folder: SearchFolder, planned: Planned, url: str, watcher: SearchWatcher, asked: Asked
-) -> SearchOutcome:
+    folder: SearchFolder, planned: SearchPlan, url: str, callbacks: SearchCallbacks, asked: SearchOptions
+) -> SearchResult:
     info = folder.info()
     seeds = planned.final_seeds if asked.final else ()
     with files.alone(folder.root, "search"), reachable(url):
@@ -128,7 +128,7 @@ def _search(
         studies = open_studies(planned, info.dataset, storage)
         for study in studies.values():
             recover(study, alone=url == folder.own_storage)
-        watcher.search(folder, planned, sum(count_trials(study)[0] for study in studies.values()))
+        callbacks.search(folder, planned, sum(count_trials(study)[0] for study in studies.values()))
 
         def record(**more: Any) -> SearchRecord:
             written = search_record(planned, info, studies, url, seeds=seeds, **more)
@@ -136,7 +136,7 @@ def _search(
             return written
 
         def on_event(event: Message) -> None:
-            watcher.trial(event)
+            callbacks.trial(event)
             if event["event"] == "trial_end":
                 record()
 
@@ -155,9 +155,9 @@ def _search(
             )
         final = None
         if seeds:
-            final = run_final(folder, watcher, asked.command)
+            final = run_final(folder, callbacks, asked.command)
             written = record(whole=True, final=folder.final_dir.name)
-    return SearchOutcome(folder, written, final)
+    return SearchResult(folder, written, final)
 
 
 def _reasons(record: SearchRecord) -> str:
@@ -165,14 +165,14 @@ def _reasons(record: SearchRecord) -> str:
     return "; ".join(sorted(reasons)) or "no trial has ended"
 
 
-def _with_storage(planned: Planned, url: str | None) -> Planned:
+def _with_storage(planned: SearchPlan, url: str | None) -> SearchPlan:
     """With the storage in the config, without its password."""
-    words = planned.words.model_copy(update={"storage": None if url is None else shown(url)})
+    words = planned.words.model_copy(update={"storage": None if url is None else without_password(url)})
     config = planned.config.model_copy(update={"search": words})
-    return Planned(config=config, words=words, spaces=planned.spaces, plans=planned.plans)
+    return SearchPlan(config=config, words=words, spaces=planned.spaces, plans=planned.plans)
 
 
-def _create(planned: Planned, info: SearchInfo, layout: Layout) -> SearchFolder:
+def _create(planned: SearchPlan, info: SearchInfo, layout: Layout) -> SearchFolder:
     """The new folder RUNS/NAME-search-DATE-TIME."""
     config = planned.config
     with files.draft_folder(config.runs, "new") as draft:

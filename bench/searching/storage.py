@@ -54,14 +54,14 @@ def open_storage(url: str, *, lost_after_s: int) -> RDBStorage:
         raise ConfigError(
             "is not a database; Optuna can detect lost workers only in databases",
             record="storage",
-            value=shown(url),
+            value=without_password(url),
             hint="for example postgresql://USER@HOST:5432/BASE or sqlite:////PATH/study.db",
         ) from None
     except ImportError as error:
         raise ConfigError(
             f"its driver is not installed: {error}",
             record="storage",
-            value=shown(url),
+            value=without_password(url),
             hint="for PostgreSQL: pip install 'bench-detectors[postgresql]'",
         ) from None
     except (SQLAlchemyError, OptunaError, RuntimeError) as error:
@@ -96,13 +96,13 @@ def unreachable(url: str, error: Exception) -> RunError:
     return RunError(
         f"the storage can't be reached: {words.splitlines()[0] if words else type(cause).__name__}",
         record="storage",
-        value=shown(url),
+        value=without_password(url),
         hint="check that the server runs and grants access; what is stored there is kept, "
         "and bench search --resume SEARCH continues",
     )
 
 
-def shown(url: str) -> str:
+def without_password(url: str) -> str:
     """The URL without its password, for files and screens."""
     try:
         whole = make_url(url)

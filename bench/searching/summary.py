@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from bench.search_records import SearchRecord, StudyRecord, TrialRecord
 from bench.search_records import TrialState as State
 from bench.searching.folder import SearchInfo
-from bench.searching.plan import Planned
-from bench.searching.storage import RETRY_OF, shown
+from bench.searching.plan import SearchPlan
+from bench.searching.storage import RETRY_OF, without_password
 from bench.searching.study import CURVE, RAN, REASON, SURPLUS, is_lost
 
 STATES: Mapping[TrialState, State] = {
@@ -27,7 +27,7 @@ MIN_TRIALS_FOR_IMPORTANCE = 8
 
 
 def search_record(
-    planned: Planned,
+    planned: SearchPlan,
     info: SearchInfo,
     studies: Mapping[str, optuna.Study],
     url: str,
@@ -51,14 +51,14 @@ def search_record(
         wanted_trials=words.trials,
         seeds=tuple(seeds),
         space=words.space,
-        storage=shown(url),
+        storage=without_password(url),
         studies=tuple(_study(name, planned, study, whole=whole) for name, study in studies.items()),
         final=final,
         provenance=info.provenance,
     )
 
 
-def _study(name: str, planned: Planned, study: optuna.Study, *, whole: bool) -> StudyRecord:
+def _study(name: str, planned: SearchPlan, study: optuna.Study, *, whole: bool) -> StudyRecord:
     trials = [trial for trial in study.get_trials(deepcopy=False) if SURPLUS not in trial.user_attrs]
     again = {trial.user_attrs[RETRY_OF]: trial.number for trial in trials if RETRY_OF in trial.user_attrs}
     objectives = planned.words.objectives

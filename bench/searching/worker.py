@@ -7,7 +7,7 @@ import optuna
 from optuna.storages import fail_stale_trials
 
 from bench.searching.folder import SearchFolder
-from bench.searching.plan import Planned, open_studies
+from bench.searching.plan import SearchPlan, open_studies
 from bench.searching.storage import open_storage, quiet, reachable
 from bench.searching.study import SURPLUS, count_trials
 from bench.searching.summary import trial_record
@@ -17,7 +17,7 @@ WAIT_S = 1.0
 """Seconds between two checks of trials that other workers run."""
 
 
-def work(folder: SearchFolder, planned: Planned, url: str, on_event: OnEvent) -> None:
+def work(folder: SearchFolder, planned: SearchPlan, url: str, on_event: OnEvent) -> None:
     """Run trials until every model has as many as were asked for, counting those of all workers.
 
     Raises RunError where the connection to the storage is lost.

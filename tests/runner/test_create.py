@@ -39,7 +39,7 @@ def test_the_rarest_of_train_are_rare_unless_others_are_named(layout: Layout, tm
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"rare_classes": ["fwe"]}, "rare_classes: is no class of the dataset: there are many, few"),
+        ({"rare_classes": ["fwe"]}, "rare_classes: is no class of the dataset; its classes: many, few"),
         ({"train": {"monitor": "AP_rare"}}, "the val split has no box of a rare class"),
     ],
 )

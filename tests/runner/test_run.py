@@ -19,7 +19,7 @@ from bench.errors import ConfigError, RunError
 from bench.layout import Layout
 from bench.records import CellRecord
 from bench.runner import run as running
-from bench.runner.run import Outcome
+from bench.runner.run import RunResult
 from bench.store import CellFolder, RunFolder
 
 
@@ -48,7 +48,9 @@ class Ears:
         self.records.append(record)
 
 
-def start(config: Path, folder: Path, *overrides: str, models: tuple[str, ...] = ()) -> tuple[Outcome, Ears]:
+def start(
+    config: Path, folder: Path, *overrides: str, models: tuple[str, ...] = ()
+) -> tuple[RunResult, Ears]:
     ears = Ears()
     resolved = read_config(config, overrides=[f"runs={folder}", *overrides], models=models)
     return running.start(resolved, ears, command="bench run -c it"), ears

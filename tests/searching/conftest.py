@@ -19,7 +19,7 @@ from bench.cell.work import failed_record
 from bench.config import BenchConfig, read_config
 from bench.records import CellRecord, CocoFigures, OperatingPoint, SplitFigures
 from bench.searching import search as searching
-from bench.searching.search import Asked, SearchOutcome
+from bench.searching.search import SearchOptions, SearchResult
 from bench.store import CellFolder
 
 
@@ -127,15 +127,15 @@ def configure(fake_config: Path, tmp_path: Path) -> Configure:
 
 
 @pytest.fixture
-def search(configure: Configure) -> Callable[..., SearchOutcome]:
+def search(configure: Configure) -> Callable[..., SearchResult]:
     """A search of its trials alone, from overrides."""
 
     def searched(
         *overrides: str, models: tuple[str, ...] = ("one",), storage: str | None = None
-    ) -> SearchOutcome:
-        asked = Asked(command="bench search", final=False, storage=storage)
-        watcher: Any = Silent()
-        return searching.start(configure(*overrides, models=models), watcher, asked)
+    ) -> SearchResult:
+        asked = SearchOptions(command="bench search", final=False, storage=storage)
+        callbacks: Any = Silent()
+        return searching.start(configure(*overrides, models=models), callbacks, asked)
 
     return searched
 

@@ -17,11 +17,11 @@ from bench.search_records import SearchRecord, StudyRecord
 from bench.searching import final
 from bench.searching import search as searching
 from bench.searching.folder import SearchFolder
-from bench.searching.search import Asked, SearchOutcome
+from bench.searching.search import SearchOptions, SearchResult
 from bench.searching.storage import reachable
 
-Search = Callable[..., SearchOutcome]
-ASKED = Asked(command="bench search", final=False)
+Search = Callable[..., SearchResult]
+ASKED = SearchOptions(command="bench search", final=False)
 
 
 class Silent:
@@ -234,7 +234,7 @@ def test_a_study_of_another_search_is_refused_with_the_difference(
     storage = f"sqlite:///{tmp_path / 'shared.db'}"
     search(storage=storage)
     runs = sorted((tmp_path / "runs").iterdir())
-    with pytest.raises(ConfigError, match="train, epochs: there 3, here 4") as caught:
+    with pytest.raises(ConfigError, match=r"train\.epochs: there 3, here 4") as caught:
         search("train.epochs=4", storage=storage)
     assert "dataset" not in str(caught.value)
     with pytest.raises(ConfigError, match="dataset: there"):
@@ -274,14 +274,14 @@ def test_a_final_run_of_what_was_the_best_is_put_aside(
 ) -> None:
     begun: list[str] = []
 
-    def start(config: Any, watcher: Any, *, command: str, into: Path) -> None:
+    def start(config: Any, callbacks: Any, *, command: str, into: Path) -> None:
         into.mkdir()
         (into / "run.json").touch()
         (into / "bench.yaml").write_text(resolved_yaml(config))
         begun.append("start")
 
     monkeypatch.setattr("bench.searching.final.running.start", start)
-    monkeypatch.setattr("bench.searching.final.running.resume", lambda run, watcher: begun.append("resume"))
+    monkeypatch.setattr("bench.searching.final.running.resume", lambda run, callbacks: begun.append("resume"))
     outcome = search("search.space.loss.focal_gamma={low: 0.0, high: 2.0}", "loss.classification=focal")
     best = outcome.folder.best_path
     for _ in range(2):
