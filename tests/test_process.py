@@ -78,6 +78,24 @@ def test_exit_by_signal(child: Callable[..., Child]) -> None:
     assert outcome.killed and outcome.by_signal and str(outcome) == "was ended by SIGKILL"
 
 
+def test_the_end_lets_the_child_finish_by_itself_first(child: Callable[..., Child], tmp_path: Path) -> None:
+    """SIGTERM before SIGKILL: a cell writes its state down."""
+    code = """
+import signal
+def finish(*_):
+    open(task, "w").write("finished")
+    os._exit(0)
+signal.signal(signal.SIGTERM, finish)
+process.send({"ready": True})
+time.sleep(60)
+"""
+    written = tmp_path / "written"
+    with child(code, task=str(written)) as started:
+        next(started.messages())
+        assert started.end() == Exit(0)
+    assert written.read_text() == "finished"
+
+
 def test_the_end_takes_all_that_the_child_has_started(child: Callable[..., Child]) -> None:
     """Whichever of the two ignores SIGTERM, and where the child has ended before."""
     code = """

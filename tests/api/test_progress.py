@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.api.progress import RunView
+from bench.api.progress import RunView, clock
 from bench.api.screens import Terminal
 from bench.records import EpochRecord
 from bench.store import CellFolder
@@ -55,3 +55,10 @@ def test_the_final_training_is_told_from_the_first(lines: Any) -> None:
     first, second = lines(fit, epoch(4, AP=0.5), final, epoch(1))
     assert "detr-seed0  epoch 4/4" in first
     assert "detr-seed0  final training  epoch 1/4" in second
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(5, "0:05"), (75, "1:15"), (3599.6, "1:00:00"), (3700, "1:01:40")]
+)
+def test_time_left(seconds: float, text: str) -> None:
+    assert clock(seconds) == text

@@ -40,6 +40,28 @@ def test_latency_is_that_of_one_picture_after_a_warm_up() -> None:
     assert median < 40
 
 
+class Clocked:
+    """Image i takes i + 1 ms of a clock that stands still otherwise."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+        for index in range(len(images)):
+            self.now += (index + 1) / 1000
+            yield Detections.none()
+
+
+def test_latency_has_the_median_and_the_95th_percentile(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = Clocked()
+    monkeypatch.setattr(timing, "time", detector)
+    found = timing.latency_ms(cast(Detector, detector), [Path(str(n)) for n in range(40)])
+    assert (found.median, found.p95, found.images) == (pytest.approx(20.5), pytest.approx(39), 40)
+
+
 def test_throughput_repeats_few_pictures_and_uses_batches() -> None:
     detector = slow(0.01)
     rate = timing.images_per_s(detector, [Path("a"), Path("b")])

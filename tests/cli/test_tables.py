@@ -50,3 +50,8 @@ def test_one_seed_each_has_no_spread_and_no_column_for_seeds():
     title, head, _, first = printed([record("a", 0, 0.5)])
     assert title == "Ranked by test AP"
     assert "seeds" not in head and "±" not in first
+
+
+def test_the_first_place_is_printed_bold():
+    table = comparison(ranking([record("b", 0, 0.2), record("a", 0, 0.5)]))
+    assert [row.style for row in table.rows] == ["bold", None]

@@ -140,7 +140,7 @@ def record(
             variant="tiny",
             input_size=96,
             parameters=parameters,
-            trainable_parameters=parameters,
+            trainable_parameters=parameters // 2,
             pretrained_on="nothing" if model != "frcnn" else "COCO <b>train2017</b>",
             weights=None,
             normalisation="batch norm",
