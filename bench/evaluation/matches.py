@@ -25,6 +25,7 @@ detections, H of which match anything, A = 4 area ranges, T = 11 IoU thresholds)
     other_object   (N,)
     hit            (H,)        detections that match an object or a crowd somewhere below, ascending
     hit_object     (H, A, T)   the object that each matches, or -1
+    hit_iou        (H,)        the IoU of the match at threshold .5 over all sizes; 0: none
 
 Area ranges are COCO's: all, small, medium, large (AREA_RANGES). IoU thresholds are .25 and COCO's ten (IOUS).
 A match with a crowd, or with an object outside the area range, is ignored: it counts neither for nor against
@@ -84,6 +85,7 @@ class MatchTable:
     other_object: NDArray[np.int32]
     hit: NDArray[np.int32]
     hit_object: NDArray[np.int32]
+    hit_iou: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Detections."""
@@ -108,6 +110,12 @@ class MatchTable:
         matched = np.full(len(self), NO_OBJECT, dtype=np.int32)
         matched[self.hit] = self.hit_object[:, AREAS.index(area), IOUS.index(iou)]
         return matched
+
+    def matched_iou(self) -> NDArray[np.float64]:
+        """(N,) the IoU of the match at threshold .5 over all sizes, 0.0 for none."""
+        iou = np.zeros(len(self))
+        iou[self.hit] = self.hit_iou
+        return iou
 
     def outcome(self, iou: float = 0.5, area: str = "all") -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """(N,) true positives and (N,) false positives; what is neither is ignored or not judged."""

@@ -19,7 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.evaluation.ground_truth import GroundTruth
-from bench.evaluation.matches import AREA_RANGES, IOUS, MAX_DETECTIONS, NO_OBJECT, MatchTable, is_outside
+from bench.evaluation.matches import (
+    AREA_RANGES,
+    AREAS,
+    IOUS,
+    MAX_DETECTIONS,
+    NO_OBJECT,
+    MatchTable,
+    is_outside,
+)
 from bench.evaluation.results import Results, bad_detection
 from bench.layout import CATEGORY_OFFSET
 
@@ -45,7 +53,7 @@ def match(ground_truth: GroundTruth, results: Results) -> MatchTable:
     rank = _rank_in_group(group)  # detections are in the order of their scores within a group
     best, pairs = _overlaps(truth, image, label, boxes_xywh)
     pairs = pairs.where(rank[pairs.detection] < MAX_DETECTIONS)
-    hit, hit_object = _greedy(truth, pairs, group)
+    hit, hit_object, hit_iou = _greedy(truth, pairs, group)
     return MatchTable(
         classes=truth.classes,
         image_ids=truth.image_ids,
@@ -66,6 +74,7 @@ def match(ground_truth: GroundTruth, results: Results) -> MatchTable:
         other_object=best.other_object,
         hit=hit.astype(np.int32),
         hit_object=hit_object,
+        hit_iou=hit_iou,
     )
 
 
@@ -196,8 +205,10 @@ def _put_best(pairs: _Pairs, iou: NDArray[np.float64], thing: NDArray[np.int32])
     thing[pairs.detection[is_largest]] = pairs.object[is_largest]  # the last written is the first of equals
 
 
-def _greedy(truth: GroundTruth, pairs: _Pairs, group: Index) -> tuple[Index, NDArray[np.int32]]:
-    """The detections that match anything, ascending (H,), and the objects they match (H, areas, IoUs)."""
+def _greedy(
+    truth: GroundTruth, pairs: _Pairs, group: Index
+) -> tuple[Index, NDArray[np.int32], NDArray[np.float64]]:
+    """The table's columns hit, hit_object and hit_iou."""
     # A detection's pairs from the largest IoU down, the later object first among equals: the first pair that
     # is free and reaches the threshold is the match.
     pairs = pairs.where(np.lexsort((-pairs.object, -pairs.iou, pairs.detection)))
@@ -215,7 +226,13 @@ def _greedy(truth: GroundTruth, pairs: _Pairs, group: Index) -> tuple[Index, NDA
         _, area, threshold = np.nonzero(at)
         thing = matched[now][at]
         taken[thing, area, threshold] = ~truth.object_crowd[thing]
-    return hit, matched
+    at_half = matched[:, AREAS.index("all"), IOUS.index(0.5)]
+    iou = np.zeros(len(hit))
+    for place in range(int(counts.max(initial=0))):
+        rows = np.flatnonzero(counts > place)
+        rows = rows[pairs.object[first[rows] + place] == at_half[rows]]
+        iou[rows] = pairs.iou[first[rows] + place]
+    return hit, matched, iou
 
 
 def _round(
