@@ -41,6 +41,7 @@ def test_every_match_is_pycocotools_own(data: Any, scenes: Any, judged: Any, ref
                 assert (~(true | false)[mine]).tolist() == entry["dtIgnore"][place].tolist()
             seen = sum(len(entry["dtIds"]) for entry in entries)
             assert seen == np.count_nonzero(table.judged)
+            assert not (true | false)[~table.judged].any()
 
 
 @THOROUGH
@@ -66,7 +67,9 @@ def test_the_best_overlaps_are_those_of_all_pairs(data: Any, scenes: Any, judged
 
 
 def test_detections_are_in_pycocotools_order(judged: Any, crowded_scene: Any) -> None:
-    table = match(*judged(crowded_scene))
+    coco, found = crowded_scene
+    tied = [one | {"score": round(one["score"], 1)} for one in reversed(found)]
+    table = match(*judged((coco, tied)))
     keys = list(zip(table.label, -table.score, table.image, table.row, strict=True))
     assert keys == sorted(keys)
     assert table.images == 20 and len(table) == 400 and table.support.sum() == 80

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.evaluation import WeightedFigures, match
+from bench.evaluation.curves import RECALLS, _needed
 from bench.evaluation.figures import split_figures
 from bench.records import CocoFigures
 
@@ -64,6 +65,13 @@ def test_weights_are_copies(data: Any, scenes: Any, judged: Any, referee: Any) -
         point.recall,
         point.f1,
     )
+
+
+def test_the_objects_needed_for_a_recall_are_those_of_pycocotools_comparison() -> None:
+    """For every number of objects: rounding differs between recall x objects and found / objects."""
+    for objects in range(1, 400):
+        first = np.searchsorted(np.arange(1, objects + 1) / objects, RECALLS, side="left")
+        assert _needed(np.array([[objects]]))[0, 0].tolist() == (first + 1).tolist()
 
 
 def test_copies_of_equal_scores_alternate(judged: Any, scene_of: Any, referee: Any) -> None:
