@@ -76,22 +76,22 @@ def test_equal_scores_are_one_point_of_the_curve(table_of: Any) -> None:
 
 
 def test_confusion_counted_by_hand(table_of: Any) -> None:
-    """A cat found, a cat seen as dog (twice), a dog missed, a dog of nothing, a dog on a crowd of dogs."""
+    """A cat found, one seen as dog and, scored lower, as cow; a dog missed, one of nothing, one on crowd."""
     third, crowd = (10.0, 100.0, 40.0, 40.0), (200.0, 200.0, 90.0, 90.0)
     objects = [(0, 0, BOX, False), (0, 0, OTHER, False), (0, 1, third, False), (0, 1, crowd, True)]
     detections = [
         (0, 0, BOX, 0.9),
         (0, 1, OTHER, 0.8),
-        (0, 1, OTHER, 0.7),
+        (0, 2, OTHER, 0.7),
         (0, 1, (300.0, 10.0, 9.0, 9.0), 0.6),
         (0, 1, crowd, 0.6),
         (0, 1, third, 0.2),
     ]
-    table = table_of(objects, detections, 1, 2)
+    table = table_of(objects, detections, 1, 3)
     found = confusion(table, 0.5)
-    assert found.counts.tolist() == [[1, 1, 0], [0, 0, 1], [0, 2, 0]]
-    assert found.rates[0].tolist() == [0.5, 0.5, 0.0]
-    assert confusion(table, 0.1).counts[1].tolist() == [0, 1, 0]
+    assert found.counts.tolist() == [[1, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0], [0, 1, 1, 0]]
+    assert found.rates[0].tolist() == [0.5, 0.5, 0.0, 0.0]
+    assert confusion(table, 0.1).counts[1].tolist() == [0, 1, 0, 0]
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 0.95])

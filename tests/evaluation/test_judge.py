@@ -101,6 +101,15 @@ def test_the_counts_fit_together(data: Any, scenes: Any, judged: Any) -> None:
     assert sum(one.detections for one in figures.classes) == point.true_positives + point.false_positives
 
 
+def test_the_limits_of_detections_are_pycocotools_own(judged: Any, scene_of: Any, referee: Any) -> None:
+    """Twelve objects side by side, each found exactly: AR_1 is 1/12, AR_10 is 10/12."""
+    boxes = [(0, 0, (7 * n, 0, 5, 5), 0) for n in range(12)]
+    scene = scene_of(boxes, [(*box[:3], 1 - n / 100) for n, box in enumerate(boxes)], 1, 1)
+    figures = verdict(*judged(scene)).coco
+    assert list(figures.model_dump().values()) == referee(scene).twelve()
+    assert figures.AR_10 is not None and math.isclose(figures.AR_10, 10 / 12)
+
+
 def test_the_ious_are_pycocotools_own(referee: Any, empty_scene: Any) -> None:
     assert list(COCO_IOUS) == referee(empty_scene).evaluator.params.iouThrs.tolist()
 
