@@ -39,6 +39,8 @@ def parse(text: str, label: str) -> Tree:
         tree = _load(text, label)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"is not valid YAML: {error}", file=label) from None
+    except RecursionError:
+        raise ConfigError("is nested too deeply", file=label, hint="check its brackets") from None
     if not isinstance(tree, dict):
         raise ConfigError("should hold keys such as `data` and `models`", file=label, value=tree)
     return tree
@@ -110,6 +112,10 @@ def _load(text: str, label: str) -> Any:
 def _value(text: str, setting: str) -> Any:
     try:
         return _load(text, "--set")
+    except RecursionError:
+        raise ConfigError(
+            "the value is nested too deeply", record="--set", value=setting[:80], hint="check its brackets"
+        ) from None
     except (yaml.YAMLError, ValueError) as error:
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError(

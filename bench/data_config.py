@@ -34,16 +34,48 @@ class SyntheticConfig(Settings):
     seed: int = Field(0, ge=0)
 
 
+class VocConfig(Settings):
+    """What Pascal VOC leaves open."""
+
+    difficult: Literal["ignore", "keep", "drop"] = Field(
+        "ignore",
+        description="Objects marked difficult: ignore (not trained on, ignored in scoring, as the challenge "
+        "does), keep as ordinary ones, or drop.",
+    )
+    one_based: bool | None = Field(
+        None,
+        description="Whether pixels count from 1 with both ends included, as in the challenge's own files. "
+        "Default: only if `database` says that the file is one of those.",
+    )
+
+
+class CsvConfig(Settings):
+    """Names of a csv's columns; each is found by its usual names if it is not given."""
+
+    image: str | None = Field(None, description="The picture's name, relative to `data.images`.")
+    label: str | None = Field(None, description="The class.")
+    left: str | None = Field(None, description="Corners in pixels: left, top, right, bottom.")
+    top: str | None = None
+    right: str | None = None
+    bottom: str | None = None
+    x: str | None = Field(None, description="Or left, top, width and height in pixels: x, y, w, h.")
+    y: str | None = None
+    w: str | None = None
+    h: str | None = None
+    split: str | None = Field(None, description="train, val or test.")
+
+
 class DataConfig(Settings):
     """The dataset and how it is prepared."""
 
-    source: str = Field(description="The format: synthetic, coco, yolo, taco or fracture.")
+    source: str = Field(description="The format: synthetic, coco, yolo, voc, csv, taco or fracture.")
     path: Path | None = Field(None, description="The dataset's folder, relative to this file.")
     annotations: Path | tuple[Path, ...] | dict[Literal["train", "val", "test"], Path] | None = Field(
-        None, description="For COCO: the json, several, or one for each split; relative to `path`."
+        None,
+        description="For COCO: the json, several, or one per split; for csv: the file. Relative to `path`.",
     )
     images: Path | None = Field(
-        None, description="For COCO: the folder that file names start from. Default: `path`."
+        None, description="The folder that file names are relative to. Default: found by its usual names."
     )
     classes: str | dict[str, Any] | None = Field(
         None, description="A class table of bench (taco-7, fracture), the path of a table, or a table."
@@ -55,6 +87,8 @@ class DataConfig(Settings):
         description="For quick trials: this many images in all, a stratified share of each split.",
     )
     synthetic: SyntheticConfig = SyntheticConfig()
+    voc: VocConfig = VocConfig()
+    csv: CsvConfig = CsvConfig()
 
     @field_validator("source")
     @classmethod

@@ -11,6 +11,7 @@ The command line prints the message, without a traceback, and exits with code 2.
 of ours and keeps its traceback.
 """
 
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,10 +38,22 @@ class BenchError(Exception):
         place = ", ".join(str(part) for part in (file, record) if part is not None)
         text = f"{place}: {message}" if place else message
         if value is not None:
-            text += f" (found: {value!r})"
+            text += f" (found: {_shortened(value)})"
         if hint:
             text += f"\n  Hint: {hint}"
         super().__init__(text)
+
+
+_SHOWN = 400
+"""Characters of a value that a message shows."""
+
+
+def _shortened(value: object) -> str:
+    """Its repr, cut in the middle if it is long; only a part of a long text or list is written out."""
+    shown = reprlib.Repr()
+    shown.maxstring = shown.maxother = _SHOWN
+    shown.maxlist = shown.maxtuple = shown.maxdict = shown.maxset = 20
+    return shown.repr(value)
 
 
 class ConfigError(BenchError):

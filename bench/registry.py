@@ -23,6 +23,8 @@ SOURCES: dict[str, str] = {
     "synthetic": "bench.datasets.sources.synthetic:read",
     "coco": "bench.datasets.sources.coco:read",
     "yolo": "bench.datasets.sources.yolo:read",
+    "voc": "bench.datasets.sources.voc:read",
+    "csv": "bench.datasets.sources.csv_table:read",
     "taco": "bench.datasets.sources.taco:read",
     "fracture": "bench.datasets.sources.fracture:read",
 }

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data_config import DataConfig
+from bench.datasets.problems import Problems
 from bench.datasets.repairs import Repair
 from bench.layout import SplitName
 
@@ -134,6 +135,12 @@ class Source:
     """The splits that the source declares -> where it says their images are."""
     repairs: tuple[Repair, ...] = ()
     """What was changed or left out while reading."""
+    problems: Problems = field(default_factory=Problems)
+    """Rows that can't be used. `bench.datasets.prepare` refuses a source that has any."""
+    annotation_paths: NDArray[np.object_] | None = None
+    """(N,) str: the file that holds each image's boxes; None if it is the one in `metadata`."""
+    missing: Dataset | None = None
+    """Images that the source lists and that don't exist, with their boxes; not in `dataset`."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """For the manifest: format, path, annotation files with their hashes, licence; JSON values only."""
 
@@ -145,6 +152,6 @@ class Reader(Protocol):
         """Read the dataset that `config` names.
 
         `workdir` is a cache folder in which a source may generate or unpack images.
-        Raises DataError that reports all bad rows together.
+        Bad rows are returned in `problems`. Raises DataError if nothing can be read at all.
         """
         ...

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.datasets import classes
-from bench.datasets.sources import coco, folders, yolo_yaml
+from bench.datasets.sources import coco, csv_table, folders, voc, yolo_yaml
 from bench.errors import DataError
 from bench.layout import SplitName
 
@@ -22,7 +22,7 @@ class Format:
 def detect(root: Path) -> Format:
     """The format of the dataset in `root`, by its files. Raises DataError if none is recognised."""
     try:
-        return _yolo(yolo_yaml.parse(yolo_yaml.find(root)))
+        return _yolo(yolo_yaml.parse(yolo_yaml.find(root), root))
     except DataError as error:
         if any(root.glob("data.y*ml")):
             raise
@@ -30,6 +30,11 @@ def detect(root: Path) -> Format:
     try:
         jsons = coco.find(root)
     except DataError:
+        if voc.find(root):
+            return Format("voc", {}, "Pascal VOC xml")
+        tables = csv_table.find(root)
+        if len(tables) == 1:
+            return Format("csv", {"annotations": tables[0].name}, f"{tables[0].name}: a csv of boxes")
         raise _unknown(root) from no_yaml
     return _coco(root, jsons)
 
@@ -67,10 +72,8 @@ def _unknown(root: Path) -> DataError:
     ]
     if deeper:
         hint = f"use the folder below it: {deeper[0]}"
-    elif any(root.glob("*/*.xml")) or any(root.glob("*.xml")):
-        hint = "this looks like Pascal VOC: convert its xml to COCO json or YOLO txt first"
     elif folders.images(root):
-        hint = "there are pictures but no annotations: export them as COCO json or YOLO txt"
+        hint = "there are pictures but no annotations: export them as COCO, YOLO, VOC or csv"
     else:
-        hint = "use the folder of a COCO or YOLO dataset"
-    return DataError("contains neither a data.yaml nor a COCO json", file=root, hint=hint)
+        hint = "use the folder of a COCO, YOLO, VOC or csv dataset"
+    return DataError("contains no COCO json, data.yaml, Pascal VOC xml or csv of boxes", file=root, hint=hint)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bench import files
 from bench.datasets.dataset import Dataset
-from bench.datasets.image_files import ImageFile, quiet, upright_rgb
+from bench.datasets.image_files import ImageFile, quiet, write_copy
 from bench.datasets.names import layout_names
 from bench.datasets.progress import ProgressCallback, silent
 from bench.datasets.repairs import Repair
@@ -25,7 +25,7 @@ from bench.datasets.split_files import SplitFiles
 from bench.errors import DataError
 from bench.layout import SPLITS, Layout, SplitName
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Part of the hash in a layout's name: incremented when the written files change."""
 
 
@@ -55,7 +55,12 @@ def finished(root: Path) -> Layout | None:
 
 
 def write(
-    root: Path, prepared: Prepared, manifest: dict[str, Any], progress: ProgressCallback = silent
+    root: Path,
+    prepared: Prepared,
+    manifest: dict[str, Any],
+    progress: ProgressCallback = silent,
+    *,
+    copied: bool = False,
 ) -> Layout:
     """Write to a temporary neighbour of `root`, then rename; if another process was faster, use its layout.
 
@@ -67,7 +72,7 @@ def write(
         for split in SPLITS:
             rows = _rows_of(prepared, split)
             chosen = [file_names[row] for row in rows]
-            place_images(folder / "images" / split, prepared, rows, chosen, split, progress)
+            place_images(folder / "images" / split, prepared, rows, chosen, split, progress, copied)
             part = SplitFiles(prepared.dataset, rows, chosen)
             part.write_labels(folder / "labels" / split, partial(progress, f"{split} labels"))
             part.write_coco(folder / "annotations" / f"{split}.json", _first_ids(prepared, split))
@@ -98,34 +103,33 @@ def place_images(
     file_names: Sequence[str],
     split: str,
     progress: ProgressCallback,
+    copied: bool = False,
 ) -> None:
-    """Link the originals, or write upright 8-bit RGB copies where `copy_because` is set."""
+    """Link or copy the originals, or write upright 8-bit RGB copies where `copy_because` is set."""
     folder.mkdir(parents=True)
     paths = prepared.dataset.images.paths
-    copies: list[tuple[str, Path]] = []
+    copies: list[tuple[ImageFile, str, Path]] = []
+    origin = os.path.realpath(folder)
     for count, (row, name) in enumerate(zip(rows.tolist(), file_names, strict=True), start=1):
         if prepared.image_files and prepared.image_files[row].copy_because:
-            copies.append((paths[row], folder / name))
+            copies.append((prepared.image_files[row], paths[row], folder / name))
+        elif copied:
+            shutil.copyfile(paths[row], f"{folder}/{name}")
         else:
-            _link(paths[row], f"{folder}/{name}")
+            _link(paths[row], f"{folder}/{name}", origin)
         if count % 1000 == 0:
             progress(f"{split} pictures", count, len(rows))
     with quiet(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for count, _ in enumerate(pool.map(_copy, copies), start=1):
+        for count, _ in enumerate(pool.map(lambda copy: write_copy(*copy), copies), start=1):
             progress(f"{split} pictures converted", count, len(copies))
 
 
-def _link(original: str, name: str) -> None:
-    """A link, or a copy on a file system without links (exFAT, some network drives)."""
+def _link(original: str, name: str, origin: str) -> None:
+    """A link relative to `origin`, or a copy on a file system without links (exFAT, some network drives)."""
     try:
-        os.symlink(original, name)  # noqa: PTH211 -- constructing 100,000 Paths costs more than linking
+        os.symlink(os.path.relpath(original, origin), name)  # noqa: PTH211 -- 100,000 Paths cost more
     except (PermissionError, NotImplementedError):
         shutil.copyfile(original, name)
-
-
-def _copy(pair: tuple[str, Path]) -> None:
-    original, target = pair
-    upright_rgb(original).save(target, format="PNG", compress_level=1)
 
 
 def _write_data_yaml(path: Path, classes: Sequence[str]) -> None:

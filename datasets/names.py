@@ -21,11 +21,12 @@ _LONGEST_PATH = 4096
 """Bytes; Linux' PATH_MAX."""
 
 
-def relative_name(file_name: str) -> str:
+def relative_name(file_name: str, *, absolute: bool = False) -> str:
     """A relative posix path from an annotation file's file name; backslashes become slashes.
 
     Unicode is not normalised: see `nfc`.
-    Raises ValueError with the reason if the name is empty, absolute or leads out of its folder.
+    Raises ValueError with the reason if the name is empty, leads out of its folder, or is absolute and
+    `absolute` does not allow that.
     """
     name = file_name.replace("\\", "/")
     if not is_unicode(name):
@@ -33,13 +34,21 @@ def relative_name(file_name: str) -> str:
     if not name.strip() or "\0" in name:
         raise ValueError("is not a file name")
     parts = PurePosixPath(name).parts
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
-        raise ValueError("is an absolute path")
-    if ".." in parts:
+    if is_absolute(name):
+        if not absolute:
+            raise ValueError("is an absolute path")
+        name = name if name.startswith("/") else f"/{name}"
+        parts = ("/" + "/".join(PurePosixPath(name).parts[1:]),)
+    if ".." in PurePosixPath(name).parts:
         raise ValueError("leads out of the dataset's folder")
     if len(name.encode()) > _LONGEST_PATH:
         raise ValueError("is too long for a path")
     return "/".join(parts)
+
+
+def is_absolute(name: str) -> bool:
+    """Whether a name is a path from a root, of Unix or of a Windows drive."""
+    return name.startswith("/") or re.match(r"[A-Za-z]:", name) is not None
 
 
 def nfc(name: str) -> str:

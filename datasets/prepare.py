@@ -3,14 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from bench import registry
+import numpy as np
+
 from bench.data_config import DataConfig
 from bench.datasets import classes, fingerprint, layout, repairs, splits, statistics
-from bench.datasets.dataset import Reader, Source
-from bench.datasets.image_files import inspect_all
+from bench.datasets.box_formats import refuse_other_formats
+from bench.datasets.dataset import Source
+from bench.datasets.image_cache import ImageCache
+from bench.datasets.image_files import inspect_all, with_common_depth
 from bench.datasets.progress import ProgressCallback, silent
+from bench.datasets.reading import read_sound
 from bench.datasets.settle import settle
-from bench.datasets.sources import folders
 from bench.layout import SPLITS, Layout
 
 
@@ -24,35 +27,35 @@ def prepare(config: DataConfig, cache: Path, progress: ProgressCallback = silent
         RunError: the cache can't be written (a full disk, a closed folder); nothing is left behind.
     """
     classes.read_table(config.classes)  # reports a wrong table before the long read
-    read: Reader = registry.load(registry.SOURCES[config.source])
-    progress("reading annotations", 0, 1)
-    with folders.reading(config.path):
-        source = read(config, cache.resolve() / "sources")
-    progress("reading annotations", 1, 1)
+    source = read_sound(config, cache.resolve() / "sources", progress)
     return convert(source, config, cache, progress)
 
 
 def convert(source: Source, config: DataConfig, cache: Path, progress: ProgressCallback = silent) -> Layout:
     """`prepare` for a source that is already in memory. Raises the same errors."""
-    table = classes.read_table(config.classes)
-    key = fingerprint.of_inputs(source, _settings(config, table))
+    key = fingerprint.of_inputs(source, _settings(config, classes.read_table(config.classes)))
     root = cache.resolve() / "datasets" / f"{config.source}-{key}"
-    return layout.finished(root) or _make(root, source, config, table, progress)
+    existing = layout.finished(root)
+    return existing or layout.write(root, *build(source, config, cache, progress), progress)
 
 
-def _make(
-    root: Path,
-    source: Source,
-    config: DataConfig,
-    table: classes.ClassTable | None,
-    progress: ProgressCallback,
-) -> Layout:
+def build(
+    source: Source, config: DataConfig, cache: Path, progress: ProgressCallback = silent
+) -> tuple[layout.Prepared, dict[str, Any]]:
+    """All but the writing: the dataset that is to be written, and its manifest.
+
+    What decoding the images finds is kept in `cache`. Raises DataError.
+    """
+    table = classes.read_table(config.classes)
     paths: list[str] = source.dataset.images.paths.tolist()
-    inspected = [] if source.known_good else inspect_all(paths, progress)
+    stored = ImageCache(cache.resolve() / "images")
+    inspected = [] if source.known_good else with_common_depth(inspect_all(paths, progress, stored))
+    refuse_other_formats(source, inspected)
     settled, made, kept = settle(source, inspected)
     dataset, class_account = classes.apply(settled, table)
-    split, split_account = splits.assign(dataset, config.split, config.limit, source.declared)
     kept_files = [inspected[row] for row in kept] if inspected else []
+    contents = [one.sha256 for one in kept_files] or None
+    split, split_account = splits.assign(dataset, config.split, config.limit, source.declared, contents)
     prepared = layout.Prepared(dataset, split, kept_files, made)
     taken = int((split >= 0).sum())
     manifest: dict[str, Any] = {
@@ -70,9 +73,12 @@ def _make(
         if taken < len(split)
         else None,
         "repairs": repairs.summary(made),
+        "renamed": int(
+            np.count_nonzero(dataset.images.names != np.array(prepared.file_names(), dtype=object))
+        ),
         "statistics": statistics.of_splits(dataset, split),
     }
-    return layout.write(root, prepared, manifest, progress)
+    return prepared, manifest
 
 
 def _settings(config: DataConfig, table: classes.ClassTable | None) -> dict[str, Any]:

@@ -4,16 +4,23 @@ from pathlib import Path
 
 from bench.errors import DataError, together
 
-SHOWN = 20
-"""Bad rows that one message shows."""
+ALIKE = 3
+"""Bad rows with the same message that are shown."""
+
+KEPT = 20
+"""Bad rows that one error shows in all."""
 
 
 class Problems:
-    """A list of DataErrors, raised as one."""
+    """A list of DataErrors, raised as one; of each message the first ALIKE are kept, and their number."""
 
     def __init__(self) -> None:
-        self._shown: list[DataError] = []
-        self.count = 0
+        self.examples: dict[str, list[DataError]] = {}
+        self.counts: dict[str, int] = {}
+
+    @property
+    def count(self) -> int:
+        return sum(self.counts.values())
 
     def add(
         self,
@@ -25,17 +32,22 @@ class Problems:
         hint: str | None = None,
     ) -> None:
         """Add one; the arguments are those of BenchError."""
-        self.count += 1
-        if self.count <= SHOWN:
-            self._shown.append(DataError(message, file=file, record=record, value=value, hint=hint))
+        self.counts[message] = self.counts.get(message, 0) + 1
+        kept = self.examples.setdefault(message, [])
+        if len(kept) < ALIKE:
+            kept.append(DataError(message, file=file, record=record, value=value, hint=hint))
 
     def raise_if_any(self) -> None:
-        """Raises DataError: all of them, the first SHOWN in full."""
-        if not self.count:
+        """Raises DataError: the first KEPT in full, and how many more are like them."""
+        shown = [error for kept in self.examples.values() for error in kept][:KEPT]
+        if not shown:
             return
-        if self.count == 1:
-            raise self._shown[0]
-        if self.count <= SHOWN:
-            raise together(self._shown)
-        lines = "\n".join(f"- {problem}" for problem in self._shown)
-        raise DataError(f"{self.count} problems, the first {SHOWN} of them:\n{lines}")
+        if self.count == len(shown):
+            raise together(shown)
+        lines = [f"- {error}" for error in shown]
+        more = [
+            f"- {self.counts[message] - len(kept):,} more: {message}"
+            for message, kept in list(self.examples.items())[:KEPT]
+            if self.counts[message] > len(kept)
+        ]
+        raise DataError(f"{self.count:,} problems:\n" + "\n".join([*lines, *more]))

@@ -1,5 +1,6 @@
 """Propose a commented bench.yaml for a folder of data."""
 
+import io
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -7,14 +8,16 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from bench import image_groups, registry
+from bench import image_groups
 from bench.config import LONGEST_NAME
 from bench.data_config import DataConfig
-from bench.datasets import formats, splits
-from bench.datasets.dataset import NO_SPLIT, Dataset, Reader, Source
+from bench.datasets import formats, regular_files, splits
+from bench.datasets.dataset import NO_SPLIT, Dataset, Source
 from bench.datasets.formats import Format
+from bench.datasets.image_files import LARGEST_FILE
+from bench.datasets.reading import read_sound
 from bench.datasets.repairs import KINDS
 from bench.datasets.sources import folders
 from bench.errors import DataError
@@ -41,8 +44,7 @@ def propose_config(folder: Path, base: Path | None = None) -> str:
         root = folders.existing(folder)
         detected = formats.detect(root)
         config = DataConfig.model_validate({"source": detected.source, "path": root, **detected.data})
-        read: Reader = registry.load(registry.SOURCES[detected.source])
-        source = read(config, root)
+        source = read_sound(config, root)
     splits.check_declared(source.dataset.images.splits, source.declared)
     if not len(source.dataset.images) or not len(source.dataset.boxes):
         raise DataError("has no boxes" if len(source.dataset.images) else "has no pictures", file=root)
@@ -147,9 +149,9 @@ def _input_size(dataset: Dataset) -> int:
     sides = []
     for path in paths:
         try:
-            with Image.open(path) as image:
+            with Image.open(io.BytesIO(regular_files.read(path, LARGEST_FILE))) as image:
                 sides.append(max(image.size))
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+        except Exception:  # PIL's parsers raise many exception types on broken files
             continue
     if not sides:
         return _USUAL_INPUT

@@ -20,6 +20,13 @@ KINDS: dict[str, str] = {
     "resized": "pictures whose listed size differs from the file's; boxes scaled to the file",
     "size_disagrees": "pictures with another aspect ratio than listed, dropped: their boxes can't be placed",
     "size_missing": "pictures listed without a size; the file's size is used",
+    "absolute_name": "pictures listed by an absolute path, looked up relative to the dataset's folder",
+    "not_listed": "picture files next to listed ones that no annotation file lists, not used",
+    "no_label_file": "pictures without a label file, used as background",
+    "label_without_image": "label files without a picture, not used",
+    "split_same_as_train": "splits that name the same pictures as train, ignored",
+    "placeholder_class": "empty parent classes as Roboflow writes them, dropped",
+    "keypoints": "pose labels of which only the box is kept",
     "unreadable": "pictures that can't be read, are truncated or tiny, dropped",
     "converted": "pictures copied as 8-bit RGB: 16-bit, CMYK, palette, alpha, 1-bit, unusual files",
 }

@@ -1,5 +1,6 @@
 """Reconcile a source's annotations with its image files: sizes, orientation, boxes inside the image."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,16 +22,15 @@ ASPECT_TOLERANCE = 0.01
 """Relative difference of the x and y scale up to which an image counts as resized in proportion."""
 
 
-def settle(source: Source, image_files: list[ImageFile]) -> tuple[Dataset, list[Repair], NDArray[np.intp]]:
+def settle(
+    source: Source, image_files: Sequence[ImageFile]
+) -> tuple[Dataset, list[Repair], NDArray[np.intp]]:
     """Check a source against its image files (one per row of `images`, or none if `known_good`).
 
     Returns the dataset in upright pixels without unusable images, the repairs made, and the rows of the
     source's images that were kept. Raises DataError if no image or no box is left.
     """
-    dataset, repairs = source.dataset, list(source.repairs)
-    keep = np.ones(len(dataset.images), dtype=np.bool_)
-    if image_files:
-        dataset, keep = _fit_images(source, image_files, repairs)
+    dataset, keep, repairs = fit_images(source, image_files)
     boxes = _distinct(dataset, source.record_name, repairs)
     dataset = dataset.with_boxes(boxes)
     dataset = dataset.with_boxes(_inside(dataset, source.record_name, repairs)).keep_images(keep)
@@ -39,20 +39,27 @@ def settle(source: Source, image_files: list[ImageFile]) -> tuple[Dataset, list[
             "no picture is left" if len(keep) else "the dataset has no picture",
             file=str(source.metadata.get("path", "")) or None,
             value=repairs[0].detail if repairs else None,
+            hint="see what is wrong with each: bench data check PATH",
         )
     if not len(dataset.boxes):
         raise DataError(
             "the dataset has no box",
             file=str(source.metadata.get("path", "")) or None,
+            hint="check that the annotations belong to these pictures: bench data check PATH",
         )
     return dataset, repairs, np.flatnonzero(keep)
 
 
-def _fit_images(
-    source: Source, image_files: list[ImageFile], repairs: list[Repair]
-) -> tuple[Dataset, NDArray[np.bool_]]:
-    """The dataset with upright sizes and boxes, and a mask (N,) of the usable images."""
-    dataset = source.dataset
+def fit_images(
+    source: Source, image_files: Sequence[ImageFile]
+) -> tuple[Dataset, NDArray[np.bool_], list[Repair]]:
+    """The dataset with upright sizes and boxes, a mask (N,) of the usable images, and all repairs so far.
+
+    Boxes are neither clipped nor dropped.
+    """
+    dataset, repairs = source.dataset, list(source.repairs)
+    if not image_files:
+        return dataset, np.ones(len(dataset.images), dtype=np.bool_), repairs
     images, xyxy = dataset.images, dataset.boxes.xyxy.copy()
     keep = np.ones(len(images), dtype=np.bool_)
     upright = np.array([image_file.size_wh for image_file in image_files], dtype=np.int64).reshape(-1, 2)
@@ -88,7 +95,7 @@ def _fit_images(
     if source.normalized:
         xyxy *= np.concatenate([upright, upright], axis=1)[dataset.boxes.image]
     settled = Images(images.names, images.paths, upright, images.splits)
-    return Dataset(dataset.classes, settled, replace(dataset.boxes, xyxy=xyxy)), keep
+    return Dataset(dataset.classes, settled, replace(dataset.boxes, xyxy=xyxy)), keep, repairs
 
 
 def _to_upright(

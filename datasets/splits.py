@@ -34,17 +34,19 @@ def assign(
     config: SplitConfig,
     limit: int | None,
     declared: Mapping[SplitName, str] = NONE_DECLARED,
+    contents: Sequence[str] | None = None,
 ) -> tuple[NDArray[np.int8], dict[str, Any]]:
     """The split of each image (index into SPLITS, or LEFT_OUT), and its description for the manifest.
 
     `declared`: the splits that the source declares -> where it says their images are.
+    `contents`: a hash of each image's file, (N,). Identical files stay in one split unless it is published.
 
     Raises DataError if a split would be empty or without a box, if `published` is asked for and the source
     has no train split, or if a declared split has no image.
     """
     published = dataset.images.splits
     kind = config.kind or ("published" if (published != NO_SPLIT).any() else "random")
-    sampler = _Sampler(dataset, config)
+    sampler = _Sampler(dataset, config, contents)
     account: dict[str, Any] = {"kind": kind, "seed": config.seed}
     if kind == "published":
         check_declared(published, declared)
@@ -56,7 +58,9 @@ def assign(
     if kind == "grouped":
         account["group"] = config.group
     _check_filled(split, kind, sampler.has_box)
-    account["shared_groups"] = _shared_groups(sampler.groups, split)
+    account["shared_groups"] = _shared_groups(sampler.named_groups, split)
+    if contents is not None and (identical := _shared_groups(contents, split)):
+        account["identical_across_splits"] = identical
     if limit is not None and limit < len(split):
         split = sampler.limited(split, limit)
         _check_filled(split, "limit", sampler.has_box)
@@ -66,15 +70,18 @@ def assign(
 class _Sampler:
     """Draws splits from a dataset's images in the order of their hashes."""
 
-    def __init__(self, dataset: Dataset, config: SplitConfig) -> None:
+    def __init__(self, dataset: Dataset, config: SplitConfig, contents: Sequence[str] | None = None) -> None:
         self.seed = config.seed
         self.names: list[str] = dataset.images.names.tolist()
         self.present = dataset.class_counts() > 0
         self.has_box: NDArray[np.bool_] = np.asarray(self.present.any(axis=1))  # (N,) holds a box
         try:
-            self.groups = image_groups.groups(self.names, config.group)
+            self.named_groups = image_groups.groups(self.names, config.group)
         except ValueError as error:
             raise DataError(str(error), record="data.split.group", value=config.group) from None
+
+        self.copies = image_groups.merged(self.names, contents)
+        self.groups = image_groups.merged(self.named_groups, contents)
 
     def share(self, rows: NDArray[np.intp], val: float, test: float, *, grouped: bool) -> NDArray[np.int8]:
         """The split of each of `rows`; a share of 0 omits that split."""
@@ -85,7 +92,7 @@ class _Sampler:
             )
         parts = [part for part in _PRIORITY if wanted[part] > 0]
         targets = apportion(len(rows), [wanted[part] for part in parts])
-        named = self.groups if grouped else self.names
+        named = self.groups if grouped else self.copies
         keys, item_of = np.unique(np.array([named[row] for row in rows], dtype=object), return_inverse=True)
         present = np.zeros((len(keys), self.present.shape[1]), dtype=np.bool_)
         np.logical_or.at(present, item_of, self.present[rows])

@@ -207,6 +207,37 @@ def convert(config: Config = None, overrides: Overrides = None) -> None:
     command.convert(config, overrides or [])
 
 
+@data_app.command("check")
+def data_check(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="A dataset's folder. Default: bench.yaml's data.")
+    ] = None,
+    config: Config = None,
+    overrides: Overrides = None,
+    images: Annotated[Path | None, typer.Option(help="The pictures' folder, if it is not PATH.")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="The annotation file, relative to PATH.")] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Which pictures belong together: roboflow, folder, or a regular expression."),
+    ] = None,
+    known: Annotated[
+        Path | None,
+        typer.Option(help="A COCO json or a text file that names all pictures that exist somewhere."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write an HTML page with thumbnails.")
+    ] = None,
+) -> None:
+    """Report what is wrong with a dataset: files, boxes, classes and splits. Nothing is changed.
+
+    Exit code 0: nothing worse than information; 1: warnings; 2: errors.
+    """
+    from bench.cli import data_check as command
+
+    command.data_check(folder, config, overrides or [], images, annotations, group, known, as_json, output)
+
+
 @data_app.command()
 def describe(
     config: Config = None,

@@ -125,7 +125,7 @@ def _check_images(layout: Layout) -> None:
                 link = example.path.is_symlink()
                 raise RunError(
                     "an image of this run is missing",
-                    file=example.path.readlink() if link else example.path,
+                    file=example.path.resolve() if link else example.path,
                     hint="put the images back, or start a new run with data.path where they are",
                 )
 

@@ -1,12 +1,16 @@
 """COCO json: one file, or one per split, with the images in a folder."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.data_config import DataConfig
 from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images, Source
+from bench.datasets.names import nfc
 from bench.datasets.problems import Problems
 from bench.datasets.repairs import Repair
 from bench.datasets.sources import coco_json, folders
@@ -24,18 +28,26 @@ SPLIT_ALIASES: Mapping[SplitName, tuple[str, ...]] = {
 def read(config: DataConfig, workdir: Path, *, format_name: str = "coco") -> Source:
     """Read `config.annotations` (by default found under its usual names) and locate the images.
 
-    Images that are listed but missing are dropped with their boxes, each with a Repair.
-    Raises DataError that reports the bad rows of all files together.
+    Images that are listed but missing are returned apart, in `missing`.
+    Raises DataError if a file is not COCO at all.
     """
     root = folders.existing(config.path)
     jsons = _given(config, root) or find(root)
     problems = Problems()
     parts = [coco_json.parse(path, split, problems) for split, path in jsons]
-    problems.raise_if_any()
     images_dir = None if config.images is None else folders.existing(root / config.images)
     bases = [images_dir or _base(root, part) for part in parts]
-    source = _join(parts, bases, root)
-    metadata = {
+    dataset, exists, repairs = _join(parts, bases, root)
+    if not len(exists):
+        problems.add("lists no picture", file=parts[0].path, hint="export it again, with pictures")
+    elif not exists.any():
+        problems.add(
+            "none of the pictures that the annotations list exists",
+            file=parts[0].path,
+            value=str(bases[0] / parts[0].names[0]),
+            hint="set `data.images` to the folder that the file names are relative to",
+        )
+    metadata: dict[str, Any] = {
         "format": format_name,
         "path": str(root),
         "annotations": [
@@ -44,8 +56,17 @@ def read(config: DataConfig, workdir: Path, *, format_name: str = "coco") -> Sou
         ],
         "images": sorted({str(base) for base in bases}),
     }
-    declared = {part.split: str(part.path) for part in parts if part.split}
-    return Source(dataset=source[0], declared=declared, repairs=tuple(source[1]), metadata=metadata)
+    not_kept = sum((Counter(part.not_kept) for part in parts), Counter[str]())
+    if not_kept:
+        metadata["not_kept"] = dict(not_kept)
+    return Source(
+        dataset=dataset.keep_images(exists),
+        declared={part.split: str(part.path) for part in parts if part.split},
+        repairs=(*repairs, *_not_listed(dataset.images.paths[exists].tolist(), repairs, bases, root)),
+        metadata=metadata,
+        problems=problems,
+        missing=dataset.keep_images(~exists),
+    )
 
 
 def find(root: Path) -> list[tuple[SplitName | None, Path]]:
@@ -95,8 +116,10 @@ def _base(root: Path, part: coco_json.CocoFile) -> Path:
     return candidates[int(np.argmax(hits))]
 
 
-def _join(parts: list[coco_json.CocoFile], bases: list[Path], root: Path) -> tuple[Dataset, list[Repair]]:
-    """Merge all files: classes by name, each image once, missing images left out."""
+def _join(
+    parts: list[coco_json.CocoFile], bases: list[Path], root: Path
+) -> tuple[Dataset, NDArray[np.bool_], list[Repair]]:
+    """Merge all files: classes by name, each image once. Also which images exist, (N,)."""
     repairs = [repair for part in parts for repair in part.repairs]
     classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
     index = {name: number for number, name in enumerate(classes)}
@@ -113,18 +136,24 @@ def _join(parts: list[coco_json.CocoFile], bases: list[Path], root: Path) -> tup
         tables.append(
             BoxTable(new_row[boxes.image], renumber[boxes.label], boxes.xyxy, boxes.crowd, boxes.record)
         )
-    if not rows.names:
-        first = bases[0] / parts[0].names[0] if parts[0].names else root
-        raise DataError(
-            "none of the pictures that the annotations list exists" if parts[0].names else "lists no picture",
-            file=parts[0].path,
-            value=str(first),
-            hint="set `data.images` to the folder that the file names are relative to",
-        )
     boxes = BoxTable(
         *(np.concatenate([getattr(t, column) for t in tables]) for column in BoxTable.__annotations__)
     )
-    return Dataset(classes, Images.of(rows.names, rows.paths, rows.sizes, rows.splits), boxes), repairs
+    images = Images.of(rows.names, rows.paths, rows.sizes, rows.splits)
+    return Dataset(classes, images, boxes), np.array(rows.exists, dtype=np.bool_), repairs
+
+
+def _not_listed(paths: list[str], repairs: list[Repair], bases: list[Path], root: Path) -> list[Repair]:
+    """Image files in the folders of listed images that no annotation file lists."""
+    ambiguous = [repair.image for repair in repairs if repair.kind == "ambiguous_picture"]
+    listed = {*paths, *(f"{base}/{name}" for base in bases for name in ambiguous)}
+    beside = (
+        f"{folder}/{name}"
+        for folder in sorted({path.rpartition("/")[0] for path in paths})
+        for name in sorted(folders.files(Path(folder)))
+        if folders.is_image(name)
+    )
+    return [Repair("not_listed", nfc(path.removeprefix(f"{root}/"))) for path in beside if path not in listed]
 
 
 def _priority(split: SplitName | None) -> int:
@@ -139,6 +168,7 @@ class _Rows:
         self.paths: list[str] = []
         self.sizes: list[tuple[int, int]] = []
         self.splits: list[int] = []
+        self.exists: list[bool] = []
         self._row_of_path: dict[str, int] = {}
         self._taken: set[str] = set()
 
@@ -152,17 +182,18 @@ class _Rows:
         prefix = folders.below(base, root)
         found = folders.found(base, part.spelt)
         for row, name in enumerate(part.names):
-            path = f"{base}/{found[row]}"
+            path = f"{base}/{found[row] or part.spelt[row]}"
             known = self._row_of_path.get(path)
             lost = f"with {held[row]} boxes" if held[row] else "without boxes"
-            if found[row] is None:
-                repairs.append(Repair("no_file", name, detail=lost))
-            elif known is None:
+            if known is None:
                 new_row[row] = self._row_of_path[path] = len(self.names)
                 self.names.append(self._own(prefix + name, part))
                 self.paths.append(path)
                 self.sizes.append(part.sizes[row])
                 self.splits.append(split)
+                self.exists.append(found[row] is not None)
+                if found[row] is None:
+                    repairs.append(Repair("no_file", name, detail=lost))
             elif self.splits[known] == split:
                 new_row[row] = known
                 repairs.append(Repair("duplicate_picture", name, detail="its boxes go to the first entry"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.datasets import regular_files
 from bench.datasets.dataset import BoxTable
 from bench.datasets.problems import Problems
 from bench.datasets.repairs import Repair
@@ -28,6 +29,7 @@ class CocoFile:
     spelt: list[str]  # as in the file, to look up the image
     sizes: list[tuple[int, int]]  # (width, height), (0, 0) if the file does not say
     boxes: BoxTable
+    not_kept: dict[str, int]
     repairs: list[Repair]
 
 
@@ -50,6 +52,7 @@ def parse(path: Path, split: SplitName | None, problems: Problems) -> CocoFile:
         sizes=rows.sizes,
         boxes=boxes,
         repairs=rows.repairs,
+        not_kept=rows.not_kept,
     )
 
 
@@ -61,12 +64,14 @@ def _licences(rows: Any) -> list[str]:
 
 def _load(path: Path) -> tuple[dict[str, Any], str]:
     try:
-        content = path.read_bytes()
+        content = regular_files.read(path, regular_files.ANNOTATIONS)
     except FileNotFoundError:
         raise DataError("no such file", file=path, hint="correct `data.annotations`") from None
     except OSError as error:
         raise DataError(
-            f"can't be read: {error.strerror}", file=path, hint="give yourself permission to read it (chmod)"
+            f"can't be read: {error.strerror or error}",
+            file=path,
+            hint="give yourself permission to read it (chmod)",
         ) from None
     try:
         tree = json.loads(content)

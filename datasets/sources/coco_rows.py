@@ -1,6 +1,7 @@
 """Check and convert the rows of a COCO json."""
 
-from pathlib import Path
+import os
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -16,8 +17,18 @@ _FARTHEST = 1e12
 
 _INT64 = 1 << 63
 
+_CROWD = {None: False, 0: False, 1: True, "0": False, "1": True, "": False}
+"""Values of `iscrowd`; True and False equal 1 and 0. bool("0") would be a crowd."""
+
+_NOT_KEPT = ("segmentation", "keypoints", "attributes", "caption")
+"""Fields of an annotation that are not kept: only its box is."""
+
 _SHOWN = 200
 """Characters of a bad value that a message shows."""
+
+
+_Named = tuple[Any, str, tuple[int, int]]
+"""An image's id, name and size."""
 
 
 class CocoRows:
@@ -34,7 +45,9 @@ class CocoRows:
         self._label_of: dict[Any, int] = {}
         self._row_of: dict[Any, int] = {}
         self._ambiguous: set[Any] = set()
+        self._placeholder: dict[str, Any] | None = None
         self._seen: dict[Any, tuple[Any, ...]] = {}
+        self.not_kept: dict[str, int] = {}  # field of annotations that a dataset does not hold -> rows
 
     def _bad(self, record: str, message: str, value: object = None, hint: str | None = None) -> None:
         self.problems.add(message, file=self.path, record=record, value=_short(value), hint=hint)
@@ -45,6 +58,7 @@ class CocoRows:
     def categories(self, rows: list[Any]) -> None:
         """Classes in the order of their ids; categories with the same name are merged."""
         named: dict[Any, str] = {}
+        placeholder = _placeholder(rows)
         for number, row in enumerate(rows):
             record = f"categories[{number}]"
             if not isinstance(row, dict) or not _is_id(row.get("id")):
@@ -54,7 +68,9 @@ class CocoRows:
             elif not image_names.is_unicode(row["name"]):
                 self._bad(record, "the name is not valid Unicode: half of a surrogate pair", row["name"])
             elif row["id"] in named:
-                self._bad(record, "has the id of an earlier category", row["id"])
+                self._bad(record, "has the id of an earlier category", row["id"], "give it an id of its own")
+            elif row["id"] == placeholder:
+                self._placeholder = row
             else:
                 named[row["id"]] = row["name"].strip()
         if not rows:
@@ -65,7 +81,7 @@ class CocoRows:
 
     def images(self, rows: list[Any]) -> None:
         """File names and sizes; different images with the same id are dropped with their boxes."""
-        named: list[tuple[Any, str, tuple[int, int]]] = []
+        named: list[_Named] = []
         for number, row in enumerate(rows):
             record = f"images[{number}]"
             if not isinstance(row, dict) or not _is_id(row.get("id")):
@@ -74,12 +90,12 @@ class CocoRows:
                 self._bad(record, "has no file_name", row.get("file_name"))
             else:
                 try:
-                    named.append(
-                        (row["id"], image_names.relative_name(row["file_name"]), self._size(row, record))
-                    )
+                    name = image_names.relative_name(row["file_name"], absolute=True)
+                    named.append((row["id"], name, self._size(row, record)))
                 except ValueError as error:
                     hint = "file names are relative to `data.images`"
                     self._bad(record, f"the file_name {error}", row["file_name"], hint)
+        named = self._relative(named)
         first = {key: spelt for key, spelt, _ in reversed(named)}
         self._ambiguous = {key for key, spelt, _ in named if first[key] != spelt}
         for key, spelt, size in named:
@@ -94,6 +110,22 @@ class CocoRows:
                 self.spelt.append(spelt)
                 self.sizes.append(size)
 
+    def _relative(
+        self, named: list[tuple[Any, str, tuple[int, int]]]
+    ) -> list[tuple[Any, str, tuple[int, int]]]:
+        """Absolute names, of another machine as a rule, without the folder that all of them are in."""
+        absolute = [name for _, name, _ in named if image_names.is_absolute(name)]
+        if not absolute:
+            return named
+        common = PurePosixPath(os.path.commonpath([str(PurePosixPath(name).parent) for name in absolute]))
+        found = []
+        for key, name, size in named:
+            if image_names.is_absolute(name):
+                self._repair("absolute_name", name, detail=f"looked up without {common}")
+                name = PurePosixPath(name).relative_to(common).as_posix()
+            found.append((key, name, size))
+        return found
+
     def _size(self, row: dict[str, Any], record: str) -> tuple[int, int]:
         """(width, height), (0, 0) if the row does not say."""
         width, height = row.get("width"), row.get("height")
@@ -106,7 +138,27 @@ class CocoRows:
 
     def annotations(self, rows: list[Any]) -> BoxTable:
         """Boxes as xyxy pixels. A box that is missing is computed from its polygon."""
+        self._settle_placeholder(rows)
+        for field in _NOT_KEPT:
+            held = sum(1 for row in rows if isinstance(row, dict) and row.get(field))
+            if held:
+                self.not_kept[field] = held
         return self._all_sound(rows) or self._row_by_row(rows)
+
+    def _settle_placeholder(self, rows: list[Any]) -> None:
+        """Drop the parent category that Roboflow adds, unless an annotation is of it."""
+        row = self._placeholder
+        if row is None:
+            return
+        if any(isinstance(one, dict) and one.get("category_id") == row["id"] for one in rows):
+            names = [row["name"].strip(), *self.classes]  # its id is the lowest
+            self.classes = tuple(dict.fromkeys(names))
+            shift = {name: label for label, name in enumerate(self.classes)}
+            old = dict(enumerate(names[1:]))
+            self._label_of = {key: shift[old[label]] for key, label in self._label_of.items()}
+            self._label_of[row["id"]] = shift[names[0]]
+        else:
+            self._repair("placeholder_class", "", detail=row["name"])
 
     def _all_sound(self, rows: list[Any]) -> BoxTable | None:
         """Convert all rows at once; None if any row is unusual, to be handled by `_row_by_row`."""
@@ -115,7 +167,7 @@ class CocoRows:
             label = [self._label_of[row["category_id"]] for row in rows]
             bbox_xywh = np.array([row["bbox"] for row in rows])
             record = np.array([row["id"] for row in rows])
-            crowd = [bool(row.get("iscrowd")) for row in rows]
+            crowd = [_CROWD[row.get("iscrowd")] for row in rows]
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
         sound = (
@@ -149,6 +201,11 @@ class CocoRows:
             known = ", ".join(str(key) for key in list(self._label_of)[:10])
             self._bad(record, "its category_id is in no category", category, f"ids of categories: {known}")
             return None
+        try:
+            crowd = _CROWD[row.get("iscrowd")]
+        except (KeyError, TypeError):
+            self._bad(record, "iscrowd should be 0 or 1", row.get("iscrowd"), "1 marks a group of objects")
+            return None
         traced = not _is_box(bbox)
         bbox_xywh = self._from_polygon(row, record) if traced else bbox
         if bbox_xywh is None:
@@ -167,7 +224,7 @@ class CocoRows:
             self._row_of[image_id],
             self._label_of[category],
             bbox_xywh,
-            bool(row.get("iscrowd")),
+            crowd,
             box_record,
         )
 
@@ -195,6 +252,16 @@ class CocoRows:
         points = np.array(flat, dtype=np.float64).reshape(-1, 2)
         (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
         return [float(left), float(top), float(right - left), float(bottom - top)]
+
+
+def _placeholder(rows: list[Any]) -> Any:
+    """The id of the parent category that Roboflow adds: id 0, and the supercategory of all others."""
+    first = rows[0] if len(rows) > 1 and isinstance(rows[0], dict) else {}
+    parent = first.get("supercategory") in ("none", None) and first.get("id") == 0
+    children = all(
+        isinstance(row, dict) and row.get("supercategory") == first.get("name") for row in rows[1:]
+    )
+    return 0 if parent and children and isinstance(first.get("name"), str) else None
 
 
 def _short(value: object) -> object:

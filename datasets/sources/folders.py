@@ -22,6 +22,10 @@ IMAGE_SUFFIXES = frozenset(
         ".tiff",
         ".mpo",
         ".gif",
+        ".avif",
+        ".jp2",
+        ".j2k",
+        ".tga",
         ".ppm",
         ".pgm",
     }
@@ -83,7 +87,7 @@ def found(base: Path, names: Sequence[str]) -> list[str | None]:
         for option in dict.fromkeys([name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]):
             folder, _, file = option.rpartition("/")
             if folder not in listed:
-                listed[folder] = _files(base / folder)
+                listed[folder] = files(base / folder)
             if file in listed[folder]:
                 spelt.append(option)
                 break
@@ -99,7 +103,7 @@ def images(folder: Path) -> list[str]:
     """
     found: list[str] = []
     walked: set[str] = set()
-    for place, inner, files in os.walk(folder, onerror=_refuse, followlinks=True):
+    for place, inner, names in os.walk(folder, onerror=_refuse, followlinks=True):
         true_place = os.path.realpath(place)
         if true_place in walked:  # a link to a parent folder
             inner.clear()
@@ -107,25 +111,34 @@ def images(folder: Path) -> list[str]:
         walked.add(true_place)
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         prefix = below(Path(place), folder)
-        found += [
-            prefix + name
-            for name in files
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 -- 100,000 times
-        ]
+        found += [prefix + name for name in names if is_image(name)]
     odd = next((name for name in found if not is_unicode(name)), None)
     if odd is not None:
         raise DataError("a picture's name is not valid UTF-8", file=folder, value=odd, hint="rename it")
     return sorted(found)
 
 
-def _files(folder: Path) -> frozenset[str]:
+def files(folder: Path) -> frozenset[str]:
+    """Names of the files in `folder`; none if it does not exist."""
     try:
         with os.scandir(folder) as entries:
-            return frozenset(entry.name for entry in entries if entry.is_file())
+            return frozenset(entry.name for entry in entries if _is_file(entry))
     except PermissionError:
         raise
     except OSError:  # missing, not a folder, or an impossible name
         return frozenset()
+
+
+def is_image(name: str) -> bool:
+    """Whether a file counts as an image by its suffix."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 -- 100,000 times
+
+
+def _is_file(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself must not hide the files beside it
+        return False
 
 
 def _refuse(error: OSError) -> None:

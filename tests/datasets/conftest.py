@@ -82,13 +82,21 @@ class CocoFolder:
 class YoloFolder:
     """A YOLO dataset that is sound: train, val and test with a box a picture, every fifth one background."""
 
-    def __init__(self, root: Path, sizes: Mapping[str, int], names: Sequence[str] = ("cat", "dog")) -> None:
+    def __init__(
+        self,
+        root: Path,
+        sizes: Mapping[str, int],
+        names: Sequence[str] = ("cat", "dog"),
+        seeds: bool = False,
+    ) -> None:
+        """`seeds`: no two pictures alike, and no class after another."""
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
         for split, count in sizes.items():
             for number in range(count):
                 text = "" if number % 5 == 4 else f"{number % len(names)} 0.5 0.5 0.25 0.5\n"
-                self.add(split, f"{split}{number:02d}", text, seed=number)
+                seed = 1000 * len(split) + 100 * ord(split[0]) + number if seeds else number
+                self.add(split, f"{split}{number:02d}", text, seed=seed)
         lines = [f"{split}: {split}/images" for split in sizes]
         self.yaml("\n".join([*lines, f"nc: {len(names)}", f"names: {list(names)}"]))
 

@@ -1,12 +1,24 @@
 """Picture files of every mode: which are linked, what the copies of the others hold, which are set aside."""
 
 import io
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from bench.datasets.image_files import ORIENTATION_TAG, inspect, inspect_all, turn_boxes, upright_rgb
+from bench.datasets import image_files
+from bench.datasets.image_cache import ImageCache
+from bench.datasets.image_files import (
+    ORIENTATION_TAG,
+    inspect,
+    inspect_all,
+    turn_boxes,
+    upright_rgb,
+    with_common_depth,
+    write_copy,
+)
 
 SIZE_WH = (40, 24)
 
@@ -167,3 +179,77 @@ def test_order_and_progress(tmp_path, image):
     found = inspect_all(paths, lambda what, done, total: told.append((done, total)))
     assert [one.size_wh[0] for one in found] == [20, 21, 22, 23, 24, 25]
     assert told == [(n, 6) for n in range(1, 7)]
+
+
+def test_twelve_bits_in_sixteen_keep_their_brightness(tmp_path):
+    ramp = np.linspace(0, 4095, SIZE_WH[0] * SIZE_WH[1]).astype(np.uint16).reshape(SIZE_WH[::-1])
+    path = save(Image.fromarray(ramp), tmp_path / "a.png")
+    assert inspect(path).depth == 12
+    copy = np.asarray(upright_rgb(path))
+    assert (copy.min(), copy.max()) == (0, 255)
+    assert len(np.unique(copy)) == 256
+
+
+def test_pictures_of_one_dataset_share_a_depth(tmp_path):
+    paths = []
+    for number, top in enumerate((900, 4095, 200)):
+        paths.append(
+            save(Image.fromarray(np.full((24, 40), top, dtype=np.uint16)), tmp_path / f"{number}.png")
+        )
+    found = inspect_all(paths)
+    assert [one.depth for one in found] == [10, 12, 8]
+    common = with_common_depth(found)
+    assert [one.depth for one in common] == [12, 12, 12]
+    assert [
+        int(np.asarray(upright_rgb(p, one.depth)).max()) for p, one in zip(paths, common, strict=True)
+    ] == [
+        56,
+        255,
+        12,
+    ]
+
+
+def test_sixteen_bit_colour_keeps_its_lower_bits(tmp_path):
+    values = np.random.default_rng(0).integers(0, 4096, (24, 40, 3), dtype=np.uint16)
+    path = str(tmp_path / "a.png")
+    cv2.imwrite(path, values[:, :, ::-1])
+    found = inspect(path)
+    assert (found.copy_because, found.depth) == ("16-bit", 12)
+    assert (np.asarray(upright_rgb(path)) == np.rint(values * (255 / 4095))).all()
+
+
+def test_a_turned_jpeg_stays_one_of_its_size(tmp_path):
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = 6
+    x, y = np.meshgrid(np.arange(320), np.arange(240))
+    noise = np.random.default_rng(0).normal(0, 6, (240, 320))
+    pixels = np.clip(np.stack([x / 2, y / 2, (x + y) / 4], axis=2) + noise[..., None], 0, 255).astype(
+        np.uint8
+    )
+    path = save(Image.fromarray(pixels), tmp_path / "a.jpg", exif=exif, quality=90)
+    found = inspect(path)
+    assert (found.copy_because, found.suffix) == ("turned by EXIF", ".jpg")
+    write_copy(found, path, tmp_path / "copy.jpg")
+    with Image.open(tmp_path / "copy.jpg") as copy:
+        assert copy.getexif().get(ORIENTATION_TAG) is None
+        apart = np.abs(np.asarray(copy).astype(int) - np.asarray(upright_rgb(path)).astype(int))
+    assert apart.mean() < 2
+    assert (tmp_path / "copy.jpg").stat().st_size < 1.5 * (tmp_path / "a.jpg").stat().st_size
+
+
+def test_bytes_after_the_end_of_a_jpeg_are_cut_off(tmp_path, image):
+    path = tmp_path / "a.jpg"
+    whole = save(image(SIZE_WH, 6), tmp_path / "b.jpg")
+    path.write_bytes(Path(whole).read_bytes() + b"0" * 100)
+    write_copy(inspect(str(path)), str(path), tmp_path / "c.jpg")
+    assert (tmp_path / "c.jpg").read_bytes() == Path(whole).read_bytes()
+
+
+def test_content_that_is_known_is_not_decoded_again(tmp_path, image, monkeypatch):
+    paths = [save(image((20 + n, 30), n), tmp_path / f"{n}.png") for n in range(3)]
+    first = inspect_all(paths, cache=ImageCache(tmp_path / "images"))
+    monkeypatch.setattr(image_files, "_decode", lambda *_: 1 / 0)
+    (tmp_path / "0.png").rename(tmp_path / "moved.webp")
+    again = inspect_all([str(tmp_path / "moved.webp"), *paths[1:]], cache=ImageCache(tmp_path / "images"))
+    assert again[1:] == first[1:]
+    assert (again[0].sha256, again[0].suffix) == (first[0].sha256, ".webp")

@@ -156,7 +156,7 @@ def test_pictures_that_frameworks_read_apart_are_copied(tmp_path, image):
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
-    def full(original, name):
+    def full(original, name, origin):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(writing, "_link", full)

