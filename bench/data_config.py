@@ -81,6 +81,11 @@ class DataConfig(Settings):
         None, description="A class table of bench (taco-7, fracture), the path of a table, or a table."
     )
     split: SplitConfig = SplitConfig()
+    repair: bool = Field(
+        False,
+        description="Also apply repairs that need no judgement: other box formats, class names that differ "
+        "by case or spaces, near-duplicate boxes, identical pictures. All are listed.",
+    )
     limit: int | None = Field(
         None,
         ge=3,

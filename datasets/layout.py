@@ -70,19 +70,19 @@ def write(
     with files.replacing_folder(root, finished=lambda: finished(root) is not None) as folder:
         file_names = prepared.file_names()
         for split in SPLITS:
-            rows = _rows_of(prepared, split)
+            rows = rows_of(prepared, split)
             chosen = [file_names[row] for row in rows]
             place_images(folder / "images" / split, prepared, rows, chosen, split, progress, copied)
             part = SplitFiles(prepared.dataset, rows, chosen)
             part.write_labels(folder / "labels" / split, partial(progress, f"{split} labels"))
             part.write_coco(folder / "annotations" / f"{split}.json", _first_ids(prepared, split))
-        _write_data_yaml(folder / "data.yaml", prepared.dataset.classes)
+        write_data_yaml(folder / "data.yaml", prepared.dataset.classes)
         _write_repairs(folder / "repairs.csv", prepared.repairs)
         files.write_json(folder / "manifest.json", manifest)
     return Layout.open(root)
 
 
-def _rows_of(prepared: Prepared, split: SplitName) -> NDArray[np.intp]:
+def rows_of(prepared: Prepared, split: SplitName) -> NDArray[np.intp]:
     """Rows of the split's images, sorted by name."""
     names = prepared.dataset.images.names
     rows = np.flatnonzero(prepared.split == SPLITS.index(split))
@@ -106,7 +106,7 @@ def place_images(
     copied: bool = False,
 ) -> None:
     """Link or copy the originals, or write upright 8-bit RGB copies where `copy_because` is set."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     paths = prepared.dataset.images.paths
     copies: list[tuple[ImageFile, str, Path]] = []
     origin = os.path.realpath(folder)
@@ -132,7 +132,7 @@ def _link(original: str, name: str, origin: str) -> None:
         shutil.copyfile(original, name)
 
 
-def _write_data_yaml(path: Path, classes: Sequence[str]) -> None:
+def write_data_yaml(path: Path, classes: Sequence[str]) -> None:
     """Without `path`, so that ultralytics resolves against the file's own folder, even after a move."""
     entry: dict[str, Any] = {
         **{split: f"images/{split}" for split in SPLITS},

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from bench.data_config import DataConfig
-from bench.datasets import classes, fingerprint, layout, repairs, splits, statistics
+from bench.datasets import classes, fingerprint, layout, repairs, safe_repairs, splits, statistics
 from bench.datasets.box_formats import refuse_other_formats
 from bench.datasets.dataset import Source
 from bench.datasets.image_cache import ImageCache
@@ -50,6 +50,11 @@ def build(
     paths: list[str] = source.dataset.images.paths.tolist()
     stored = ImageCache(cache.resolve() / "images")
     inspected = [] if source.known_good else with_common_depth(inspect_all(paths, progress, stored))
+    if config.repair:
+        source, keep = safe_repairs.apply(source, inspected)
+        inspected = (
+            [one for one, kept in zip(inspected, keep.tolist(), strict=True) if kept] if inspected else []
+        )
     refuse_other_formats(source, inspected)
     settled, made, kept = settle(source, inspected)
     dataset, class_account = classes.apply(settled, table)
@@ -88,4 +93,5 @@ def _settings(config: DataConfig, table: classes.ClassTable | None) -> dict[str,
         "table": None if table is None else [table.name, table.classes, dict(table.targets), table.rest],
         "split": config.split.model_dump(mode="json"),
         "limit": config.limit,
+        **({"repair": True} if config.repair else {}),
     }

@@ -27,6 +27,10 @@ KINDS: dict[str, str] = {
     "split_same_as_train": "splits that name the same pictures as train, ignored",
     "placeholder_class": "empty parent classes as Roboflow writes them, dropped",
     "keypoints": "pose labels of which only the box is kept",
+    "box_format": "boxes in another form than the format's, converted on request",
+    "class_merged": "class names that differed by case, spaces or dashes alone, merged on request",
+    "near_duplicate": "boxes that nearly repeat another of their picture and class, dropped on request",
+    "identical_image": "pictures identical to another, boxes included, dropped on request",
     "unreadable": "pictures that can't be read, are truncated or tiny, dropped",
     "converted": "pictures copied as 8-bit RGB: 16-bit, CMYK, palette, alpha, 1-bit, unusual files",
 }

@@ -5,16 +5,22 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bench import files
 from bench.api import data_notes, frames
 from bench.api.screens import open_screen
 from bench.config import BenchConfig, Overrides, Source, read_config
+from bench.datasets.checks import Report as CheckReport
+from bench.datasets.checks import check as check_config
+from bench.datasets.checks import check_folder
 from bench.datasets.describe import ClassCounts, Distribution, SplitCounts, draw
 from bench.datasets.describe import describe as distribution_of
-from bench.datasets.prepare import prepare
+from bench.datasets.exports import FORMATS, Resize
+from bench.datasets.exports import export as write_format
+from bench.datasets.prepare import build, prepare
 from bench.datasets.proposal import propose_config
+from bench.datasets.reading import read_sound
 from bench.errors import ConfigError
 from bench.frequencies import rare_classes
 from bench.layout import Layout, SplitName
@@ -98,6 +104,93 @@ def convert(config: Source = None, *, overrides: Overrides = (), progress: bool 
     Raises ConfigError for the config, DataError where the source can't be read as it claims to be.
     """
     return _prepared(read_config(config, overrides=overrides), progress)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A folder that was written by `export`."""
+
+    path: Path
+    manifest: dict[str, Any]
+    lost: tuple[str, ...]
+    """What the format can't express, a sentence each."""
+
+
+def export(
+    output: str | os.PathLike[str],
+    config: Source = None,
+    *,
+    to: str = "coco",
+    images: Literal["link", "copy", "encode"] = "link",
+    resize: Resize | None = None,
+    overrides: Overrides = (),
+    progress: bool | None = None,
+) -> Exported:
+    """Write the data of a config to the new folder `output`, as coco, yolo, voc or csv.
+
+    Pictures are linked, copied or re-encoded; with `resize` they are re-encoded, and boxes are scaled too.
+    Raises what `convert` raises, and ConfigError if `output` is not empty.
+    """
+    settings = read_config(config, overrides=overrides)
+    if to not in FORMATS:
+        raise ConfigError("no such format", record="to", value=to, hint=f"there are: {', '.join(FORMATS)}")
+    with open_screen(progress) as screen:
+
+        def show(what: str, done: int, total: int) -> None:
+            screen.bar(f"data: {what}", done, total)
+
+        source = read_sound(settings.data, settings.cache.resolve() / "sources", show)
+        prepared, manifest = build(source, settings.data, settings.cache, show)
+        lost = write_format(Path(output), to, prepared, manifest, images=images, resize=resize, progress=show)
+    return Exported(Path(output), manifest, tuple(lost))
+
+
+def check(
+    folder: str | os.PathLike[str] | None = None,
+    config: Source = None,
+    *,
+    images: str | os.PathLike[str] | None = None,
+    annotations: str | os.PathLike[str] | None = None,
+    group: str | None = None,
+    known: str | os.PathLike[str] | None = None,
+    overrides: Overrides = (),
+    progress: bool | None = None,
+) -> CheckReport:
+    """What is wrong with the dataset in `folder`, or with the data of a config; nothing is changed.
+
+    Args:
+        images: the pictures' folder, if it is not `folder`.
+        annotations: the annotation file, relative to `folder`.
+        group: which pictures belong together: roboflow, folder, or a regular expression.
+        known: a COCO json or a text file that names all pictures that exist somewhere.
+
+    Raises DataError if there is no folder or nothing in it is recognised.
+    """
+    names = None if known is None else Path(known)
+    with open_screen(progress) as screen:
+
+        def show(what: str, done: int, total: int) -> None:
+            screen.bar(f"data: {what}", done, total)
+
+        if folder is None:
+            settings = read_config(config, overrides=overrides)
+            return check_config(settings.data, settings.cache, show, known=names)
+        if config is not None or overrides:
+            raise ConfigError("are not used with a folder", record="config, overrides", hint="leave one out")
+        return check_folder(
+            Path(folder),
+            _user_cache(),
+            show,
+            images=None if images is None else Path(images).resolve(),
+            annotations=None if annotations is None else Path(annotations),
+            group=group,
+            known=names,
+        )
+
+
+def _user_cache() -> Path:
+    """Where inspected images are remembered when there is no bench.yaml; never in the source."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bench"
 
 
 def describe(

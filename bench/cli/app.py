@@ -2,6 +2,7 @@
 
 import io
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,15 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, e.g. train.epochs=50. Repeatable."),
 ]
+
+
+class DataFormat(StrEnum):
+    """What `bench data convert` can write."""
+
+    coco = "coco"
+    yolo = "yolo"
+    voc = "voc"
+    csv = "csv"
 
 
 def _version(wanted: bool) -> None:
@@ -200,11 +210,34 @@ def doctor(
 
 
 @data_app.command()
-def convert(config: Config = None, overrides: Overrides = None) -> None:
-    """Read, check, repair and split the data, and write the COCO and YOLO layouts."""
+def convert(
+    config: Config = None,
+    overrides: Overrides = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="A new folder. Default: the cache.")
+    ] = None,
+    to: Annotated[DataFormat, typer.Option("--to", help="What to write into --output.")] = DataFormat.coco,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy pictures; default: relative links.")] = False,
+    encode: Annotated[bool, typer.Option("--encode", help="Re-encode all pictures, upright, 8-bit.")] = False,
+    long_side: Annotated[
+        int | None, typer.Option(min=16, help="Resize to this long side in pixels, boxes too.")
+    ] = None,
+    square: Annotated[bool, typer.Option("--square", help="With --long-side: pad to a square.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Also apply the repairs that need no judgement.")
+    ] = False,
+) -> None:
+    """Read, check, repair and split the data; write layouts to the cache, or one format to a folder."""
     from bench.cli import data as command
 
-    command.convert(config, overrides or [])
+    command.convert(
+        config,
+        [*(overrides or []), *(["data.repair=true"] if repair else [])],
+        output,
+        to.value,
+        "encode" if encode else "copy" if copy else "link",
+        command.resize_of(long_side, square),
+    )
 
 
 @data_app.command("check")

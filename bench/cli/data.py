@@ -1,6 +1,7 @@
 """`bench data convert`, `bench data describe`, `bench init`."""
 
 from pathlib import Path
+from typing import Literal
 
 from rich import box
 from rich.table import Table
@@ -9,16 +10,60 @@ from rich.text import Text
 from bench.api import data, data_notes
 from bench.api.console import console
 from bench.datasets.describe import Distribution
+from bench.datasets.exports import Resize
+from bench.errors import ConfigError
 from bench.reports import wording
 
 
-def convert(config_path: Path | None, overrides: list[str]) -> None:
+def convert(
+    config_path: Path | None,
+    overrides: list[str],
+    output: Path | None = None,
+    to: str = "coco",
+    images: Literal["link", "copy", "encode"] = "link",
+    resize: Resize | None = None,
+) -> None:
+    """Write the layouts to the cache, or one format to `output`."""
+    if output is not None:
+        _export(config_path, overrides, output, to, images, resize)
+        return
+    if images != "link" or resize is not None:
+        raise ConfigError(
+            "need --output", record="--copy, --encode, --long-side", hint="name a folder: --output DIR"
+        )
     dataset = data.convert(config_path, overrides=overrides, progress=True)
     console().print(f"layout    {dataset.path}")
     console().print(f"YOLO      {dataset.data_yaml}")
     console().print(f"COCO      {dataset.path / 'annotations'}")
     console().print(f"manifest  {dataset.layout.manifest_path}")
     _show_notes(dataset)
+
+
+def resize_of(long_side: int | None, square: bool) -> Resize | None:
+    """What --long-side and --square mean together. Raises ConfigError."""
+    if square and long_side is None:
+        raise ConfigError("needs a size", record="--square", hint="add --long-side PIXELS")
+    return None if long_side is None else Resize(long_side, square)
+
+
+def _export(
+    config_path: Path | None,
+    overrides: list[str],
+    output: Path,
+    to: str,
+    images: Literal["link", "copy", "encode"],
+    resize: Resize | None,
+) -> None:
+    exported = data.export(
+        output, config_path, to=to, images=images, resize=resize, overrides=overrides, progress=True
+    )
+    counts = exported.manifest["split"]["counts"]
+    console().print(f"{to:<9} {output}")
+    console().print("pictures  " + ", ".join(f"{split} {count:,}" for split, count in counts.items()))
+    for repair in exported.manifest["repairs"].values():
+        console().print(Text(f"repairs   {repair['count']:,} {repair['meaning']}"))
+    for line in exported.lost:
+        console().print(Text(f"lost      {line}", style="yellow"))
 
 
 def describe(config_path: Path | None, overrides: list[str], figure: Path | None) -> None:

@@ -1,7 +1,6 @@
 """`bench data check`."""
 
 import json
-import os
 from importlib import resources
 from pathlib import Path
 
@@ -12,13 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import files
-from bench.cli.console import console
-from bench.cli.progress import watch_data
-from bench.config import read_config
-from bench.datasets.checks import Report, check, check_folder
+from bench.api.console import console
+from bench.api.data import check
+from bench.datasets.checks import Report
 from bench.datasets.checks.finding import Example
 from bench.datasets.checks.page import render
-from bench.errors import ConfigError
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 
@@ -38,23 +35,17 @@ def data_check(
     output: Path | None,
 ) -> None:
     """Check, print, and exit with the report's code."""
-    if folder is not None and (config_path or overrides):
-        raise ConfigError("is not used with a folder", record="--config, --set", hint="leave out one of them")
     screen = Console(quiet=True) if as_json else console()
-    with watch_data() as progress:
-        if folder is not None:
-            report = check_folder(
-                folder,
-                _cache(),
-                progress,
-                images=images.resolve() if images else None,
-                annotations=annotations,
-                group=group,
-                known=known,
-            )
-        else:
-            config = read_config(config_path, overrides=overrides)
-            report = check(config.data, config.cache, progress, known=known)
+    report = check(
+        folder,
+        config_path,
+        images=images,
+        annotations=annotations,
+        group=group,
+        known=known,
+        overrides=overrides,
+        progress=not as_json,
+    )
     if output is not None:
         css = resources.files("bench.reports.templates").joinpath("page.css").read_text(encoding="utf-8")
         files.write_text(output, render(report, css))
@@ -106,8 +97,3 @@ def _classes(report: Report) -> Table:
         counts = [row.boxes, row.missing, *([row.unknown] if report.known else [])]
         table.add_row(Text(row.name), *(f"{count:,}" for count in counts))
     return table
-
-
-def _cache() -> Path:
-    """Where inspected images are remembered when there is no bench.yaml; never in the source."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bench"
