@@ -25,6 +25,8 @@ class Example:
     """The annotation file, or the image's where the image itself is meant."""
     path: str = ""
     """The image file, for a thumbnail; empty where there is none."""
+    other_path: str = ""
+    """Another image file, to be shown beside it."""
     boxes_xyxy: tuple[tuple[float, float, float, float], ...] = ()
     """The boxes meant, pixels of the upright image."""
 

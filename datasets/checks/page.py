@@ -2,11 +2,12 @@
 
 import base64
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
 from jinja2 import Environment
+from markupsafe import Markup
 
 from bench.datasets.checks.finding import Example, Report
 from bench.datasets.image_files import quiet, upright_rgb
@@ -14,8 +15,8 @@ from bench.datasets.image_files import quiet, upright_rgb
 _SIDE = 320
 """Pixels of a thumbnail's longer side."""
 
-_SHOWN = 6
-"""Thumbnails of a finding."""
+_LEAST_SHOWN = 6.0
+"""Pixels of a thumbnail; a smaller box would not be seen."""
 
 _MARGIN = 1.5
 """A box that is small in its image is shown in a cut-out this many times its size on each side."""
@@ -34,18 +35,34 @@ class Thumbnail:
 def render(report: Report, css: str = "") -> str:
     """The page; `css` is put before its own few rules."""
     text = resources.files("bench.datasets.checks").joinpath("page.html").read_text(encoding="utf-8")
-    template = Environment(autoescape=True, trim_blocks=True).from_string(text)
+    environment = Environment(autoescape=True, trim_blocks=True)
+    environment.filters["code"] = _with_code
+    template = environment.from_string(text)
     with quiet():
         thumbnails = {
             finding.kind + finding.severity: [
-                (example, shot)
-                for example in finding.examples[:_SHOWN]
-                if example.path and (shot := thumbnail(example)) is not None
+                (example, shots)
+                for example in finding.examples
+                if example.path and (shots := _thumbnails(example))
             ]
             for finding in report.findings
         }
     name = Path(report.path).name or report.path
     return template.render(report=report, name=name, css=css, thumbnails=thumbnails)
+
+
+def _with_code(text: str) -> Markup:
+    """Text between backticks as code."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
+    )
+
+
+def _thumbnails(example: Example) -> list[Thumbnail]:
+    other = replace(example, path=example.other_path, boxes_xyxy=()) if example.other_path else None
+    found = [thumbnail(one) for one in (example, other) if one is not None]
+    return [one for one in found if one is not None]
 
 
 def thumbnail(example: Example) -> Thumbnail | None:
@@ -62,15 +79,20 @@ def thumbnail(example: Example) -> Thumbnail | None:
     scale = cut.width / (right - left)
     boxes = tuple(
         (
-            round((x1 - left) * scale, 2),
-            round((y1 - top) * scale, 2),
-            round(max(x2 - x1, 0.0) * scale, 2),
-            round(max(y2 - y1, 0.0) * scale, 2),
+            *_at_least((x1 - left) * scale, (x2 - left) * scale),
+            *_at_least((y1 - top) * scale, (y2 - top) * scale),
         )
         for x1, y1, x2, y2 in example.boxes_xyxy
     )
+    boxes = tuple((x, y, w, h) for x, w, y, h in boxes)
     uri = "data:image/jpeg;base64," + base64.b64encode(stored.getvalue()).decode("ascii")
     return Thumbnail(uri, cut.width, cut.height, boxes)
+
+
+def _at_least(low: float, high: float) -> tuple[float, float]:
+    """Start and length, widened about the middle where they could not be seen."""
+    length = max(high - low, _LEAST_SHOWN)
+    return round((low + high - length) / 2, 2), round(length, 2)
 
 
 def _part(

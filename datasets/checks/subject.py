@@ -79,7 +79,7 @@ class Subject:
                     "; ".join(f"{label} {corner}" for label, corner in zip(labels, corners, strict=True)),
                     self.annotation_file(image),
                     base.path,
-                    tuple((a, b, c, d) for a, b, c, d in corners),
+                    boxes_xyxy=tuple((a, b, c, d) for a, b, c, d in corners),
                 )
             )
         return examples

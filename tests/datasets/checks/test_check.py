@@ -180,7 +180,12 @@ def test_identical_pictures(sound, findings):
     shutil.copy(sound.root / "train/images/train01.png", sound.root / "train/images/again.png")
     found = findings(sound.root)
     assert found["identical_across_splits"].severity == "error"
-    assert "test/images/twin.png (test)" in found["identical_across_splits"].examples[0].detail
+    (example,) = found["identical_across_splits"].examples
+    assert (example.image, example.detail) == (
+        "test/images/twin.png",
+        "(test) like train/images/train00.png (train)",
+    )
+    assert (Path(example.path).name, Path(example.other_path).name) == ("twin.png", "train00.png")
     assert found["identical_within_split"].count == 1
 
 
@@ -191,15 +196,17 @@ def test_near_duplicates(sound, findings):
     smooth.transpose(Image.Transpose.ROTATE_180).save(sound.root / "val/images/turned.png")
     found = findings(sound.root)
     assert found["near_duplicates_across_splits"].count == 1
-    assert "val/images/near.jpg" in found["near_duplicates_across_splits"].examples[0].detail
+    assert found["near_duplicates_across_splits"].examples[0].image == "val/images/near.jpg"
 
 
-def test_groups_on_both_sides(sound, findings):
+@pytest.mark.parametrize("alike", [True, False])
+def test_groups_on_both_sides(sound, findings, alike):
     for split, number in (("train", 1), ("train", 2), ("val", 3), ("test", 4)):
         stem = f"arm_{number % 2}_jpg.rf.{number:032x}"
-        sound.add(split, stem, "0 0.5 0.5 0.2 0.2\n", seed=500 + number)
+        sound.add(split, stem, "0 0.5 0.5 0.2 0.2\n", seed=500 if alike else 500 + number)
     finding = findings(sound.root)["groups_across_splits"]
-    assert (finding.severity, finding.count) == ("error", 2)
+    assert (finding.severity, finding.count) == ("error" if alike else "warning", 2)
+    assert f"in {2 if alike else 0} of these groups pictures on both sides look alike" in finding.message
     assert "2 of 72 groups" in finding.message
     assert "1 of 21 pictures in val (5%) and 1 of 21 pictures in test (5%)" in finding.message
 
@@ -264,6 +271,7 @@ def test_names_on_the_page_are_text(coco, tmp_path):
 def test_the_real_folders(real_data, findings, tmp_path):
     fracture = findings(real_data / "fracture")["groups_across_splits"]
     assert fracture.message.startswith("148 of 1,342 groups")
+    assert "in 0 of these groups pictures on both sides look alike" in fracture.message
     assert findings(real_data / "bccd")["degenerate"].count == 2
     known = real_data / "taco/annotations.json"
     waste = findings(real_data / "detect_waste", images=real_data / "taco", known=known)["orphans"]
