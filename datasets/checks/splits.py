@@ -111,8 +111,8 @@ def _cut_groups(subject: Subject) -> Iterator[Finding]:
     doubt = (
         ""
         if alike is None
-        else f"; in {alike:,} of these groups pictures on both sides look alike (perceptual hashes differ in at "
-        f"most {ALIKE} of 64 bits)"
+        else f"; in {alike:,} of these groups pictures on both sides look alike (perceptual hashes differ in "
+        f"at most {ALIKE} of 64 bits)"
     )
     message = (
         f"{len(cut):,} of {len(splits_of):,} groups of pictures (rule: {subject.group}) are in more than one "
