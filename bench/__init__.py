@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.api.checkup import Checkup, doctor
-    from bench.api.data import DataDescription, Dataset, convert, describe, init
+    from bench.api.data import DataDescription, Dataset, check, convert, describe, export, init
     from bench.api.models import models
     from bench.api.prediction import Predictions, predict
     from bench.api.report import Report, report
@@ -39,9 +39,11 @@ __all__ = [
     "RunError",
     "Search",
     "WeightsError",
+    "check",
     "convert",
     "describe",
     "doctor",
+    "export",
     "fetch_weights",
     "import_weights",
     "init",
@@ -58,7 +60,7 @@ __all__ = [
 
 _MODULES = {
     "bench.api.checkup": ("Checkup", "doctor"),
-    "bench.api.data": ("DataDescription", "Dataset", "convert", "describe", "init"),
+    "bench.api.data": ("DataDescription", "Dataset", "check", "convert", "describe", "export", "init"),
     "bench.api.models": ("models",),
     "bench.api.prediction": ("Predictions", "predict"),
     "bench.api.report": ("Report", "report"),
