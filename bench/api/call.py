@@ -2,10 +2,15 @@
 
 import json
 import operator
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from bench.config import Overrides
+import yaml
+
+from bench.config import Overrides, Source
+from bench.datasets.proposal import propose_config
 from bench.errors import ConfigError
 
 
@@ -15,6 +20,17 @@ def names(models: str | Iterable[str]) -> list[str]:
     if any(not name.strip() for name in found):
         raise ConfigError("names no model", record="models", value=found)
     return found
+
+
+def config_of(source: Source) -> Source:
+    """`source`; for a folder of data, the config that `bench.init` would write for it.
+
+    Raises DataError if nothing in the folder is recognised.
+    """
+    if isinstance(source, (str, os.PathLike)) and Path(source).is_dir():
+        tree: dict[str, Any] = yaml.safe_load(propose_config(Path(source)))
+        return tree
+    return source
 
 
 def integers(seeds: int | Iterable[int]) -> list[int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench import files
-from bench.api import data_notes, frames
+from bench.api import call, data_notes, frames
 from bench.api.screens import open_screen
 from bench.config import BenchConfig, Overrides, Source, read_config
 from bench.datasets.checks import Report as CheckReport
@@ -103,7 +103,7 @@ def convert(config: Source = None, *, overrides: Overrides = (), progress: bool 
     What has been written for the same data before is used again. Arguments as for `bench.run`.
     Raises ConfigError for the config, DataError where the source can't be read as it claims to be.
     """
-    return _prepared(read_config(config, overrides=overrides), progress)
+    return _prepared(read_config(call.config_of(config), overrides=overrides), progress)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def export(
     Pictures are linked, copied or re-encoded; with `resize` they are re-encoded, and boxes are scaled too.
     Raises what `convert` raises, and ConfigError if `output` is not empty.
     """
-    settings = read_config(config, overrides=overrides)
+    settings = read_config(call.config_of(config), overrides=overrides)
     if to not in FORMATS:
         raise ConfigError("no such format", record="to", value=to, hint=f"there are: {', '.join(FORMATS)}")
     with open_screen(progress) as screen:
@@ -173,7 +173,7 @@ def check(
             screen.bar(f"data: {what}", done, total)
 
         if folder is None:
-            settings = read_config(config, overrides=overrides)
+            settings = read_config(call.config_of(config), overrides=overrides)
             return check_config(settings.data, settings.cache, show, known=names)
         if config is not None or overrides:
             raise ConfigError("are not used with a folder", record="config, overrides", hint="leave one out")
@@ -197,7 +197,7 @@ def describe(
     config: Source = None, *, overrides: Overrides = (), progress: bool | None = None
 ) -> DataDescription:
     """The class distribution of each split. Arguments and errors as for `bench.convert`."""
-    settings = read_config(config, overrides=overrides)
+    settings = read_config(call.config_of(config), overrides=overrides)
     dataset = _prepared(settings, progress)
     rare = rare_classes(dataset.layout.class_counts("train"), settings.rare_classes)
     return DataDescription(dataset, distribution_of(dataset.layout), rare)

@@ -37,8 +37,8 @@ def run(
     A cell that fails does not end the run: see `Run.failed`.
 
     Args:
-        config: a bench.yaml, or its content as a dict. None takes bench.yaml of the current folder, or the
-            embedded default where there is none.
+        config: a bench.yaml, its content as a dict, or a folder of data. None takes bench.yaml of the current
+            folder, or the embedded default where there is none.
         models: in place of the config's: names in it, families, or 'family:variant'.
         seeds: in place of the config's.
         device: in place of the config's: 'auto', 'cpu', 'cuda', 'cuda:1', 'cuda:0,1' ...
@@ -56,7 +56,7 @@ def run(
         "run", config, models=names, seeds=numbers, device=device, overrides=overrides
     )
     settings = read_config(
-        config, overrides=call.merged(overrides, device=device), models=names, seeds=numbers
+        call.config_of(config), overrides=call.merged(overrides, device=device), models=names, seeds=numbers
     )
     with watch(progress) as view:
         return Run(runner.start(settings, view, command=command).run)

@@ -64,6 +64,10 @@ def _root(
 
 @app.command()
 def run(
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DATA]", help="A folder of data, in place of a config.", show_default=False),
+    ] = None,
     config: Config = None,
     models: Annotated[
         str | None,
@@ -87,7 +91,7 @@ def run(
     """
     from bench.cli import run as command
 
-    command.run(config, models, overrides or [], seeds, devices, resume)
+    command.run(data, config, models, overrides or [], seeds, devices, resume)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from bench.reports.verdict import verdict
 
 
 def run(
+    data: Path | None,
     config_path: Path | None,
     models: str | None,
     overrides: list[str],
@@ -25,10 +26,14 @@ def run(
     devices: str | None,
     resume: Path | None,
 ) -> None:
+    if data is not None and (config_path or resume):
+        raise ConfigError(
+            "takes the place of a config", record=str(data), hint="leave out --config or --resume"
+        )
     with interruptible():
         if resume is None:
             finished = runs.run(
-                config_path,
+                data or config_path,
                 models=arguments.names(models),
                 seeds=arguments.integers(seeds),
                 device=arguments.device(devices),
