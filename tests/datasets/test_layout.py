@@ -198,7 +198,7 @@ def test_a_damaged_manifest_is_told_and_made_anew(content, tmp_path):
 
 def test_a_cache_that_is_a_file_is_told(tmp_path):
     (tmp_path / "cache").touch()
-    with pytest.raises(RunError, match=r"cache/out: can't be written: a file stands"):
+    with pytest.raises(RunError, match=r"cache/out: can't be written: a file is in the place"):
         write(tmp_path / "cache/out", prepared(tmp_path / "src"), MANIFEST)
 
 
