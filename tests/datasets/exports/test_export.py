@@ -140,6 +140,22 @@ def test_what_a_format_can_not_express_is_said(coco, tmp_path, to, crowd, unused
     assert "\n".join(kept) == lost
 
 
+def test_crowds_stay_crowds_by_way_of_voc(coco, tmp_path):
+    coco.box(1, [1, 1, 30, 30], iscrowd=1)
+    coco.write()
+    written(coco.config(), tmp_path / "out", "voc", tmp_path / "cache")
+    source = read_sound(DataConfig(source="voc", path=tmp_path / "out"), tmp_path)
+    assert source.dataset.boxes.xyxy[source.dataset.boxes.crowd].tolist() == [[1, 1, 31, 31]]
+
+
+def test_identical_pictures_with_other_boxes_are_kept(coco, tmp_path):
+    (coco.root / "pics/007.png").write_bytes((coco.root / "pics/008.png").read_bytes())
+    config = coco.config(repair=True)
+    prepared, manifest = build(read_sound(config, tmp_path), config, tmp_path / "cache")
+    assert "identical_image" not in manifest["repairs"]
+    assert len(prepared.dataset.images) == 20
+
+
 def test_a_folder_with_something_in_it_is_not_overwritten(coco, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/mine.txt").touch()
