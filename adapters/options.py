@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bench.errors import ConfigError, together
+from bench.errors import ConfigError, combined
 
 Options = TypeVar("Options", bound=BaseModel)
 
@@ -20,7 +20,7 @@ def read(kind: type[Options], given: Mapping[str, Any], family: str) -> Options:
         return kind.model_validate(dict(given))
     except ValidationError as error:
         problems = [_problem(kind, item, family) for item in error.errors()]
-    raise together(problems)
+    raise combined(problems)
 
 
 def _problem(kind: type[BaseModel], item: Any, family: str) -> ConfigError:

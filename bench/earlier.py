@@ -1,7 +1,7 @@
-"""Files that an earlier version of bench wrote, as today's version reads them.
+"""Reading files of earlier versions of bench.
 
-Before 0.2 the ledger's `setting` was called `word`, and images were counted as `pictures`. Runs, checkpoints
-and searches of then can still be reported, compared and used for prediction; unfinished ones are not resumed.
+Before 0.2 the ledger's `setting` was called `word`, and images `pictures`. Runs, checkpoints and searches of
+those versions can be reported, compared and used for prediction; unfinished runs are not resumed.
 """
 
 import json
@@ -22,11 +22,11 @@ _RENAMED = {
 }
 
 _BY_CLASS = frozenset({"class_map", "class_weights", "classes", "train_counts"})
-"""Objects whose keys are names of classes: a class may be called `word`."""
+"""Objects whose keys are class names: a class may be called `word`."""
 
 
 def read(model: type[Model], content: bytes) -> Model:
-    """`content` as a `model`, whichever version wrote it. Raises pydantic's ValidationError."""
+    """`content`, of any version, as a `model`. Raises pydantic's ValidationError."""
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
@@ -37,7 +37,7 @@ def read(model: type[Model], content: bytes) -> Model:
 
 
 def upgrade(tree: Any) -> Any:
-    """JSON values with today's names for the keys that have been renamed."""
+    """A JSON value with the current names of its keys."""
     if isinstance(tree, list):
         return [upgrade(item) for item in tree]
     if not isinstance(tree, dict):
@@ -49,5 +49,5 @@ def upgrade(tree: Any) -> Any:
 
 
 def column(name: str) -> str:
-    """Today's name for a column of history.csv."""
+    """The current name of a column of history.csv."""
     return _RENAMED.get(name, name)

@@ -76,7 +76,7 @@ class RunError(BenchError):
     """A run folder is missing, in use, damaged, or does not fit the request."""
 
 
-def together(problems: Sequence[BenchError]) -> BenchError:
+def combined(problems: Sequence[BenchError]) -> BenchError:
     """One error that reports all `problems` in order; it has the class of the first."""
     if len(problems) == 1:
         return problems[0]

@@ -1,4 +1,4 @@
-"""What a cell leaves behind: one typed, versioned record. Tables, figures and the page read only these.
+"""The record of a cell: typed and versioned. Tables, figures and reports read only records.
 
 A figure that is not defined (AP of a class without ground truth) is `None`, never -1 or NaN.
 """
@@ -13,7 +13,7 @@ class Frozen(BaseModel):
 
 
 class LedgerEntry(Frozen):
-    """One place where a detector was not treated like the others: asked for, used instead, and why."""
+    """A setting that a detector did not follow: what was asked for, what was used instead, and why."""
 
     setting: str
     asked: str
@@ -26,72 +26,75 @@ class Description(Frozen):
 
     family: str
     variant: str
-    input_size: int = Field(description="long side of the network's input, pixels")
+    input_size: int = Field(description="long side of the network's input in pixels")
     parameters: int
     trainable_parameters: int
-    pretrained_on: str = Field(description="what the starting weights had seen; 'nothing' for random ones")
-    weights: str | None = Field(description="file that the starting weights came from")
+    pretrained_on: str = Field(description="training data of the initial weights; 'nothing' for random ones")
+    weights: str | None = Field(description="file of the initial weights")
     weights_sha256: str | None = None
-    normalisation: str = Field(description="the backbone's norm layers, which change with the weights")
+    normalisation: str = Field(description="kind of the backbone's norm layers, which depends on the weights")
     class_map: dict[str, str | None] = Field(
         default_factory=dict,
-        description="of weights judged without a training: our classes -> theirs, or none",
+        description="for weights judged without training: our classes -> theirs, or None",
     )
 
 
 class EpochRecord(Frozen):
-    """One epoch as the training loop saw it. Losses are means over the epoch, by component, unweighted."""
+    """One epoch. Losses are means over the epoch by component, before their coefficients."""
 
     epoch: int = Field(description="from 1")
     share: float = Field(
         1.0,
-        description="of the epoch; less than 1 for a validation within it, told with what is known so far",
+        description="of the epoch; less than 1 for a validation within it, with the figures so far",
     )
-    epochs: int = Field(description="how many are planned")
+    epochs: int = Field(description="planned number of epochs")
     train_losses: dict[str, float]
     val_losses: dict[str, float] = Field(default_factory=dict)
     val_metrics: dict[str, float] = Field(
-        default_factory=dict, description="of `FitContext.score_val`: AP, AP50 ...; empty if not validated"
+        default_factory=dict,
+        description="from `FitContext.score_val`: AP, AP50 ...; empty without validation",
     )
     learning_rates: dict[str, float] = Field(default_factory=dict, description="by group, at the epoch's end")
     optimizer_steps: int = Field(description="since the start of the training")
     images_seen: int = Field(description="since the start of the training")
     duration_s: float
-    images_per_s: float | None = Field(None, description="trained on; validation left out")
+    images_per_s: float | None = Field(None, description="in training, without validation")
     peak_memory_mib: float | None = Field(
-        None, description="largest resident memory of the process so far; the harness fills it in"
+        None, description="largest resident memory of the process so far; filled in by the harness"
     )
 
 
 class LossRecord(Frozen):
-    """How mistakes of class were counted where it was not the framework's own loss. docs/losses.md."""
+    """The class loss, where it was not the framework's own. See docs/losses.md."""
 
-    train_counts: dict[str, int] = Field(description="boxes of train by class, crowds left out")
+    train_counts: dict[str, int] = Field(description="train boxes by class, without crowds")
     class_weights: dict[str, float] = Field(description="as used, by class")
-    background_weight: float = Field(description="of an example without an object; one with an object has 1")
-    scale: float = Field(description="s: brings the loss to the size of `standard` where training begins")
-    normalised: bool = Field(description="false: the textbook's weights and mean, and no scale")
-    formula: str = Field(description="in a line")
+    background_weight: float = Field(
+        description="weight of an example without an object; one with an object has 1"
+    )
+    scale: float = Field(description="s: scales the loss to that of `standard` at the start of training")
+    normalised: bool = Field(description="false: the textbook formula, without scale")
+    formula: str = Field(description="in one line")
 
 
 class TrainingRecord(Frozen):
-    """What the training used up."""
+    """The result of a training and its cost."""
 
     epochs: int
     best_epoch: int = Field(
-        description="the one whose checkpoint is judged; chosen on val; 0 if none was trained"
+        description="whose checkpoint is judged; chosen on val; 0 if there was no training"
     )
     best_step: int | None = Field(
-        None, description="optimiser steps behind that checkpoint, which may be of the middle of its epoch"
+        None, description="optimiser steps before that checkpoint, which may lie within its epoch"
     )
     optimizer_steps: int
     images_seen: int
-    duration_s: float = Field(description="wall seconds, validation included, summed over resumes")
-    training_s: float | None = Field(None, description="the same, validation left out")
+    duration_s: float = Field(description="wall seconds with validation, summed over interruptions")
+    training_s: float | None = Field(None, description="the same without validation")
     stopped_early: bool
     chosen_by: str = Field(description="the val metric that chose the best epoch, and whose implementation")
     notes: tuple[LedgerEntry, ...] = Field(
-        default=(), description="for the ledger: what only the training pictures could tell"
+        default=(), description="for the ledger: what only the training images could show"
     )
     loss: LossRecord | None = Field(None, description="None: the framework's own class loss")
 
@@ -114,18 +117,18 @@ class CocoFigures(Frozen):
 
 
 class ClassFigures(Frozen):
-    """One class on one split. AP and AR are over IoU .50:.95, at most 100 detections of it in a picture."""
+    """One class on one split. AP and AR are over IoU .50:.95, with at most 100 detections in an image."""
 
     name: str
-    ground_truths: int = Field(description="support: boxes of this class, crowds left out")
-    detections: int = Field(description="at or over the score threshold, those on crowds left out")
+    ground_truths: int = Field(description="boxes of this class, without crowds")
+    detections: int = Field(description="at or above the score threshold, without those on crowds")
     AP: float | None
     AP50: float | None
     AR: float | None
 
 
 class OperatingPoint(Frozen):
-    """Counts at one score threshold, IoU 0.5, over all classes together. A detection on a crowd is none."""
+    """Counts at one score threshold and IoU 0.5, over all classes. Detections on crowds are not counted."""
 
     score_threshold: float
     true_positives: int
@@ -137,15 +140,15 @@ class OperatingPoint(Frozen):
 
 
 class SplitFigures(Frozen):
-    """The judge's verdict on one split."""
+    """The figures of one split."""
 
     images: int
-    boxes: int = Field(description="crowds left out")
+    boxes: int = Field(description="without crowds")
     detections: int = Field(description="in the predictions file, at any score")
     coco: CocoFigures
     AP_25_50_75: float | None = Field(description="mean of AP at IoU .25, .50 and .75")
     AP_rare: float | None = Field(
-        None, description="mean AP of the record's rare classes, those without ground truth here left out"
+        None, description="mean AP of the record's rare classes that have ground truth here"
     )
     classes: tuple[ClassFigures, ...]
     operating_point: OperatingPoint
@@ -163,13 +166,13 @@ class FinalRecord(Frozen):
 
 
 class Efficiency(Frozen):
-    """Cost of the judged checkpoint. Latency runs from the picture's file to its final detections."""
+    """Cost of the judged checkpoint. Latency is measured from the image file to the final detections."""
 
     checkpoint_bytes: int
-    latency_ms: float = Field(description="median, one picture at a time")
+    latency_ms: float = Field(description="median, one image at a time")
     latency_p95_ms: float
     latency_rounds_ms: tuple[float, ...] = Field((), description="medians of five consecutive images each")
-    images_per_s: float = Field(description="at `throughput_batch` pictures a batch")
+    images_per_s: float = Field(description="with `throughput_batch` images in a batch")
     throughput_batch: int
     timed_images: int
     peak_memory_mib: float = Field(description="resident memory of the cell's process")
@@ -178,7 +181,7 @@ class Efficiency(Frozen):
 
 
 class Provenance(Frozen):
-    """What ran, on what."""
+    """Versions and machine."""
 
     bench: str
     python: str
@@ -204,47 +207,47 @@ class Failure(Frozen):
 
 
 class GateResult(Frozen):
-    """One check that a model passes before it is ranked, or does not."""
+    """The result of one check that a model has to pass to be ranked."""
 
     name: str
     passed: bool
-    detail: str = Field(description="what was found, in a sentence")
+    detail: str = Field(description="what was found, in one sentence")
     duration_s: float
-    flagged: bool = Field(False, description="passed, but a reader should know")
+    flagged: bool = Field(False, description="passed, with a note for the reader")
 
 
 class CellRecord(Frozen):
-    """One detector x one seed on one dataset."""
+    """One model with one seed on one dataset."""
 
     version: Literal[1, 2] = 2
     cell: str
     model: str = Field(description="the model's name in bench.yaml, unique in a run")
     seed: int
-    dataset: str = Field(description="the layout's key")
+    dataset: str = Field(description="key of the dataset's content")
     status: Literal["done", "failed", "invalid"] = Field(
-        description="invalid: a gate says that the figures, if any, tell nothing of the model"
+        description="invalid: a gate failed, so that the figures say nothing about the model"
     )
     failure: Failure | None = None
     gates: tuple[GateResult, ...] = Field(
-        (), description="in the order of their running; empty: gates were off"
+        (), description="in the order in which they ran; empty: gates were off"
     )
     description: Description | None = None
     recipe: dict[str, Any] = Field(default_factory=dict, description="resolved")
-    options: dict[str, Any] = Field(default_factory=dict, description="the family's own words, resolved")
-    rare_classes: tuple[str, ...] = Field((), description="whose mean AP is AP_rare")
+    options: dict[str, Any] = Field(default_factory=dict, description="the family's own settings, resolved")
+    rare_classes: tuple[str, ...] = Field((), description="classes whose mean AP is AP_rare")
     ledger: tuple[LedgerEntry, ...] = ()
     training: TrainingRecord | None = None
     val: SplitFigures | None = None
     test: SplitFigures | None = None
-    final: FinalRecord | None = Field(None, description="where bench.yaml asks for `final: train+val`")
+    final: FinalRecord | None = Field(None, description="with `final: train+val`")
     efficiency: Efficiency | None = None
     native_metrics: dict[str, float] = Field(
         default_factory=dict,
-        description="the framework's own figures on val, shown beside ours, never instead",
+        description="the framework's own figures on val, shown beside ours",
     )
     provenance: Provenance | None = None
 
     @property
     def ranked(self) -> SplitFigures | None:
-        """The test figures that count: the final training's where there is one, else the chosen model's."""
+        """The test figures for the ranking: the final training's, or else the chosen checkpoint's."""
         return self.final.test if self.final else self.test

@@ -125,7 +125,7 @@ class SearchConfig(BaseModel):
     def _parsed(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
-        settings = flat(value)
+        settings = flattened(value)
         if not settings:
             raise ValueError("has no setting to search over")
         found: list[str] = []
@@ -183,13 +183,13 @@ _RANGE = ("low", "high", "step", "log", "when")
 _CHOICE = ("choices", "when")
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """{train: {lr: {low: 1, high: 2}}} -> {train.lr: {low: 1, high: 2}}; dotted keys stay."""
     settings: dict[str, Any] = {}
     for key, value in tree.items():
         setting = f"{prefix}{key}"
         if isinstance(value, Mapping) and not set(value) & {*_RANGE, *_CHOICE}:
-            settings |= flat(value, f"{setting}.")
+            settings |= flattened(value, f"{setting}.")
         else:
             settings[setting] = value
     return settings
@@ -249,7 +249,7 @@ def _conditions(raw: Any) -> dict[str, tuple[Any, ...]]:
         raise ValueError(f"`when` should hold settings and their values; found {raw!r}")
     return {
         setting: tuple(values) if isinstance(values, (list, tuple)) else (values,)
-        for setting, values in flat(raw).items()
+        for setting, values in flattened(raw).items()
     }
 
 

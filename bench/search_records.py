@@ -1,12 +1,12 @@
-"""What a search leaves behind for tables, figures and the page: search.json.
+"""The record of a search: search.json, from which tables, figures and the report are made.
 
 SEARCH/
-  search.json           SearchRecord: rewritten after every trial, whole each time
-  search_info.json      what was settled when it began: the layout, its classes and counts
+  search.json           SearchRecord: rewritten after every trial
+  search_info.json      what was fixed when it began: the layout, its classes and counts
   bench.yaml            the resolved config of the search; `bench search -c` repeats it
-  manifest.json         the data's manifest, copied
-  study.db              Optuna's storage, where no other URL is given: optuna-dashboard opens it
-  trials/MODEL/NUMBER/  one cell folder a trial (see bench.store.CellFolder), without test figures and weights
+  manifest.json         a copy of the dataset's manifest
+  study.db              Optuna's storage, if no other URL is given: optuna-dashboard opens it
+  trials/MODEL/NUMBER/  a bench.store.CellFolder for each trial, without test figures and weights
   best.yaml             best against standard as a config: `bench run -c` repeats the comparison
   report.html, figures/
   final/                that run, a bench.store.RunFolder: cells MODEL-standard-seedN, MODEL-best-seedN
@@ -26,17 +26,17 @@ class Frozen(BaseModel):
 
 
 class TrialRecord(Frozen):
-    """One trial: one cell on one setting."""
+    """One trial: one cell with one set of values."""
 
     number: int = Field(description="from 0, in the study of its model")
     state: TrialState
-    setting: dict[str, Any] = Field(description="dotted words -> values, those with a meaning")
+    setting: dict[str, Any] = Field(description="setting -> value, without those that have no effect")
     values: dict[str, float] | None = Field(
-        description="objective -> the judged checkpoint's on val; None if there is none"
+        description="objective -> value of the judged checkpoint on val; None if there is none"
     )
     curve: tuple[tuple[int, float], ...] = Field((), description="(epoch, first objective on val)")
     reason: str | None = Field(None, description="why it was pruned or failed")
-    batch_size: int | None = Field(None, description="what it ran with; a lack of memory may have halved it")
+    batch_size: int | None = Field(None, description="that was used; a lack of memory may have halved it")
     accumulate: int | None = None
     duration_s: float | None = None
     worker: str | None = None
@@ -50,10 +50,10 @@ class StudyRecord(Frozen):
     study: str = Field(description="its name in the storage")
     trials: tuple[TrialRecord, ...] = ()
     best: int | None = Field(None, description="number of the trial that the final training repeats")
-    pareto: tuple[int, ...] = Field((), description="of two objectives: trials that none beats in both")
+    pareto: tuple[int, ...] = Field((), description="with two objectives: trials that no other beats in both")
     importance: dict[str, float] = Field(
         default_factory=dict,
-        description="dotted word -> share (fANOVA of the first objective), where it can be told",
+        description="setting -> share of the variance (fANOVA of the first objective)",
     )
 
 
@@ -70,9 +70,9 @@ class SearchRecord(Frozen):
     sampler: str
     pruner: str
     seed: int
-    wanted_trials: int = Field(description="a model")
-    seeds: tuple[int, ...] = Field(description="of the final trainings; empty: none were asked for")
-    space: dict[str, Any] = Field(description="dotted word -> what it may be, as in bench.yaml")
+    wanted_trials: int = Field(description="for each model")
+    seeds: tuple[int, ...] = Field(description="of the final trainings; empty without final trainings")
+    space: dict[str, Any] = Field(description="setting -> its possible values, as in bench.yaml")
     storage: str = Field(description="Optuna's URL without its password")
     studies: tuple[StudyRecord, ...]
     final: str | None = Field(None, description="the run that compares best and standard, relative to SEARCH")

@@ -1,13 +1,13 @@
-"""A run on disk: which file lies where, and how it is read back.
+"""A run on disk: its files, and how they are read.
 
 RUN/
-  run.json              RunInfo: what was asked, of what, with what
+  run.json              RunInfo: the config, the data, the machine
   bench.yaml            the resolved config; `bench run -c` repeats the run from it
-  manifest.json         the data's manifest, copied
-  ground_truth/{val,test}.json     COCO json, copied: the report needs nothing outside RUN
-  samples/samples.json  a few test pictures for the report, and the pictures
-  cells/CELL/           one folder a cell, see CellFolder
-  results.csv           one row a cell
+  manifest.json         a copy of the dataset's manifest
+  ground_truth/{val,test}.json     copies of the COCO json: the report needs nothing outside RUN
+  samples/samples.json  a few test images for the report, with the images beside it
+  cells/CELL/           one folder for each cell, see CellFolder
+  results.csv           one row for each cell; classes.csv: for each cell, split and class
   report.html, figures/
 """
 
@@ -38,16 +38,16 @@ class RunInfo(BaseModel):
     layout: str
     """Absolute path of the written dataset."""
     dataset: str
-    """Its key."""
+    """The key of the dataset's content, from its manifest."""
     classes: tuple[str, ...]
     cells: tuple[str, ...]
     """In the order in which they run."""
     config: dict[str, Any] | None = None
-    """What bench.yaml held when the run began, resolved."""
+    """The resolved config when the run began."""
     provenance: Provenance
 
 
-class Sample(BaseModel):
+class SampleImage(BaseModel):
     """A test picture kept for the report, shrunk by `scale` (kept pixels for one of the original's)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,7 +72,7 @@ class CellFolder:
 
     @property
     def spec_path(self) -> Path:
-        """What the cell is to do; written before it starts."""
+        """CellSpec: what the cell does; written before it starts."""
         return self.root / "cell.json"
 
     @property
@@ -82,17 +82,17 @@ class CellFolder:
 
     @property
     def history_path(self) -> Path:
-        """One row an epoch, see `flat`."""
+        """One row an epoch, see `history_row`."""
         return self.root / "history.csv"
 
     @property
     def tensorboard_dir(self) -> Path:
-        """The history once more, as event files, where the package tensorboard is installed."""
+        """The history as event files, if the package tensorboard is installed."""
         return self.root / "tensorboard"
 
     @property
     def log_path(self) -> Path:
-        """All that the cell's process printed."""
+        """The output of the cell's process."""
         return self.root / "log.txt"
 
     @property
@@ -102,7 +102,7 @@ class CellFolder:
 
     @property
     def workdir(self) -> Path:
-        """The detector's own room: the state of a training under way."""
+        """The detector's own folder, with the state of an unfinished training."""
         return self.root / "training"
 
     @property
@@ -112,12 +112,12 @@ class CellFolder:
 
     @property
     def fitted_path(self) -> Path:
-        """What the training found out; written when its checkpoint is safe."""
+        """The result of the training; written after its checkpoint."""
         return self.root / "fitted.json"
 
     @property
     def final(self) -> "CellFolder":
-        """The training on train and val together, where one is asked for; see bench.cell.final."""
+        """The final training on train and val together, if the config has one; see bench.cell.final."""
         return CellFolder(self.root / "final")
 
     def predictions_path(self, split: SplitName) -> Path:
@@ -129,16 +129,16 @@ class CellFolder:
         return self.root / f"matches_{split}.npz"
 
     def record(self) -> CellRecord | None:
-        """The record, or None while there is none. Raises RunError for a file that is none."""
+        """The record, or None if there is none yet. Raises RunError for a damaged file."""
         if not self.record_path.is_file():
             return None
         try:
             return earlier.read(CellRecord, self.record_path.read_bytes())
         except ValidationError as error:
             raise RunError(
-                f"is no cell record of this version: {error.errors()[0]['msg']}",
+                f"is not a cell record of a known version: {error.errors()[0]['msg']}",
                 file=self.record_path,
-                hint="write it anew: delete this file, then bench run --resume RUN",
+                hint="to write it again: delete this file, then bench run --resume RUN",
             ) from None
 
     def history(self) -> list[dict[str, float]]:
@@ -157,17 +157,17 @@ class CellFolder:
             ) from None
 
     def write_history(self, rows: Sequence[dict[str, float]]) -> None:
-        """All rows at once, so that a killed cell leaves whole ones."""
+        """Replace the file by all rows, so that a killed cell leaves complete ones."""
         columns = list(dict.fromkeys(key for row in rows for key in row))
         lines = [",".join(columns)]
         lines += [",".join(repr(row[key]) if key in row else "" for key in columns) for row in rows]
         files.write_text(self.history_path, "\n".join(lines) + "\n")
 
 
-def flat(epoch: EpochRecord) -> dict[str, float]:
+def history_row(epoch: EpochRecord) -> dict[str, float]:
     """An epoch as one row: `train/NAME`, `val/NAME` losses, `metrics/NAME`, `lr/GROUP`, counts and costs.
 
-    A validation within an epoch is a row at a broken number of epochs.
+    A validation within an epoch is a row with a fractional number of epochs.
     """
     cost = {"images_per_s": epoch.images_per_s, "peak_memory_mib": epoch.peak_memory_mib}
     return {
@@ -191,9 +191,9 @@ class RunFolder:
 
     @classmethod
     def open(cls, root: Path) -> "RunFolder":
-        """An existing run. Raises RunError where `root` is none."""
+        """An existing run. Raises RunError if `root` is not a run."""
         if not (root / "run.json").is_file():
-            raise RunError("is no run folder: it has no run.json", file=root, hint="bench run makes one")
+            raise RunError("is not a run folder: it has no run.json", file=root, hint="bench run makes one")
         return cls(root)
 
     @classmethod
@@ -251,12 +251,12 @@ class RunFolder:
         return CellFolder(self.root / "cells" / name)
 
     def info(self) -> RunInfo:
-        """What run.json says. Raises RunError for another version's."""
+        """The content of run.json. Raises RunError for that of an unknown version."""
         try:
             return earlier.read(RunInfo, self.info_path.read_bytes())
         except ValidationError as error:
             raise RunError(
-                f"is no run of this version: {error.errors()[0]['msg']}", file=self.info_path
+                f"is not a run of a known version: {error.errors()[0]['msg']}", file=self.info_path
             ) from None
 
     def cells(self) -> list[CellFolder]:
@@ -264,7 +264,7 @@ class RunFolder:
         return [self.cell(name) for name in self.info().cells]
 
     def records(self) -> list[CellRecord]:
-        """Of the cells that are finished, well or badly, in the order in which they run."""
+        """The records of all finished cells, failed ones included, in the order in which they run."""
         return [record for cell in self.cells() if (record := cell.record()) is not None]
 
     def manifest(self) -> dict[str, Any]:
@@ -272,11 +272,11 @@ class RunFolder:
         manifest: dict[str, Any] = _read_json(self.manifest_path)
         return manifest
 
-    def samples(self) -> list[Sample]:
+    def samples(self) -> list[SampleImage]:
         """Raises RunError."""
         path = self.samples_dir / "samples.json"
         try:
-            return [Sample.model_validate(item) for item in _read_json(path)]
+            return [SampleImage.model_validate(item) for item in _read_json(path)]
         except (TypeError, ValidationError) as error:
             raise RunError(f"can't be read: {error}", file=path) from None
 

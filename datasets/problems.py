@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.errors import DataError, together
+from bench.errors import DataError, combined
 
 ALIKE = 3
 """Bad rows with the same message that are shown."""
@@ -43,7 +43,7 @@ class Problems:
         if not shown:
             return
         if self.count == len(shown):
-            raise together(shown)
+            raise combined(shown)
         lines = [f"- {error}" for error in shown]
         more = [
             f"- {self.counts[message] - len(kept):,} more: {message}"

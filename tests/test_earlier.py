@@ -40,7 +40,7 @@ def test_its_unfinished_cells_are_refused(run: bench.Run, tmp_path: Path) -> Non
     shutil.copy(run.folder.manifest_path, layout)
     info = json.loads(run.folder.info_path.read_text())
     run.folder.info_path.write_text(json.dumps(info | {"layout": str(layout)}))
-    with pytest.raises(RunError, match=r"(?s)bench 0\.1\.0.*begin a new run"):
+    with pytest.raises(RunError, match=r"(?s)bench 0\.1\.0.*start a new run"):
         run.resume()
     assert not (run.path / "cells/detr-seed0/record.json").exists()
 

@@ -43,9 +43,9 @@ def test_torch_says_it_in_these_words() -> None:
 @pytest.mark.parametrize(
     ("batch", "accumulate", "told"),
     [
-        (16, 1, "train.batch_size: 8 with train.accumulate: 2, which leaves 16 pictures"),
-        (9, 2, "train.batch_size: 3 with train.accumulate: 6, which leaves 18 pictures"),
-        (7, 1, "train.batch_size: 1 with train.accumulate: 7, which leaves 7 pictures"),
+        (16, 1, "train.batch_size: 8 with train.accumulate: 2, which keeps 16 images"),
+        (9, 2, "train.batch_size: 3 with train.accumulate: 6, which keeps 18 images"),
+        (7, 1, "train.batch_size: 1 with train.accumulate: 7, which keeps 7 images"),
     ],
 )
 def test_a_smaller_batch_leaves_the_step_as_it_is(batch: int, accumulate: int, told: str) -> None:
@@ -53,7 +53,7 @@ def test_a_smaller_batch_leaves_the_step_as_it_is(batch: int, accumulate: int, t
 
 
 def test_what_can_t_help_is_not_said() -> None:
-    assert memory.hint(Recipe(batch_size=1), "cpu") == "say a smaller train.image_size"
+    assert memory.hint(Recipe(batch_size=1), "cpu") == "try a smaller train.image_size"
     assert "train.amp" in memory.hint(Recipe(batch_size=1), "cuda:0")
     assert "train.amp" not in memory.hint(Recipe(batch_size=1, amp=True), "cuda:0")
 
@@ -63,7 +63,7 @@ def test_the_reason_says_what_was_asked_and_what_was_left() -> None:
     first, hint = told.splitlines()
     assert first.startswith("out of memory on cpu with batch_size 4, image_size 640, amp false; ")
     assert first.endswith(" MiB were left (MemoryError: no room)")
-    assert hint.startswith("  Hint: say train.batch_size: 2")
+    assert hint.startswith("  Hint: try train.batch_size: 2")
 
 
 def test_a_container_s_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

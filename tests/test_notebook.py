@@ -34,6 +34,7 @@ def test_it_is_committed_with_its_outputs() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore")  # those of Jupyter's own packages
 def test_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import nbformat
@@ -45,6 +46,7 @@ def test_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = []
+            cell.source = cell.source.replace('"epochs": 8', '"epochs": 2')  # as many cells, less time
     where = {"metadata": {"path": str(tmp_path / "here")}}
-    NotebookClient(notebook, timeout=280, kernel_name="python3", resources=where).execute()
+    NotebookClient(notebook, timeout=850, kernel_name="python3", resources=where).execute()
     check(notebook)

@@ -39,13 +39,13 @@ def test_a_broken_run_is_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("run.json", "[]", "is no run of this version"),
-        ("run.json", "\udc80", "is no run of this version"),
+        ("run.json", "[]", "is not a run of a known version"),
+        ("run.json", "\udc80", "is not a run of a known version"),
         ("manifest.json", "{", "can't be read"),
         ("manifest.json", None, "can't be read"),
         ("samples/samples.json", "[{}]", "can't be read"),
         ("samples/samples.json", None, "can't be read"),
-        ("cells/frcnn-seed0/record.json", "{}", "is no cell record"),
+        ("cells/frcnn-seed0/record.json", "{}", "is not a cell record"),
         ("cells/frcnn-seed0/history.csv", "epoch\nx\n", "can't be read"),
     ],
 )

@@ -13,7 +13,7 @@ from bench.store import CellFolder
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-NESTED = ("class_map", "notes", "loss")
+NESTED = ("class_map", "notes", "loss", "latency_rounds_ms")
 """Fields of a record that hold more than one value: they are left out of the table of results."""
 
 

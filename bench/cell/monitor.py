@@ -8,7 +8,7 @@ from bench.cell.curves import Curves
 from bench.cell.timing import peak_memory_mib
 from bench.errors import RunError
 from bench.records import EpochRecord
-from bench.store import CellFolder, flat
+from bench.store import CellFolder, history_row
 
 OnEvent = Callable[[Mapping[str, Any]], None]
 
@@ -48,7 +48,7 @@ class TrainingMonitor:
         """
         if record.peak_memory_mib is None:
             record = record.model_copy(update={"peak_memory_mib": peak_memory_mib()})
-        row = flat(record)
+        row = history_row(record)
         self._rows = [old for old in self._rows if old["epoch"] < row["epoch"]] + [row]
         self._folder.write_history(self._rows)
         if record.share == 1:

@@ -7,14 +7,14 @@ from PIL import Image
 
 from bench import files
 from bench.layout import Example, Layout
-from bench.store import RunFolder, Sample
+from bench.store import RunFolder, SampleImage
 
 SAMPLES = 8
 SAMPLE_SIDE = 640
 """Long side in pixels: enough to see whether a box fits, small enough for one page."""
 
 
-def keep_samples(layout: Layout, run: RunFolder) -> list[Sample]:
+def keep_samples(layout: Layout, run: RunFolder) -> list[SampleImage]:
     """Shrink and store SAMPLES test images, evenly spaced, one of them without boxes if there is one."""
     chosen = _choose(layout.examples("test"))
     run.samples_dir.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def keep_samples(layout: Layout, run: RunFolder) -> list[Sample]:
         with files.writing(run.samples_dir / name):
             shrunk.save(run.samples_dir / name, quality=88)
         samples.append(
-            Sample(
+            SampleImage(
                 image_id=example.image_id,
                 file_name=example.path.name,
                 size_wh=example.size_wh,

@@ -10,7 +10,7 @@ from optuna.storages import RDBStorage
 
 from bench.config import BenchConfig
 from bench.detector import Plan
-from bench.errors import BenchError, ConfigError, together
+from bench.errors import BenchError, ConfigError, combined
 from bench.layout import Layout
 from bench.runner import checks
 from bench.runner.create import resolve_rare_classes
@@ -117,7 +117,7 @@ def check_space(planned: SearchPlan) -> list[tuple[str, Plan]]:
         except BenchError as error:
             problems.append(error)
     if problems:
-        raise together(problems)
+        raise combined(problems)
     _check_final(planned)
     return found
 

@@ -13,7 +13,7 @@ from bench import earlier, files
 from bench.reports.comparison import Comparison, Run
 from bench.reports.failures.choose import Choice
 from bench.reports.stored import read_json
-from bench.store import Sample
+from bench.store import SampleImage
 
 SIDE_PX = 640
 """Long side of a kept picture: enough to judge a box by eye, small enough for one page."""
@@ -53,11 +53,13 @@ def load(comparison: Comparison, chosen: Sequence[Choice], *, budget_bytes: floa
     return found
 
 
-def samples(run: Run) -> list[Sample]:
+def samples(run: Run) -> list[SampleImage]:
     """The pictures that a run keeps; none where it keeps none."""
     path = run.folder.samples_dir / "samples.json"
     return (
-        [Sample.model_validate(item) for item in earlier.upgrade(read_json(path))] if path.is_file() else []
+        [SampleImage.model_validate(item) for item in earlier.upgrade(read_json(path))]
+        if path.is_file()
+        else []
     )
 
 
@@ -76,7 +78,7 @@ def keep(comparison: Comparison, chosen: Sequence[Choice]) -> None:
         content, scale = _shrunk(path)
         files.write_bytes(run.folder.samples_dir / name, content)
         there.append(
-            Sample(
+            SampleImage(
                 image_id=choice.image_id,
                 file_name=Path(image["file_name"]).name,
                 size_wh=(image["width"], image["height"]),
@@ -95,7 +97,7 @@ def _test_images(comparison: Comparison) -> dict[int, dict[str, Any]]:
     return {image["id"]: image for image in truth.get("images", [])}
 
 
-def _stored(stored: Mapping[int, tuple[Run, Sample]], choice: Choice) -> Picture | None:
+def _stored(stored: Mapping[int, tuple[Run, SampleImage]], choice: Choice) -> Picture | None:
     """From the run's samples; None for a file that is missing, no picture, or outside its folder."""
     if choice.image_id not in stored:
         return None

@@ -136,7 +136,7 @@ def test_the_report_can_be_shown_in_place(opened: bench.Run, tmp_path: Path) -> 
         (lambda run: run.predictions("detr"), bench.RunError, "finished cells: frcnn with seed 0"),
         (lambda run: run.predictions("frcnn", seed=3), bench.RunError, "frcnn with seed 3"),
         (lambda run: run.predictions("frcnn", split="train"), bench.ConfigError, "val or test"),
-        (lambda run: bench.open("nowhere"), bench.RunError, "is no run folder"),
+        (lambda run: bench.open("nowhere"), bench.RunError, "is not a run folder"),
         (lambda run: bench.run("none.yaml"), bench.ConfigError, "no such file"),
         (lambda run: bench.run({"models": ["fake"]}), bench.ConfigError, "data: is missing"),
         (lambda run: bench.run(models=" "), bench.ConfigError, "names no model"),

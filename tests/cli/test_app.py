@@ -67,7 +67,7 @@ def test_init_describe_and_convert_on_a_folder_of_data(tmp_path: Path) -> None:
     written = bench("init", "mine", cwd=tmp_path)
     assert written.returncode == 0, written.stderr
     assert "12 pictures" in (tmp_path / "bench.yaml").read_text()
-    assert "stands there already" in refused(bench("init", "mine", cwd=tmp_path))
+    assert "exists already" in refused(bench("init", "mine", cwd=tmp_path))
     described = bench("data", "describe", "--figure", "classes.png", cwd=tmp_path)
     assert described.returncode == 0, described.stderr
     assert "cat" in described.stdout and "50.0%" in described.stdout
@@ -97,10 +97,10 @@ def test_init_describe_and_convert_on_a_folder_of_data(tmp_path: Path) -> None:
         (("run", "--set", "train.epochs=["), "--set: the value is not valid YAML"),
         (("run", "--set", "models=5", "--models", "fake"), "models: should be a list"),
         (("run", "--set", "name=../../esc"), "it names a folder"),
-        (("run", "--resume", "."), "is no run folder"),
+        (("run", "--resume", "."), "is not a run folder"),
         (("run", "--resume", ".", "--models", "detr"), "the run's own config"),
         (("report",), "holds no run yet"),
-        (("report", "nowhere"), "is no run folder"),
+        (("report", "nowhere"), "is not a run folder"),
         (("init", "nowhere"), "nowhere"),
         (("data", "convert", "--set", "data.source=coco", "--set", "data.path=nowhere"), "nowhere"),
         (("frobnicate",), "No such command"),

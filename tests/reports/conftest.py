@@ -36,7 +36,7 @@ from bench.records import (
     TrainingRecord,
 )
 from bench.reports.certainty import Certainty
-from bench.store import RunFolder, flat
+from bench.store import RunFolder, history_row
 
 SCRIPT = "<script>alert(1)</script>"
 BREAKOUT = '"><img src=x onerror=alert(2)>'
@@ -376,7 +376,7 @@ def history(item: CellRecord) -> list[dict[str, float]]:
         item.model, ("classifier", "box_reg", "objectness", "rpn_box_reg")
     )
     return [
-        flat(
+        history_row(
             EpochRecord(
                 epoch=epoch,
                 epochs=12,

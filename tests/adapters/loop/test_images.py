@@ -37,7 +37,7 @@ def test_both_limits_are_kept_and_one_is_met(
     [
         (16, "under 32"),
         ("20x640", "under 32"),
-        ("1333x800", "say 800x1333"),
+        ("1333x800", "write 800x1333"),
         ("big", "800x1333"),
         ("800 x 1333", "800x1333"),
         ("800x", "800x1333"),
