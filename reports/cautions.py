@@ -10,7 +10,7 @@ NEAR_ZERO_AP = 0.05
 """Below this hardly anything is found where it is, and the order of models says little."""
 
 FEW_IMAGES = 100
-"""Test images from which 95 % intervals hold in 93 to 97 % of cases (docs/statistics.md)."""
+"""Test images from which 95 % intervals hold in 92 to 96 % of simulated cases (docs/statistics.md)."""
 
 SAME_AMOUNT = 1.1
 """Images seen may differ by this factor and still count as the same training."""

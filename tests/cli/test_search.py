@@ -25,7 +25,7 @@ def test_from_trials_to_the_verdict_and_best_yaml_repeats_it(fake_config: Path, 
     record = SearchRecord.model_validate_json((root / "search.json").read_bytes())
     assert record.final == "final" and record.seeds == (1, 2)
     cells = sorted(path.name for path in (root / "final/cells").iterdir())
-    assert cells == [f"one-{role}-seed{seed}" for role in ("best", "standard") for seed in (0, 1)]
+    assert cells == [f"one-{role}-seed{seed}" for role in ("best", "standard") for seed in (1, 2)]
     assert "Best on val by AP" in result.stdout and "Test AP" in result.stdout
     assert (root / "report.html").is_file()
     again = bench("run", "-c", str(root / "best.yaml"), cwd=tmp_path)
