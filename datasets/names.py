@@ -10,7 +10,9 @@ from pathlib import PurePosixPath
 LINKED_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".mpo"})
 """Suffixes that every framework recognises as images (ultralytics lists a folder by them)."""
 
-_STRUCTURE = frozenset({"images", "train", "training", "val", "valid", "validation", "test", "testing"})
+_STRUCTURE = frozenset(
+    {"images", "jpegimages", "train", "training", "val", "valid", "validation", "test", "testing"}
+)
 """Folder names that don't distinguish images: left out of a layout's file names."""
 
 _LONGEST = 120

@@ -10,8 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from bench.cli.app import app
-from bench.datasets.checks import check_folder
-from bench.datasets.checks.page import render
+from bench.datasets.checks import Example, check_folder
+from bench.datasets.checks.page import render, thumbnail
 from bench.datasets.perceptual_hash import NEAR, near_pairs, perceptual_hash
 from bench.datasets.sources import scenes
 
@@ -256,6 +256,18 @@ def test_the_command(coco, tmp_path, monkeypatch):
     assert (report["exit_code"], report["findings"][0]["kind"]) == (1, "clipped")
     (coco.root / "pics/000.png").write_bytes(b"")
     assert command.invoke(app, ["data", "check", str(coco.root)]).exit_code == 2
+
+
+def test_a_thumbnail_shows_the_box_where_it_is(tmp_path):
+    Image.new("RGB", (640, 480)).save(tmp_path / "a.png")
+    whole = thumbnail(Example(path=str(tmp_path / "a.png"), boxes_xyxy=((100, 40, 500, 440),)))
+    assert (whole.width, whole.height, whole.boxes_xywh) == (320, 240, ((50, 20, 200, 200),))
+    part = thumbnail(Example(path=str(tmp_path / "a.png"), boxes_xyxy=((300, 200, 340, 240),)))
+    ((x, y, w, h),) = part.boxes_xywh
+    assert part.width == part.height == 161
+    assert (x, y, w, h) == pytest.approx((60, 60, 40, 40), abs=1)
+    none = thumbnail(Example(path=str(tmp_path / "a.png"), boxes_xyxy=((300, 200, 300, 200),)))
+    assert none.boxes_xywh[0][2:] == (6, 6)
 
 
 def test_names_on_the_page_are_text(coco, tmp_path):
