@@ -110,7 +110,9 @@ def search(
             metavar="URL", help="Optuna storage shared by several machines: postgresql://USER@HOST/DATABASE."
         ),
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="Seeds of the final trainings. Default: 0,1,2.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Of the final trainings. Default: three fresh ones.")
+    ] = None,
     final: Annotated[
         bool,
         typer.Option(
