@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.reports import columns, templating
+from bench.reports import columns
 from bench.reports.comparison import compare
 from bench.reports.search.folder import read_search
 from bench.reports.search.verdict import best_trial, finals, headline, setting_text
@@ -15,6 +15,8 @@ SHOWN = ("ap", "ap50", "ap_rare", "f1", "parameters", "latency", "training", "me
 
 def run_summary(run: RunFolder) -> str:
     """Answer, certainty and ranking for each dataset of the run; a note where no cell is finished."""
+    from bench.reports import templating
+
     if not run.records():
         return templating.render("run_summary.html", run=run, parts=[])
     chosen = [column for column in columns.COLUMNS if column.key in SHOWN]
@@ -24,6 +26,8 @@ def run_summary(run: RunFolder) -> str:
 
 def search_summary(root: Path) -> str:
     """The headline, and each model's best settings with what the final trainings say of them."""
+    from bench.reports import templating
+
     search = read_search(root)
     found = finals(search)
     rows = [

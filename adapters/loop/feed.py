@@ -17,7 +17,7 @@ from bench.adapters.loop.augment import Augment, Crop
 from bench.adapters.loop.images import Pixels
 from bench.adapters.loop.trainable import Batch, Target
 from bench.adapters.training.ranks import SINGLE_RANK, Ranks
-from bench.errors import RecipeError
+from bench.feasibility import check_batch
 from bench.layout import Example
 from bench.recipe import InputSize, Recipe
 
@@ -137,15 +137,9 @@ def training(
 ) -> tuple[DataLoader[Batch], EpochSampler]:
     """Shuffled batches of `examples`; set the sampler's `epoch` before each pass.
 
-    Raises RecipeError for a batch that is larger than all of them together.
+    Raises RecipeError for a batch or an optimiser step that is larger than all of them together.
     """
-    if recipe.batch > len(examples):
-        raise RecipeError(
-            f"the train split has {len(examples)} pictures, fewer than one batch",
-            record="train.batch_size",
-            value=recipe.batch,
-            hint=f"say {len(examples)} or less",
-        )
+    check_batch(recipe, len(examples))
     epochs = EpochSampler(len(examples), recipe, seed, augment, ranks)
     one_size = not recipe.multi_scale and augment == "none"
     return _loader(examples, epochs, recipe.workers, device, recipe.input_size if one_size else None), epochs

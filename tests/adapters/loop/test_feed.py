@@ -132,7 +132,7 @@ def test_a_batch_larger_than_the_split_is_refused(tmp_path: Path) -> None:
 
     examples = _examples(tmp_path)
     assert len(list(feed.training(examples, _recipe(batch_size=7), 0, "cpu")[0])) == 1
-    with pytest.raises(RecipeError, match=r"(?s)train split has 7 pictures.*found: 8.*say 7"):
+    with pytest.raises(RecipeError, match=r"(?s)train split has 7 images.*found: 8.*make it 7"):
         feed.training(examples, _recipe(batch_size=8), 0, "cpu")
 
 

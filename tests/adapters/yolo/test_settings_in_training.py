@@ -283,8 +283,8 @@ def test_a_killed_training_goes_on_exactly(begin: Callable[..., Trained], settin
     [
         ({"amp": "bf16"}, r"train\.amp.*cpu"),
         ({"amp": "fp16"}, r"train\.amp.*cpu"),
-        ({"batch_size": 25}, "train split has 24 pictures"),
-        ({"batch_size": 8, "accumulate": 4}, "train split has 24 pictures"),
+        ({"batch_size": 25}, "train split has 24 images"),
+        ({"batch_size": 8, "accumulate": 4}, "train split has 24 images"),
     ],
 )
 def test_what_can_t_be_done_here_is_refused(
