@@ -111,6 +111,7 @@ def _family(kind: type[FakeDetector]) -> FakeFamily:
     return Broken()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "complaint"),
     [

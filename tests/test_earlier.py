@@ -27,6 +27,7 @@ def test_its_tables_have_today_s_names(run: bench.Run) -> None:
     assert set(run.predictions("frcnn")["image_id"]) == {768, 788}
 
 
+@pytest.mark.slow
 def test_it_is_reported(run: bench.Run) -> None:
     page = run.report().path.read_text(encoding="utf-8")
     assert "frcnn reached a test AP of 0.904" in page

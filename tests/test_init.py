@@ -21,6 +21,7 @@ def test_importing_bench_imports_nothing_heavy(tmp_path: Path) -> None:
     assert result.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_calling_a_run_imports_neither_torch_nor_pandas(tmp_path: Path) -> None:
     code = "import bench, sys; bench.run, bench.search, bench.predict; "
     code += "print(sorted({'torch', 'pandas'} & set(sys.modules)))"

@@ -124,6 +124,7 @@ def test_a_run_without_a_finished_cell_is_shown_too(opened: bench.Run) -> None:
     assert opened.history.empty and opened.ledger.empty and opened.classes.empty
 
 
+@pytest.mark.slow
 def test_the_report_can_be_shown_in_place(opened: bench.Run, tmp_path: Path) -> None:
     page = opened.report(tmp_path / "page.html")
     assert Path(page) == tmp_path / "page.html" == page.path

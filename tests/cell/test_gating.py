@@ -59,6 +59,7 @@ def test_a_sound_model_is_done_with_every_gate_in_its_record(layout: Layout, tmp
     ]
 
 
+@pytest.mark.slow
 def test_a_broken_adapter_is_invalid_untrained_and_tried_again(
     layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

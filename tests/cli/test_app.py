@@ -85,6 +85,7 @@ def test_init_describe_and_convert_on_a_folder_of_data(tmp_path: Path) -> None:
     assert "repairs   1 pictures that can't be read" in converted.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
@@ -111,6 +112,7 @@ def test_a_mistake_is_one_clear_message(tmp_path: Path, settings: tuple[str, ...
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_several_wrong_keys_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "bench.yaml").write_text("dta: {}\nmodel: []\ndata: {source: synthetic}\nmodels: [fake]\n")
     told = refused(bench("run", cwd=tmp_path))
@@ -122,6 +124,7 @@ def test_the_schema_is_json_and_names_the_words(tmp_path: Path) -> None:
     assert "epochs" in schema["$defs"]["Recipe"]["properties"]
 
 
+@pytest.mark.slow
 def test_models_lists_every_family(tmp_path: Path) -> None:
     out = bench("models", cwd=tmp_path).stdout
     assert all(family in out for family in ("detr", "yolo", "frcnn", "fake", "resnet50_fpn_v2"))

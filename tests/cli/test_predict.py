@@ -113,6 +113,7 @@ def size(path: Path) -> tuple[int, int]:
         return image.size
 
 
+@pytest.mark.slow
 def test_boxes_are_drawn_and_written(run: RunFolder, album: Path, tmp_path: Path) -> None:
     cell = str(run.root / "cells/one-seed0")
     done = bench(cell, "album", "other", "-o", "out", "--score", "0", cwd=tmp_path)
@@ -144,6 +145,7 @@ def test_boxes_are_drawn_and_written(run: RunFolder, album: Path, tmp_path: Path
     ]
 
 
+@pytest.mark.slow
 def test_val_s_threshold_counts_and_what_can_t_be_read_is_skipped(
     run: RunFolder, album: Path, tmp_path: Path
 ) -> None:
@@ -159,6 +161,7 @@ def test_val_s_threshold_counts_and_what_can_t_be_read_is_skipped(
     assert (out / "wide.jpg").exists() and not (out / "broken.jpg").exists()
 
 
+@pytest.mark.slow
 def test_a_cell_without_a_checkpoint_is_a_mistake(run: RunFolder, album: Path, tmp_path: Path) -> None:
     done = bench(str(run.root / "broken-seed0"), "album", cwd=tmp_path)
     assert done.returncode == 2

@@ -59,6 +59,7 @@ def test_a_mistake_is_a_message_and_exit_code_2(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_weight_table_that_does_not_fit_leaves_no_run_folder(fake_config: Path, tmp_path: Path) -> None:
     table = "loss={classification: weighted, class_weights: {nut: 1}}"
     result = bench(

@@ -50,6 +50,7 @@ def weights(*settings: str, cwd: Path, env: dict[str, str]) -> "subprocess.Compl
     )
 
 
+@pytest.mark.slow
 def test_fetch_shows_progress_and_hash_and_list_says_where(mirror: dict[str, str], tmp_path: Path) -> None:
     own = tmp_path / "home/weights/yolov8n.pt"
     fetched = weights("fetch", "yolov8n.pt", cwd=tmp_path, env=mirror)
@@ -66,6 +67,7 @@ def test_fetch_shows_progress_and_hash_and_list_says_where(mirror: dict[str, str
     assert f"-> {own}\n" not in listed.stdout
 
 
+@pytest.mark.slow
 def test_a_wrong_file_is_refused_with_the_reason(mirror: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth").write_bytes(CONTENT)
     done = weights("import", "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", cwd=tmp_path, env=mirror)

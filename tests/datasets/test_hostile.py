@@ -66,6 +66,7 @@ def test_large_pictures_are_decoded_one_at_a_time():
     assert most == [1]
 
 
+@pytest.mark.slow
 def test_a_regular_expression_without_end_is_refused():
     begun = time.perf_counter()
     assert image_groups.groups(["a" * 60 + "!"], r"^(a+)+$") == [
@@ -76,6 +77,7 @@ def test_a_regular_expression_without_end_is_refused():
     assert time.perf_counter() - begun < 30
 
 
+@pytest.mark.slow
 def test_a_deeply_nested_config(tmp_path):
     path = tmp_path / "bench.yaml"
     path.write_text("[" * 1500)

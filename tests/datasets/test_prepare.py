@@ -191,6 +191,7 @@ def test_bad_data_leaves_nothing_behind(coco, tmp_path):
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["images-1.sqlite"]
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_share_one_layout(coco, tmp_path):
     """Both start from a signal, write at the same time, and both end with a whole layout."""
     script = tmp_path / "one.py"

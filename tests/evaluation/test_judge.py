@@ -35,6 +35,7 @@ def judge_of(truth: GroundTruth, rare: Sequence[str] = ()) -> Judge:
     return Judge(truth.classes, {"val": truth.path}, rare)
 
 
+@pytest.mark.slow
 @THOROUGH
 @given(data=st.data())
 def test_the_figures_are_those_of_pycocotools(data: Any, scenes: Any, judged: Any, referee: Any) -> None:
@@ -70,6 +71,7 @@ def test_the_quick_figures_are_those_of_the_verdict(data: Any, scenes: Any, judg
     assert judge_of(truth, rare).score(found) == expected
 
 
+@pytest.mark.slow
 @THOROUGH
 @given(data=st.data())
 def test_ap_rare_is_the_referee_s_mean_over_the_rare_classes(

@@ -22,6 +22,7 @@ def same(one: MatchTable, other: MatchTable) -> bool:
     )
 
 
+@pytest.mark.slow
 @THOROUGH
 @given(data=st.data())
 def test_every_match_is_pycocotools_own(data: Any, scenes: Any, judged: Any, referee: Any) -> None:

@@ -43,6 +43,7 @@ def test_a_cut_leaves_the_matches_above_it(data: Any, scenes: Any, judged: Any, 
     assert point.score_threshold == threshold
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_the_threshold_is_the_best_of_all_and_the_highest_of_the_best(

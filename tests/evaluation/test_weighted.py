@@ -38,6 +38,7 @@ def defined(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
+@pytest.mark.slow
 @THOROUGH
 @given(data=st.data())
 def test_weights_are_copies(data: Any, scenes: Any, judged: Any, referee: Any) -> None:

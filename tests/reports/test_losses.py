@@ -41,6 +41,7 @@ def test_each_loss_is_paired_with_standard_by_seed(cells, make_run, certain):
     assert "Loss against standard" in page and "<b>+0.048</b>" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [

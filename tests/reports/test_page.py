@@ -42,6 +42,7 @@ def page(make_run):
     return render(compare([make_run()]))
 
 
+@pytest.mark.slow
 def test_names_that_bite_are_text(page):
     elements = Elements(page)
     text = "".join(elements.text)
@@ -55,6 +56,7 @@ def test_names_that_bite_are_text(page):
     assert "RuntimeError: out of memory " + BREAKOUT in text
 
 
+@pytest.mark.slow
 def test_nothing_points_outside(page):
     for _, name, value in Elements(page).attributes:
         if name in ("src", "href", "xlink:href", "action", "srcset", "poster"):
@@ -63,6 +65,7 @@ def test_nothing_points_outside(page):
     assert "https://" not in page and "http://" not in page
 
 
+@pytest.mark.slow
 def test_the_policy_lets_only_our_script_run(page):
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1].replace("&#39;", "'")
     script = re.search(r"<script>(.*?)</script>", page, re.S)[1]
@@ -72,6 +75,7 @@ def test_the_policy_lets_only_our_script_run(page):
     assert "unsafe-eval" not in policy
 
 
+@pytest.mark.slow
 def test_all_parts_are_there(page):
     text = " ".join("".join(Elements(page).text).split())
     for part in (
@@ -93,6 +97,7 @@ def test_all_parts_are_there(page):
         assert part in text
 
 
+@pytest.mark.slow
 def test_one_file_and_its_figures(make_run, tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "FIGURES", {"test-ap": figures.FIGURES["test-ap"]})
     target = tmp_path / "out" / "report.html"
@@ -104,6 +109,7 @@ def test_one_file_and_its_figures(make_run, tmp_path, monkeypatch):
     assert target.stat().st_size < 2_000_000
 
 
+@pytest.mark.slow
 def test_runs_on_different_data_carry_a_warning(make_run, make_record):
     one = make_run("one", records=[make_record("a", 0, 0.5, dataset="x")], dataset="x")
     two = make_run("two", records=[make_record("a", 0, 0.4, dataset="y")], dataset="y")

@@ -87,6 +87,7 @@ def charts(comparison):
     return Charts(render([comparison])).charts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("title", "unit", "xs"),
     [
@@ -110,6 +111,7 @@ def test_points_stand_where_cost_and_ap_put_them(charts, title, unit, xs):
     assert {unit, "test AP", title} <= set(chart.words)
 
 
+@pytest.mark.slow
 def test_learning_curves_are_the_histories(charts, comparison):
     chart = charts["AP on val during training"]
     histories = [
@@ -127,6 +129,7 @@ def test_learning_curves_are_the_histories(charts, comparison):
     assert {"epoch", "AP, val split"} <= set(chart.words)
 
 
+@pytest.mark.slow
 def test_a_small_chart_of_each_loss_has_train_whole_and_val_dashed(charts, comparison):
     chart = charts["box_reg"]
     (contestant,) = (c for c in comparison.contestants if c.label == "frcnn")

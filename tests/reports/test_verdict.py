@@ -155,6 +155,7 @@ def test_who_is_ahead_in_another_figure_is_named(judge):
     assert "rare classes" not in judge(a=(0.5, 0.51), b=(0.4, 0.41), image_sd=0.005).trade_off
 
 
+@pytest.mark.slow
 def test_without_predictions_the_order_is_told_and_no_more(say, make_record):
     found = say(
         make_record("a", 0, 0.50),
@@ -181,6 +182,7 @@ def test_unequal_seeds_and_failures(say, make_record, make_failed):
 AP = st.floats(0.1, 0.9)
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.lists(AP, min_size=1, max_size=4), min_size=2, max_size=4),
@@ -244,6 +246,7 @@ def test_trade_offs_name_who_is_quicker_and_smaller(say, make_record):
     assert "small is smaller: 3.00 M parameters instead of 40.0 M" in found.trade_off
 
 
+@pytest.mark.slow
 def test_quicker_is_said_where_repeated_timing_shows_it(say, make_record):
     good = [make_record("good", seed, 0.5, latency_ms=80.0) for seed in (0, 1, 2)]
     quick = [make_record("quick", seed, 0.3, latency_ms=10.0) for seed in (0, 1, 2)]
@@ -326,6 +329,7 @@ def test_a_final_training_does_not_compare_with_none(say, make_final, make_recor
     assert "(a)" in told and "can't be compared" in told
 
 
+@pytest.mark.slow
 def test_runs_that_call_other_classes_rare_are_told_apart(make_run, make_record):
     def of(model, names):
         record = make_record(model, 0, 0.5)

@@ -56,6 +56,7 @@ def start(
     return running.start(resolved, ears, command="bench run -c it"), ears
 
 
+@pytest.mark.slow
 def test_every_cell_leaves_a_record_and_the_run_its_tables(fake_config: Path, tmp_path: Path) -> None:
     outcome, ears = start(fake_config, tmp_path, "seeds=[0,1]")
     assert [record.cell for record in outcome.records] == ["one-seed0", "two-seed0", "one-seed1", "two-seed1"]
@@ -164,6 +165,7 @@ def test_resume_repeats_nothing_that_is_done_and_retries_what_failed(
     assert [row["epoch"] for row in outcome.run.cell("one-seed0").history()] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_patience_stops_a_training(fake_config: Path, tmp_path: Path) -> None:
     outcome, _ = start(
         fake_config, tmp_path, "train.epochs=40", "train.patience=1", "train.flip=0.0", models=("one",)

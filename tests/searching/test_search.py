@@ -55,6 +55,7 @@ def test_every_model_has_its_trials_and_the_best_is_the_best(cells: Any, search:
     assert written == outcome.record
 
 
+@pytest.mark.slow
 def test_the_first_trial_is_the_config_s_own(cells: Any, search: Search) -> None:
     outcome = search("train.lr=0.02", "search.space.train.lr={low: 0.01, high: 0.1, log: true}")
     assert outcome.record.studies[0].trials[0].setting == {"train.lr": 0.02}
@@ -129,6 +130,7 @@ def test_hyperband_prunes_too(cells: Any, search: Search) -> None:
     assert states == {"complete", "pruned"}
 
 
+@pytest.mark.slow
 def test_two_objectives_give_a_pareto_set(cells: Any, search: Search) -> None:
     """AP50 is made to be 1 - AP: no trial is beaten in both."""
     outcome = search("search.objectives=[AP, AP50]", "search.trials=8")
@@ -150,6 +152,7 @@ def test_without_memory_the_batch_is_halved_and_the_step_stays(cells: Any, searc
     assert best.count("batch_size: 3\n") == best.count("accumulate: 8\n") == 2  # both are trained so
 
 
+@pytest.mark.slow
 def test_where_the_training_had_memory_enough_a_smaller_batch_is_no_help(cells: Any, search: Search) -> None:
     cells.fits, cells.stage = 3, "predict val"
     with pytest.raises(RunError, match="no trial has a value: predict val: no memory is left"):
@@ -157,6 +160,7 @@ def test_where_the_training_had_memory_enough_a_smaller_batch_is_no_help(cells: 
     assert len(cells.specs) == 1
 
 
+@pytest.mark.slow
 def test_what_gates_refuse_before_training_has_failed_and_after_it_has_its_figures(
     cells: Any, search: Search
 ) -> None:
@@ -178,6 +182,7 @@ def test_a_trial_that_fails_is_told_and_the_search_goes_on(cells: Any, search: S
     assert len(outcome.record.studies[0].trials) == 6
 
 
+@pytest.mark.slow
 def test_no_trial_with_a_value_is_told_and_what_is_stored_stays(cells: Any, search: Search) -> None:
     cells.fails = lambda spec: "it broke"
     with pytest.raises(RunError, match="no trial has a value: fit: it broke") as caught:

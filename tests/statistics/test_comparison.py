@@ -83,6 +83,7 @@ def test_the_probability_of_being_best():
 FIGURES = st.floats(0, 1, width=32)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.lists(FIGURES, min_size=1, max_size=4), min_size=2, max_size=5),

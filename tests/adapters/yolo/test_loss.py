@@ -95,6 +95,7 @@ def test_without_focus_and_weights_it_is_plain_cross_entropy_to_the_bit() -> Non
     assert torch.equal(made(classification="focal", focal_gamma=0.0)(logits, targets), plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORDS)
 def test_its_gradient_is_that_of_finite_differences(name: str) -> None:
     logits, targets = drawn()

@@ -380,6 +380,7 @@ def test_a_bomb_of_aliases_has_an_end(yolo, tmp_path, key):
         read(yolo.config(), tmp_path)
 
 
+@pytest.mark.slow
 def test_many_classes_take_no_time(make_yolo, tmp_path):
     folder = make_yolo({"train": 3, "val": 2}, names=[f"class {n}" for n in range(30_000)])
     begun = time.perf_counter()

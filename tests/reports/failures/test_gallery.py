@@ -169,6 +169,7 @@ def test_pictures_come_from_the_written_dataset_and_are_kept_in_the_run(written)
     assert [shot.picture for shot in after.shots] == [shot.picture for shot in before.shots]
 
 
+@pytest.mark.slow
 def test_without_pictures_the_page_says_so(make_run):
     page = render(compare([make_run(without=("samples/samples.json",))]))
     assert "No pictures: the run kept none, and its written dataset is gone." in page

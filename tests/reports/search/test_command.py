@@ -9,6 +9,7 @@ from bench.errors import ConfigError
 from bench.reports import figures
 
 
+@pytest.mark.slow
 def test_a_search_has_a_page_of_its_own_and_its_verdicts_are_told(make_search, monkeypatch, capsys):
     monkeypatch.setattr(figures, "SEARCH_FIGURES", {})
     root = make_search()

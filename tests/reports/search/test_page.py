@@ -92,6 +92,7 @@ def study(make_search, search_record):
     return study
 
 
+@pytest.mark.slow
 def test_of_a_cost_less_is_better(study):
     search, final = study(objectives=("latency_ms",))
     steps = best_so_far(final.study, "latency_ms")
@@ -101,6 +102,7 @@ def test_of_a_cost_less_is_better(study):
     assert best == sorted(best)
 
 
+@pytest.mark.slow
 def test_each_trial_is_marked_by_how_it_ended(study):
     chart = search_charts.history(*study())
     looks = [point.label for point in chart.points]
@@ -108,6 +110,7 @@ def test_each_trial_is_marked_by_how_it_ended(study):
     assert [series.label for series in chart.key] == ["complete", "pruned", "best"]
 
 
+@pytest.mark.slow
 def test_slices_show_the_trials_in_which_the_setting_has_a_meaning(study):
     search, final = study()
     charts = {chart.title: chart for chart in search_charts.slices(search, final)}
@@ -121,6 +124,7 @@ def test_slices_show_the_trials_in_which_the_setting_has_a_meaning(study):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_two_objectives_give_a_pareto_front(study):
     search, final = study(objectives=("AP", "AP_rare"))
     (line,) = search_charts.pareto(search, final).lines
@@ -128,6 +132,7 @@ def test_two_objectives_give_a_pareto_front(study):
     assert list(line.ys) == sorted(line.ys, reverse=True)  # to the right AP grows, so AP_rare falls
 
 
+@pytest.mark.slow
 def test_one_objective_has_no_pareto_front(study):
     assert search_charts.pareto(*study()) is None
 
@@ -139,6 +144,7 @@ def test_a_search_without_a_single_figure_still_has_a_page(make_search, search_r
     assert "0 trials of 40 asked for" in page
 
 
+@pytest.mark.slow
 def test_one_page_and_its_figures(make_search, search_record, monkeypatch):
     monkeypatch.setattr(figures, "SEARCH_FIGURES", {"history": search_charts.history})
     root = make_search(search_record(models=("detr",)))
@@ -149,6 +155,7 @@ def test_one_page_and_its_figures(make_search, search_record, monkeypatch):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", figures.SEARCH_FIGURES)
 def test_every_figure_is_drawn_or_has_nothing_to_show(make_search, search_record, name):
     make = figures.SEARCH_FIGURES[name]

@@ -57,6 +57,7 @@ def test_one_seed_can_t_tell(said):
     assert "one seed can't tell how far another training would be" in verdict
 
 
+@pytest.mark.slow
 def test_without_predictions_the_reason_is_told(make_search, search_record, final_records):
     record = search_record(models=("detr",), trials=3)
     (verdict,) = search_verdicts(make_search(record, final_records({"detr": (0.03, 0.04, 0.05)})))
@@ -92,6 +93,7 @@ def test_a_study_without_a_finished_trial_says_why(make_search, search_record):
     assert "no trial has finished" in verdict and "out of memory" in verdict
 
 
+@pytest.mark.slow
 def test_seeds_are_paired_and_those_that_do_not_count_left_out(
     make_search, search_record, final_records, make_invalid
 ):
