@@ -16,6 +16,7 @@ DETECTORS: dict[str, str] = {
     "detr": "bench.adapters.detr.family:FAMILY",
     "yolo": "bench.adapters.yolo.family:FAMILY",
     "frcnn": "bench.adapters.frcnn.family:FAMILY",
+    "dino": "bench.adapters.dino.family:FAMILY",
     "fake": "bench.adapters.fake:FAMILY",
 }
 
