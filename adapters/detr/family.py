@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from bench import registry
 from bench.adapters.class_map import ClassMap, match
 from bench.adapters.detr import checkpoint as detr_checkpoint
-from bench.adapters.detr import planning, queries
+from bench.adapters.detr import planning
 from bench.adapters.detr.options import ARCHITECTURES, FREE, DetrOptions, fitted, resnet_name
 from bench.adapters.loop import augment
 from bench.adapters.loop.family import LoopFamily
+from bench.adapters.query import capacity
+from bench.adapters.query.planning import norm_layers_in_words
 from bench.adapters.weights import published as weights
 from bench.detector import Plan
 from bench.errors import ConfigError
@@ -78,7 +80,7 @@ class DetrFamily(LoopFamily):
         return plan
 
     def check(self, plan: Plan, *, classes: Sequence[str], images: Sequence[Example], device: str) -> None:
-        queries.most_objects(images, plan.options["queries"])
+        capacity.most_objects(images, plan.options["queries"])
         if not plan.recipe.trains:
             match(classes, detr_checkpoint.classes(Path(plan.weights)), weights=plan.weights)
 
@@ -104,9 +106,7 @@ class DetrFamily(LoopFamily):
         return weights.fingerprint(detr_checkpoint.tensors_file(source))
 
     def normalisation(self, plan: Plan) -> str:
-        if plan.options["norm"] == "batch":
-            return "batch norm, trained"
-        return "frozen batch norm with the statistics of the starting weights"
+        return norm_layers_in_words(plan.options["norm"])
 
 
 def _start(variant: str, asked: str | None) -> weights.InitialWeights:

@@ -2,8 +2,7 @@
 
 Carion et al. 2020, End-to-End Object Detection with Transformers (arXiv:2005.12872).
 
-B images, Q queries, C classes. DETR's own boxes are centre and size as shares of each image, without
-the padding around it.
+B images, Q queries, C classes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,37 +22,24 @@ from bench.adapters.detr.checkpoint import FOCAL
 from bench.adapters.detr.loss import Criterion
 from bench.adapters.detr.options import Backbone, DetrOptions
 from bench.adapters.detr.oracle import OracleDetr
-from bench.adapters.detr.queries import SPARE_QUERIES, most_objects
 from bench.adapters.loop.oracle import OracleNetwork
-from bench.adapters.loop.trainable import Batch, DataAdaptation, RawDetections, Target, Trainable
+from bench.adapters.loop.trainable import Batch, DataAdaptation, RawDetections
 from bench.adapters.losses.sigmoid import PRIOR_LOGIT, SigmoidLoss
 from bench.adapters.losses.softmax import SoftmaxLoss
 from bench.adapters.losses.weights import ExampleWeights
+from bench.adapters.query.capacity import SPARE_QUERIES, most_objects
+from bench.adapters.query.trainable import QueryTrainable, to_xyxy
 from bench.detector import Plan
 from bench.layout import Example
 from bench.loss import LossConfig
 from bench.recipe import InputSize
 from bench.records import LedgerEntry, LossRecord
 
-IMAGENET_MEAN = (
-    0.485,
-    0.456,
-    0.406,
-)  # RGB in 0..1; what DETR's and torchvision's backbones were trained with
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-_LOW_LAYERS = ("model.embedder.", "model.encoder.stages.0.")
-"""Of the backbone: DETR never trains them where they are pretrained (facebookresearch/detr, backbone.py)."""
-
-
 _COMPONENTS = {"loss_ce": "class", "loss_bbox": "box", "loss_giou": "giou"}
 
 
-class Detr(Trainable):
+class Detr(QueryTrainable):
     """transformers' DETR as a Trainable."""
-
-    mean: Tensor  # (1, 3, 1, 1), as `std` in 0..255
-    std: Tensor
 
     def __init__(self, options: DetrOptions, classes: Sequence[str], *, whole_backbone: bool = True) -> None:
         """`whole_backbone`: all of it is trained, else all but its stem and first stage."""
@@ -64,18 +50,14 @@ class Detr(Trainable):
         self.sigmoid = options.focal == "sigmoid"
         self.loss_weights = {"class": options.class_loss, "box": options.box_loss, "giou": options.giou_loss}
         self.augment = options.augment
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255, persistent=False)
         _initialise(self.detr)
         if self.sigmoid:
             nn.init.constant_(self.detr.class_labels_classifier.bias, PRIOR_LOGIT)
-        if options.norm == "batch":
-            _unfreeze_norms(self.backbone)
-        # Convolutions on a CPU are a third quicker so; elsewhere it makes no difference.
-        self.to(memory_format=torch.channels_last)
-        # transformers decides by names that only timm's backbones have, and so freezes all of ours.
-        for name, parameter in self.backbone.named_parameters():
-            parameter.requires_grad_(whole_backbone or not name.startswith(_LOW_LAYERS))
+        self.prepare_backbone(options.norm, DetrFrozenBatchNorm2d, whole=whole_backbone)
+
+    @property
+    def network(self) -> nn.Module:
+        return self.detr
 
     @property
     def backbone(self) -> nn.Module:
@@ -116,12 +98,8 @@ class Detr(Trainable):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """`class`, `box` (L1) and `giou`, each the sum over the decoder's layers, or of the last alone."""
-        pixels, mask = self._inputs(batch)
-        labels = [
-            {"class_labels": target.labels, "boxes": _to_cxcywh_norm(target, size_wh)}
-            for target, size_wh in zip(batch.targets, batch.sizes_wh, strict=True)
-        ]
-        found = self.detr(pixel_values=pixels, pixel_mask=mask, labels=labels).loss_dict
+        pixels, mask = self.inputs(batch)
+        found = self.detr(pixel_values=pixels, pixel_mask=mask, labels=self.labels(batch)).loss_dict
         return {
             ours: torch.stack([found[key] for key in found if key.startswith(theirs)]).sum()
             for theirs, ours in _COMPONENTS.items()
@@ -133,39 +111,18 @@ class Detr(Trainable):
         With a sigmoid a class too: what differs from a softmax is then the loss alone. Deformable DETR's own
         way, the 100 best of all queries and classes, may name a query twice.
         """
-        pixels, mask = self._inputs(batch)
+        pixels, mask = self.inputs(batch)
         out = self.detr(pixel_values=pixels, pixel_mask=mask)
-        shares = out.logits.sigmoid() if self.sigmoid else out.logits.softmax(-1)  # (B, Q, C + 1)
-        scores, labels = shares[..., :-1].max(-1)  # (B, Q)
-        sizes = torch.tensor(batch.sizes_wh, dtype=torch.float32, device=pixels.device)  # (B, 2)
-        centre, size = out.pred_boxes[..., :2], out.pred_boxes[..., 2:]  # (B, Q, 2) shares
-        boxes = torch.cat([centre - size / 2, centre + size / 2], dim=-1) * sizes.repeat(1, 2)[:, None]
+        probabilities = out.logits.sigmoid() if self.sigmoid else out.logits.softmax(-1)  # (B, Q, C + 1)
+        scores, labels = probabilities[..., :-1].max(-1)  # (B, Q)
+        boxes = to_xyxy(out.pred_boxes, batch)
         return [
             RawDetections(*one).among(self.reported_classes)
             for one in zip(boxes, scores, labels, strict=True)
         ]
 
-    def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Normalised pixels (B, 3, H, W), 0 in the padding, and the mask (B, H, W) of the images."""
-        height, width = batch.pixels.shape[-2:]
-        device = batch.pixels.device
-        sizes = torch.tensor(batch.sizes_wh, device=device)
-        columns = torch.arange(width, device=device)[None, None, :] < sizes[:, 0, None, None]
-        rows = torch.arange(height, device=device)[None, :, None] < sizes[:, 1, None, None]
-        mask = columns & rows
-        pixels = (batch.pixels.float() - self.mean) / self.std
-        return (pixels * mask[:, None]).contiguous(memory_format=torch.channels_last), mask
-
     def oracle(self) -> OracleNetwork:
         return OracleDetr(self.detr)
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        return self.detr.state_dict(*args, **kwargs)
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> Any:
-        return self.detr.load_state_dict(state_dict, strict=strict, assign=assign)
 
     def adapt_to_data(self, examples: Sequence[Example], size: InputSize) -> DataAdaptation:
         """Raises RecipeError where an image has more objects than there are queries."""
@@ -173,7 +130,7 @@ class Detr(Trainable):
         objects = most_objects(examples, queries)
         if queries >= SPARE_QUERIES * objects:
             return DataAdaptation()
-        why = f"the most crowded training picture has {objects} objects; queries to spare find more of them"
+        why = f"the most crowded training image has {objects} objects; queries to spare find more of them"
         return DataAdaptation(
             notes=(LedgerEntry(setting="queries", asked=str(queries), used=str(queries), why=why),)
         )
@@ -276,18 +233,3 @@ def _initialise(detr: DetrForObjectDetection) -> None:
         *detr.bbox_predictor.layers,
     ):
         layer.reset_parameters()
-
-
-def _unfreeze_norms(module: nn.Module) -> None:
-    """Make frozen batch norms trainable: without statistics a frozen one is the identity."""
-    for name, child in module.named_children():
-        if isinstance(child, DetrFrozenBatchNorm2d):
-            setattr(module, name, nn.BatchNorm2d(len(child.weight)))
-        else:
-            _unfreeze_norms(child)
-
-
-def _to_cxcywh_norm(target: Target, size_wh: tuple[int, int]) -> Tensor:
-    """Boxes (N, 4) xyxy in pixels -> centre and size, divided by the image's."""
-    boxes: Any = target.boxes_xyxy / torch.tensor(size_wh * 2, device=target.boxes_xyxy.device)
-    return torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], dim=1)

@@ -10,63 +10,30 @@ from typing import Any
 from bench.adapters import options as own_options
 from bench.adapters.detr.options import DetrOptions
 from bench.adapters.loop import augment
-from bench.adapters.losses.planning import options_with_loss, with_family_defaults
-from bench.adapters.training import stages
-from bench.errors import ConfigError, RecipeError
+from bench.adapters.losses.planning import options_with_loss
+from bench.adapters.query import planning as query
+from bench.errors import ConfigError
 from bench.loss import LossConfig
 from bench.recipe import Recipe
 from bench.records import LedgerEntry
 
-PARTS = ("backbone", "encoder", "decoder", "head")
-"""The keys of `Detr.parts`."""
-
-DEFAULTS: dict[str, Any] = {
-    "image_size": 1333,
-    "optimizer": "adamw",
-    "lr": 1e-4,
-    "weight_decay": 1e-4,
-    "schedule": "step",
-    "warmup_epochs": 0.0,
-    "clip_norm": 0.1,
-    "decay_norms": True,
-}
-
-LOSS_OPTIONS = {
-    "class_coefficient": "class_loss",
-    "l1_coefficient": "box_loss",
-    "iou_coefficient": "giou_loss",
-    "class_cost": "class_cost",
-    "l1_cost": "box_cost",
-    "iou_cost": "giou_cost",
-    "background_weight": "no_object_weight",
-}
+LOSS_OPTIONS = {**query.LOSS_OPTIONS, "background_weight": "no_object_weight"}
 """Settings of `loss` -> options."""
 
-BACKBONE_LR_RATIO = 0.1
-"""Rate of a pretrained backbone relative to the rest; a random one trains at the full rate."""
-
 TINY_DEFAULTS: dict[str, Any] = {
+    **query.DEFAULTS,
     "image_size": 96,
-    "optimizer": "adamw",
     "lr": 1e-3,
-    "weight_decay": 1e-4,
     "schedule": "cosine",
     "warmup_epochs": 5.0,
     "clip_norm": 1.0,
-    "decay_norms": True,
 }
 """Measured on the synthetic scenes."""
 
 
 def checked(options: DetrOptions, weights: str) -> DetrOptions:
     """With the norm layers that fit the weights. Raises ConfigError for options that contradict others."""
-    if weights == "none" and options.norm == "frozen":
-        raise ConfigError(
-            "frozen batch norm does nothing at all without statistics from pretrained weights",
-            record="options.norm",
-            value=options.norm,
-            hint="leave it out, or say batch",
-        )
+    norm = query.norm_layers(options.norm, weights)
     assert options.width is not None and options.heads is not None, "options are resolved"
     if options.width % options.heads or options.width % 2:
         raise ConfigError(
@@ -74,7 +41,7 @@ def checked(options: DetrOptions, weights: str) -> DetrOptions:
             record="options.width",
             value=options.width,
         )
-    return options.model_copy(update={"norm": options.norm or ("batch" if weights == "none" else "frozen")})
+    return options.model_copy(update={"norm": norm})
 
 
 def settings(options: Mapping[str, Any], recipe: Recipe) -> DetrOptions:
@@ -132,36 +99,16 @@ def scored(resolved: DetrOptions, given: DetrOptions, recipe: Recipe) -> DetrOpt
 
 def check_recipe(recipe: Recipe, options: DetrOptions) -> None:
     """Raises RecipeError for sizes that the backbone or the augmentation can't take. `recipe` is resolved."""
-    if recipe.input_size.short < options.stride:
-        raise RecipeError(
-            f"the backbone shrinks a picture {options.stride} times: nothing would be left of it",
-            record="train.image_size",
-            value=recipe.image_size,
-            hint=f"say {options.stride} or more, or give the backbone fewer stages",
-        )
+    query.check_size(recipe, options.stride)
     augment.check(options.augment, recipe)
 
 
 def recipe(recipe: Recipe, options: DetrOptions, *, tiny: bool, random: bool) -> Recipe:
     """With the family's own values for settings that are None. Raises RecipeError."""
-    if recipe.optimizer == "sgd" and recipe.lr is None:
-        raise RecipeError(
-            "nobody has published an SGD rate for DETR", record="train.lr", hint="say which, or use adamw"
-        )
-    usual = dict(TINY_DEFAULTS if tiny else DEFAULTS)
-    usual["warmup_epochs"] = min(usual["warmup_epochs"], recipe.epochs / 10)
-    lr = recipe.lr or usual["lr"]
-    usual |= {"backbone_lr": lr if random else lr * BACKBONE_LR_RATIO, "momentum": 0.9}
-    full = recipe.model_copy(
-        update={setting: value for setting, value in usual.items() if getattr(recipe, setting) is None}
-    )
+    usual = TINY_DEFAULTS if tiny else query.DEFAULTS
     # Not the background's weight: setting it would mean that the loss is not transformers' own.
-    own = {
-        setting: getattr(options, home)
-        for setting, home in LOSS_OPTIONS.items()
-        if setting != "background_weight"
-    }
-    return stages.resolved(with_family_defaults(full, own), PARTS, "detr")
+    own = {setting: getattr(options, home) for setting, home in query.LOSS_OPTIONS.items()}
+    return query.recipe(recipe, usual, own, random=random, family="detr")
 
 
 def ledger(asked: Recipe, used: Recipe, weights: str) -> tuple[LedgerEntry, ...]:
@@ -175,13 +122,4 @@ def ledger(asked: Recipe, used: Recipe, weights: str) -> tuple[LedgerEntry, ...]
                 why="DETR fixes the short side too; here the long side is matched for every detector",
             )
         )
-    if weights != "none":
-        entries.append(
-            LedgerEntry(
-                setting="backbone_lr",
-                asked=str(used.backbone_lr),
-                used=f"{used.backbone_lr}, 0 for the stem and the first stage",
-                why="DETR trains pretrained backbones so",
-            )
-        )
-    return tuple(entries)
+    return (*entries, *query.frozen_layers(used, weights))

@@ -10,6 +10,8 @@ from bench.adapters.dino import planning
 from bench.adapters.dino.options import VARIANTS
 from bench.adapters.loop import augment
 from bench.adapters.loop.family import LoopFamily
+from bench.adapters.query import capacity
+from bench.adapters.query.planning import norm_layers, norm_layers_in_words
 from bench.adapters.weights import published
 from bench.detector import Plan
 from bench.layout import Example
@@ -34,7 +36,7 @@ class DinoFamily(LoopFamily):
             raise registry.unknown("variant of dino", name, VARIANTS)
         start = published.resolve(weights or "none", published=None, variant=f"dino:{name}")
         settings = planning.settings(options, recipe, VARIANTS[name][1])
-        settings = planning.norm(settings, start.weights)
+        settings = settings.model_copy(update={"norm": norm_layers(settings.norm, start.weights)})
         full = planning.recipe(recipe, settings, tiny=name == "tiny", random=start.weights == "none")
         return Plan(
             family=self.name,
@@ -47,9 +49,7 @@ class DinoFamily(LoopFamily):
         )
 
     def check(self, plan: Plan, *, classes: Sequence[str], images: Sequence[Example], device: str) -> None:
-        from bench.adapters.dino.model import check_queries
-
-        check_queries(images, plan.options["queries"])
+        capacity.most_objects(images, plan.options["queries"])
         if plan.weights != "none":
             self.build(plan, classes=classes, seed=0, device="cpu")
 
@@ -71,9 +71,7 @@ class DinoFamily(LoopFamily):
         return published.fingerprint(path)
 
     def normalisation(self, plan: Plan) -> str:
-        if plan.options["norm"] == "batch":
-            return "batch norm, trained"
-        return "frozen batch norm with the statistics of the starting weights"
+        return norm_layers_in_words(plan.options["norm"])
 
 
 FAMILY = DinoFamily()

@@ -1,13 +1,12 @@
 """DINO as the loop trains it.
 
-B images, Q queries, C classes. DINO's boxes are cx, cy, w, h as shares of each image, without its padding.
+B images, Q queries, C classes.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers import DeformableDetrConfig, ResNetConfig
 from transformers.models.deformable_detr.modeling_deformable_detr import DeformableDetrFrozenBatchNorm2d
@@ -19,27 +18,19 @@ from bench.adapters.dino.network import DinoNetwork
 from bench.adapters.dino.options import DinoOptions
 from bench.adapters.dino.oracle import OracleDino
 from bench.adapters.loop.oracle import OracleNetwork
-from bench.adapters.loop.trainable import Batch, DataAdaptation, RawDetections, Target, Trainable
+from bench.adapters.loop.trainable import Batch, DataAdaptation, RawDetections
+from bench.adapters.query.capacity import most_objects
+from bench.adapters.query.trainable import QueryTrainable, to_xyxy
 from bench.detector import Plan
-from bench.errors import RecipeError
 from bench.layout import Example
 from bench.recipe import InputSize
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB in 0..1
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-_LOW_LAYERS = ("model.embedder.", "model.encoder.stages.0.")
-"""Of a pretrained backbone: DINO does not train them."""
 
 SELECTED = 300
 """Detections that DINO keeps of all queries x classes (`num_select` of its configurations)."""
 
 
-class Dino(Trainable):
+class Dino(QueryTrainable):
     """DINO with its preprocessing, loss and post-processing."""
-
-    mean: Tensor  # (1, 3, 1, 1), as `std` in 0..255
-    std: Tensor
 
     def __init__(self, options: DinoOptions, classes: int, *, whole_backbone: bool = True) -> None:
         """`whole_backbone`: all of it is trained, else all but its stem and first stage."""
@@ -57,13 +48,11 @@ class Dino(Trainable):
         endings += ["_denoising"] if options.denoising else []
         self.loss_weights = {f"{part}{end}": factor for part, factor in factors.items() for end in endings}
         self.augment = options.augment
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255, persistent=False)
-        if options.norm == "batch":
-            _train_batch_norm(self.backbone)
-        # transformers freezes by names that only timm's backbones have.
-        for name, parameter in self.backbone.named_parameters():
-            parameter.requires_grad_(whole_backbone or not name.startswith(_LOW_LAYERS))
+        self.prepare_backbone(options.norm, DeformableDetrFrozenBatchNorm2d, whole=whole_backbone)
+
+    @property
+    def network(self) -> nn.Module:
+        return self.dino
 
     @property
     def backbone(self) -> nn.Module:
@@ -104,68 +93,32 @@ class Dino(Trainable):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """See `DinoCriterion`; without denoising queries (in evaluation) their losses are 0."""
-        pixels, mask = self._inputs(batch)
-        labels = [
-            {"class_labels": target.labels, "boxes": _shares(target, size_wh)}
-            for target, size_wh in zip(batch.targets, batch.sizes_wh, strict=True)
-        ]
-        outputs = self.dino(pixels, mask, labels)
+        labels = self.labels(batch)
+        outputs = self.dino(*self.inputs(batch), labels)
         zero = 0 * outputs.logits.sum()
         return dict.fromkeys(self.loss_weights, zero) | self.criterion(outputs, labels)
 
     def detect(self, batch: Batch) -> list[RawDetections]:
         """The best SELECTED of all queries and classes, as DINO's PostProcess."""
-        outputs = self.dino(*self._inputs(batch))
+        outputs = self.dino(*self.inputs(batch))
         scores = outputs.logits[-1].sigmoid().float()[..., : self.reported_classes]  # (B, Q, C)
         classes = scores.shape[-1]
         best, places = scores.flatten(1).topk(min(SELECTED, scores[0].numel()), dim=1)
         boxes = outputs.boxes[-1].float().gather(1, (places // classes)[..., None].expand(-1, -1, 4))
-        sizes = torch.tensor(batch.sizes_wh, dtype=torch.float32, device=boxes.device)  # (B, 2)
-        centre, half = boxes[..., :2], boxes[..., 2:] / 2
-        xyxy = torch.cat([centre - half, centre + half], dim=-1) * sizes.repeat(1, 2)[:, None]
-        return [RawDetections(*one) for one in zip(xyxy, best, places % classes, strict=True)]
-
-    def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Normalised pixels (B, 3, H, W), 0 in the padding, and the mask (B, H, W) of what is image."""
-        height, width = batch.pixels.shape[-2:]
-        sizes = torch.tensor(batch.sizes_wh, device=batch.pixels.device)
-        columns = torch.arange(width, device=sizes.device)[None, None, :] < sizes[:, 0, None, None]
-        rows = torch.arange(height, device=sizes.device)[None, :, None] < sizes[:, 1, None, None]
-        mask = columns & rows
-        return (batch.pixels.float() - self.mean) / self.std * mask[:, None], mask
+        found = zip(to_xyxy(boxes, batch), best, places % classes, strict=True)
+        return [RawDetections(*one) for one in found]
 
     def oracle(self) -> OracleNetwork:
         return OracleDino(self.dino)
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        return self.dino.state_dict(*args, **kwargs)
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> Any:
-        return self.dino.load_state_dict(state_dict, strict=strict, assign=assign)
-
     def adapt_to_data(self, examples: Sequence[Example], size: InputSize) -> DataAdaptation:
         """Raises RecipeError where an image has more objects than there are queries."""
-        check_queries(examples, self.dino.queries)
+        most_objects(examples, self.dino.queries)
         return DataAdaptation()
 
     def save_beside(self, folder: Path) -> None:
         """config.json of the Deformable DETR whose parts these are."""
         files.write_text(folder / "config.json", self.dino.model.config.to_json_string())
-
-
-def check_queries(examples: Sequence[Example], queries: int) -> None:
-    """Raises RecipeError where an image has more objects than `queries`: each needs a query of its own."""
-    fullest = max(examples, key=lambda example: int((~example.crowd).sum()))
-    objects = int((~fullest.crowd).sum())
-    if objects > queries:
-        raise RecipeError(
-            f"the training image {fullest.path.name} has {objects} objects: each needs its own query",
-            record="options.queries",
-            value=queries,
-            hint=f"set at least {objects}",
-        )
 
 
 def make(plan: Plan, classes: int) -> Dino:
@@ -199,18 +152,3 @@ def config(options: DinoOptions, classes: int) -> DeformableDetrConfig:
         "disable_custom_kernels": True,
     }
     return DeformableDetrConfig(**settings)
-
-
-def _train_batch_norm(module: nn.Module) -> None:
-    """Frozen batch norms become trainable ones: without statistics a frozen one is the identity."""
-    for name, child in module.named_children():
-        if isinstance(child, DeformableDetrFrozenBatchNorm2d):
-            setattr(module, name, nn.BatchNorm2d(len(child.weight)))
-        else:
-            _train_batch_norm(child)
-
-
-def _shares(target: Target, size_wh: tuple[int, int]) -> Tensor:
-    """Boxes (N, 4) xyxy in pixels -> cx, cy, w, h as shares of the image."""
-    boxes = target.boxes_xyxy / torch.tensor(size_wh * 2, device=target.boxes_xyxy.device)
-    return torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], dim=1)

@@ -137,12 +137,13 @@ def bgr_file(original: Any, path: Path) -> Any:
 
 
 DETR, FRCNN = "bench.adapters.detr.model", "bench.adapters.frcnn.model"
+QUERY = "bench.adapters.query.trainable"
 YOLO_DATA, YOLO_FOUND = "bench.adapters.yolo.data", "bench.adapters.yolo.detections"
 FEED, BATCH = "bench.adapters.loop.feed", "bench.adapters.loop.trainable"
 
 FAULTS: dict[str, dict[str, tuple[str, str, Plant]]] = {
     "xywh for xyxy": {
-        "detr": ("boxes", "comes back as", wrap(DETR, "_to_cxcywh_norm", corner_for_centre)),
+        "detr": ("boxes", "comes back as", wrap(QUERY, "to_cxcywh_norm", corner_for_centre)),
         "frcnn": ("boxes", "", wrap(FRCNN, "_to_torchvision", sizes_for_corners)),
         "yolo": ("boxes", "comes back as", wrap(YOLO_DATA, "_label", yolo_corner)),
     },
@@ -157,7 +158,7 @@ FAULTS: dict[str, dict[str, tuple[str, str, Plant]]] = {
         "yolo": ("boxes", "comes back as", wrap(YOLO_DATA, "_label", by_the_long_side)),
     },
     "BGR for RGB": {
-        "detr": ("colours", "red and blue are swapped", wrap(DETR, "Detr._inputs", bgr_batch)),
+        "detr": ("colours", "red and blue are swapped", wrap(DETR, "Detr.inputs", bgr_batch)),
         "frcnn": ("colours", "red and blue are swapped", wrap(BATCH, "Batch.images", bgr_images)),
         "yolo": ("colours", "in prediction red and blue", wrap(YOLO_FOUND, "read_image", bgr_file)),
     },

@@ -170,7 +170,7 @@ def test_loss_words_may_differ_from_those_of_the_weights(tmp_path: Path) -> None
 
 def test_an_input_that_the_backbone_shrinks_to_nothing_is_refused() -> None:
     deep = {"layer": "basic", "stem": 8, "depths": [1] * 6, "widths": [8] * 6}
-    with pytest.raises(RecipeError, match=r"(?s)image_size.*shrinks a picture 128 times.*found: '96x300'"):
+    with pytest.raises(RecipeError, match=r"(?s)image_size.*shrinks an image 128 times.*found: '96x300'"):
         _plan(recipe=Recipe(image_size="96x300"), backbone=deep)
     assert _plan(recipe=Recipe(image_size=128), backbone=deep).recipe.image_size == 128
 

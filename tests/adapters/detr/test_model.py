@@ -88,7 +88,7 @@ def _plain_losses(network: Any, **costs: int) -> dict[str, float]:
     for setting, cost in costs.items():
         setattr(plain.config, setting, cost)
     with torch.no_grad():
-        pixels, mask = network._inputs(_batch())
+        pixels, mask = network.inputs(_batch())
         labels = [
             {
                 "class_labels": torch.tensor([2, 0]),
@@ -200,7 +200,7 @@ def test_detections_are_those_of_transformers() -> None:
     batch = _batch()
     with torch.no_grad():
         ours = network.detect(batch)
-        pixels, mask = network._inputs(batch)
+        pixels, mask = network.inputs(batch)
         out = network.detr(pixel_values=pixels, pixel_mask=mask)
     theirs = DetrImageProcessor().post_process_object_detection(
         out, threshold=0.0, target_sizes=[(h, w) for w, h in batch.sizes_wh]
@@ -214,7 +214,7 @@ def test_detections_are_those_of_transformers() -> None:
 def test_pixels_are_normalised_and_padding_is_masked() -> None:
     import torch
 
-    pixels, mask = _network(_detector(**SMALL))._inputs(_batch())
+    pixels, mask = _network(_detector(**SMALL)).inputs(_batch())
     assert mask.sum((1, 2)).tolist() == [60 * 40, 48 * 64]
     assert pixels[0, :, 40:, :].abs().max() == 0
     red = (_batch().pixels[0, 0, 0, 0].float() / 255 - 0.485) / 0.229
@@ -303,7 +303,7 @@ def test_a_saved_detector_is_a_checkpoint_of_transformers(tmp_path: Path) -> Non
     assert not info["mismatched_keys"]
     assert theirs.config.id2label == dict(enumerate(CLASSES))
     network = _network(detector).eval()
-    pixels, mask = network._inputs(_batch())
+    pixels, mask = network.inputs(_batch())
     with torch.no_grad():
         ours = network.detr(pixel_values=pixels, pixel_mask=mask)
         reference = theirs.eval()(pixel_values=pixels, pixel_mask=mask)

@@ -68,7 +68,7 @@ def test_the_published_recipe_is_filled_in_and_random_backbones_train_at_the_ful
         ({"heads": 5}, {}, "width must be a multiple of heads"),
         ({"query_selection": "best"}, {}, "query_selection"),
         ({"norm": "frozen"}, {}, "frozen batch norm"),
-        ({}, {"image_size": 32}, "stride of 64"),
+        ({}, {"image_size": 32}, "shrinks an image 64 times"),
         ({}, {"optimizer": "sgd"}, "SGD"),
         ({}, {"loss": LossConfig(classification="weighted")}, "its own focal loss"),
         ({}, {"loss": LossConfig(background_weight=0.5)}, "no background class"),

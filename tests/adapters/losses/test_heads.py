@@ -272,7 +272,7 @@ def test_plain_transformers_loads_a_switched_detr(
     plain = DetrForObjectDetection(DetrConfig.from_pretrained(tmp_path / "best")).eval()
     plain.load_state_dict(load_file(tmp_path / "best" / "model.safetensors"))
     network = detector.trainable.eval()
-    pixels, mask = network._inputs(next(batches(detector.info.plan, skewed)))
+    pixels, mask = network.inputs(next(batches(detector.info.plan, skewed)))
     with torch.no_grad():
         ours, theirs = (one(pixel_values=pixels, pixel_mask=mask) for one in (network.detr, plain))
     torch.testing.assert_close(ours.logits, theirs.logits)
@@ -311,7 +311,7 @@ def test_weights_of_a_sigmoid_head_are_scored_by_sigmoids(skewed: Layout, tmp_pa
     network = detector.trainable.eval()
     batch = next(batches(detector.info.plan, skewed))
     with torch.no_grad():
-        out = network.detr(*network._inputs(batch))
+        out = network.detr(*network.inputs(batch))
         scores = torch.stack([found.scores for found in network.detect(batch)])
     torch.testing.assert_close(scores, out.logits[..., :2].sigmoid().amax(-1))
 

@@ -1,0 +1,1 @@
+"""What detectors with object queries share: DETR, DINO."""
