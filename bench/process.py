@@ -3,10 +3,12 @@
     with Child("bench.X", task=task.model_dump_json()) as child:    # in bench/X/__main__.py:
         for message in child.messages():                            task = Task.model_validate_json(connect())
             ...                                                     send({"done": 1})
+        child.send({"go": 2})                                       receive()
         outcome = child.end()
 
-* The child's standard input brings its task, one line, and is then its lifeline: it stays open as long as the
-  parent lives, however that ends, and the child kills itself when it closes.
+* The child's standard input brings its task, one line, and then messages, one JSON object a line. It is the
+  child's lifeline: it stays open as long as the parent lives, however that ends, and the child kills itself
+  when it closes.
 * Its standard output is the channel of messages, one JSON object a line. What the child prints goes to its
   standard error instead.
 * The folder that the parent was started in is not importable: a folder named `datasets` there would be taken
@@ -16,6 +18,7 @@
 import contextlib
 import json
 import os
+import queue
 import select
 import signal
 import subprocess
@@ -124,6 +127,14 @@ class Child:
             self._process.wait(timeout_s)
         return self.poll()
 
+    def send(self, message: Mapping[str, Any]) -> None:
+        """A message to the child, which `receive` returns there. One that is dead does not get it."""
+        if self._lifeline.closed:
+            return
+        with contextlib.suppress(BrokenPipeError):
+            self._lifeline.write(json.dumps(message).encode() + b"\n")
+            self._lifeline.flush()
+
     def messages(self) -> Iterator[Message]:
         """Each as it arrives, until the process has ended."""
         return (message for _, message in listen([self]))
@@ -177,10 +188,11 @@ def listen(children: Sequence[Child]) -> Iterator[tuple[Child, Message]]:
                 yield child, message
         left = [child for child in left if child not in ended]
         if left and not ended:
-            _wait_for_any(left)
+            wait_for_any(left)
 
 
-def _wait_for_any(children: Sequence[Child]) -> None:
+def wait_for_any(children: Sequence[Child]) -> None:
+    """Until one of them sends something or ends, or POLL_S are over."""
     open_ = [child._channel for child in children if not child._closed]
     if open_:
         select.select(open_, [], [], POLL_S)
@@ -190,6 +202,7 @@ def _wait_for_any(children: Sequence[Child]) -> None:
 
 _channel: BinaryIO | None = None
 _sending = threading.Lock()
+_received: queue.SimpleQueue[Message] = queue.SimpleQueue()
 
 
 def connect() -> str:
@@ -201,14 +214,17 @@ def connect() -> str:
     global _channel
     if not os.environ.pop(_ATTACHED, None):
         return ""
-    with os.fdopen(
-        os.dup(0), "rb", buffering=0
-    ) as lifeline:  # unbuffered: the thread reads on from the same pipe
-        task = lifeline.readline().decode().strip()
+    lifeline = os.fdopen(os.dup(0), "rb")
+    task = lifeline.readline().decode().strip()
     _channel = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_follow_parent, args=(lifeline,), daemon=True).start()
     return task
+
+
+def receive() -> Message:
+    """In the child: the parent's next message, as soon as it is there."""
+    return _received.get()
 
 
 def send(message: Mapping[str, Any]) -> None:
@@ -224,9 +240,9 @@ def send(message: Mapping[str, Any]) -> None:
             _die()
 
 
-def _end_with_parent() -> None:
-    while os.read(0, 1):
-        pass
+def _follow_parent(lifeline: BinaryIO) -> None:
+    for line in lifeline:
+        _received.put(json.loads(line))
     _die()
 
 

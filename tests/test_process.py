@@ -216,3 +216,19 @@ def test_a_child_that_dies_at_once_is_no_error_of_its_own(tmp_path: Path) -> Non
         assert list(started.messages()) == []
         assert started.end() == Exit(1)
     assert "no_such_module" in (tmp_path / "log").read_text()
+
+
+def test_a_child_gets_messages_in_their_order_while_it_runs(child: Callable[..., Child]) -> None:
+    code = """
+while (number := process.receive()["number"]) < 3:
+    process.send({"got": number})
+"""
+    with child(code, task="begin") as started:
+        started.send({"number": 1})
+        heard = started.messages()
+        assert next(heard) == {"got": 1}
+        started.send({"number": 2})
+        assert next(heard) == {"got": 2}
+        started.send({"number": 3})
+        assert list(heard) == [] and started.end().ok
+        started.send({"number": 4})  # to nobody
