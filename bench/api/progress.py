@@ -24,7 +24,7 @@ def watch(progress: bool | None) -> Iterator["RunView"]:
     with open_screen(progress) as screen:
         view = RunView(screen)
         try:
-            with download_progress(view.weights):
+            with download_progress(view.on_weights):
                 yield view
         except KeyboardInterrupt as interruption:
             if view.run is not None:
@@ -49,10 +49,10 @@ class RunView:
         self._which = ""  # of a cell's trainings
         self.run: RunFolder | None = None
 
-    def data(self, what: str, done: int, total: int) -> None:
+    def on_data(self, what: str, done: int, total: int) -> None:
         self.bar(f"data: {what}", done, total)
 
-    def weights(self, name: str, done: int, total: int | None) -> None:
+    def on_weights(self, name: str, done: int, total: int | None) -> None:
         """A download of weights goes on: bytes received, and in all where the server says how many."""
         of = "" if total is None else f" of {wording.bytes_(total)}"
         text = f"fetching {name}: {wording.bytes_(done)}{of}"
@@ -66,7 +66,7 @@ class RunView:
         """A trained model has processed `done` of `total` images."""
         self.bar("images", done, total)
 
-    def begun(self, run: RunFolder, total: int, left: int) -> None:
+    def on_run_start(self, run: RunFolder, total: int, left: int) -> None:
         self.run = run
         self._total = total
         self.say(f"run      {run.root}")
@@ -75,12 +75,12 @@ class RunView:
         for line, style in data_notes.notes(run.manifest(), Path(run.info().layout)):
             self.say(line, style=style)
 
-    def cell(self, number: int, cell: CellFolder, *, done: bool) -> None:
+    def on_cell_start(self, number: int, cell: CellFolder, *, done: bool) -> None:
         self._cells = f"[{number}/{self._total}]"
         self._name, self._epoch, self._spans, self._epochs = cell.name, "", [], (0, 1)
         self.say(f"{self._cells} {cell.name}: {'done before' if done else 'starts'}")
 
-    def event(self, event: dict[str, Any]) -> None:
+    def on_cell_event(self, cell: CellFolder, event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind in ("epoch", "validation"):
             self._epoch_ended(event)
@@ -98,7 +98,7 @@ class RunView:
             self._epoch = "" if self._in_training else event["stage"]
             self.bar(self._head(), 0, 1)
 
-    def ended(self, record: CellRecord) -> None:
+    def on_cell_end(self, record: CellRecord) -> None:
         if record.status != "done" and record.failure:
             what = "INVALID" if record.status == "invalid" else f"FAILED in {record.failure.stage}"
             text = f"{self._cells} {record.cell}: {what}: {record.failure.reason}"

@@ -18,21 +18,22 @@ class SearchView:
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         view = RunView(screen)
-        self.data, self.weights = view.data, view.weights
-        self.begun, self.cell, self.event, self.ended = view.begun, view.cell, view.event, view.ended
+        self.on_data, self.on_weights, self.on_run_start = view.on_data, view.on_weights, view.on_run_start
+        self.on_cell_start, self.on_cell_event = view.on_cell_start, view.on_cell_event
+        self.on_cell_end = view.on_cell_end
         self.folder: SearchFolder | None = None
         self._wanted = 0
         self._done = 0
         self._now = ""
 
-    def search(self, folder: SearchFolder, planned: SearchPlan, done: int) -> None:
+    def on_search_start(self, folder: SearchFolder, planned: SearchPlan, done: int) -> None:
         self.folder = folder
         self._wanted, self._done = planned.words.trials * len(planned.plans), done
         self._screen.say(f"search   {folder.root}")
         before = f", {done} done before" if done else ""
         self._screen.say(f"trials   {planned.words.trials} of each of {', '.join(planned.plans)}{before}")
 
-    def trial(self, event: Message) -> None:
+    def on_trial_event(self, event: Message) -> None:
         kind = event["event"]
         name = f"{event['model']} {event.get('number', '')}"
         if kind == "trial_end":

@@ -180,7 +180,7 @@ def _watch(progress: bool | None) -> Iterator[SearchView]:
     with open_screen(progress) as screen:
         view = SearchView(screen)
         try:
-            with download_progress(view.weights):
+            with download_progress(view.on_weights):
                 yield view
         except KeyboardInterrupt as interruption:
             if view.folder is not None:

@@ -1,6 +1,7 @@
 """Run all cells of a config, or resume a run."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -21,24 +22,24 @@ from bench.store import CellFolder, RunFolder, RunInfo
 class RunCallbacks(Protocol):
     """Called as a run proceeds."""
 
-    def data(self, what: str, done: int, total: int) -> None:
+    def on_data(self, what: str, done: int, total: int) -> None:
         """Progress of the data's preparation."""
         ...
 
-    def begun(self, run: RunFolder, total: int, left: int) -> None:
+    def on_run_start(self, run: RunFolder, total: int, left: int) -> None:
         """The run folder exists; `left` of `total` cells are to be run."""
         ...
 
-    def cell(self, number: int, cell: CellFolder, *, done: bool) -> None:
+    def on_cell_start(self, number: int, cell: CellFolder, *, done: bool) -> None:
         """Cell `number`, from 1, starts, or is skipped because it is done."""
         ...
 
-    def event(self, event: Message) -> None:
-        """An event of the running cell: see bench.cell.monitor."""
+    def on_cell_event(self, cell: CellFolder, event: Message) -> None:
+        """An event of a running cell: see bench.cell.monitor."""
         ...
 
-    def ended(self, record: CellRecord) -> None:
-        """The running cell has ended."""
+    def on_cell_end(self, record: CellRecord) -> None:
+        """A cell has ended."""
         ...
 
 
@@ -68,7 +69,7 @@ def start(
         BenchError: the run is not possible; no run folder has been created.
     """
     cells = plan_cells(config)
-    layout = prepare(config.data, config.cache, progress=callbacks.data)
+    layout = prepare(config.data, config.cache, progress=callbacks.on_data)
     check_data(config, ((cell.model, cell.plan) for cell in cells[: len(config.models)]), layout)
     return _finish(create_run(config, cells, layout, command=command, into=into), callbacks)
 
@@ -134,12 +135,12 @@ def _finish(run: RunFolder, callbacks: RunCallbacks) -> RunResult:
     with files.alone(run.root, "run"):
         cells = run.cells()
         done = {cell.name for cell in cells if (record := cell.record()) and record.status == "done"}
-        callbacks.begun(run, len(cells), len(cells) - len(done))
+        callbacks.on_run_start(run, len(cells), len(cells) - len(done))
         for number, cell in enumerate(cells, start=1):
-            callbacks.cell(number, cell, done=cell.name in done)
+            callbacks.on_cell_start(number, cell, done=cell.name in done)
             if cell.name not in done:
                 cell.record_path.unlink(missing_ok=True)  # of a failed attempt
-                callbacks.ended(launch(cell, callbacks.event))
+                callbacks.on_cell_end(launch(cell, partial(callbacks.on_cell_event, cell)))
         return conclude(run)
 
 

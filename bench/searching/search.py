@@ -37,11 +37,11 @@ HEAD = "# The resolved config of this search. `bench search -c` on this file rep
 class SearchCallbacks(running.RunCallbacks, Protocol):
     """Called as a search proceeds; its final run is reported as any run."""
 
-    def search(self, folder: SearchFolder, planned: SearchPlan, done: int) -> None:
+    def on_search_start(self, folder: SearchFolder, planned: SearchPlan, done: int) -> None:
         """The search folder exists; `done` trials have been run before."""
         ...
 
-    def trial(self, event: Message) -> None:
+    def on_trial_event(self, event: Message) -> None:
         """A trial starts (`trial`, with `setting`), has ended (`trial_end`, `record`), or its cell reports.
 
         Always with `model` and `number`; for events of cells see bench.cell.monitor.
@@ -78,7 +78,7 @@ def start(config: BenchConfig, callbacks: SearchCallbacks, asked: SearchOptions)
     planned = plan_search(config)
     check_seeds(planned)
     corners = check_space(planned)
-    layout = prepare(config.data, config.cache, progress=callbacks.data)
+    layout = prepare(config.data, config.cache, progress=callbacks.on_data)
     rare = check_data(planned, corners, layout)
     dataset = data_key(layout)
     url = asked.storage or planned.words.storage
@@ -128,7 +128,7 @@ def _search(
         studies = open_studies(planned, info.dataset, storage)
         for study in studies.values():
             recover(study, alone=url == folder.own_storage)
-        callbacks.search(folder, planned, sum(count_trials(study)[0] for study in studies.values()))
+        callbacks.on_search_start(folder, planned, sum(count_trials(study)[0] for study in studies.values()))
 
         def record(**more: Any) -> SearchRecord:
             written = search_record(planned, info, studies, url, seeds=seeds, **more)
@@ -136,7 +136,7 @@ def _search(
             return written
 
         def on_event(event: Message) -> None:
-            callbacks.trial(event)
+            callbacks.on_trial_event(event)
             if event["event"] == "trial_end":
                 record()
 

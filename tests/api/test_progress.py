@@ -34,11 +34,12 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr("bench.api.progress.PLAIN_LINE_S", 0.0)
     text = StringIO()
     view = RunView(Terminal(Console(file=text, width=200)))
-    view.cell(1, CellFolder(Path("detr-seed0")), done=False)
+    cell = CellFolder(Path("detr-seed0"))
+    view.on_cell_start(1, cell, done=False)
 
     def told(*events: dict[str, Any]) -> list[str]:
         for event in events:
-            view.event(event)
+            view.on_cell_event(cell, event)
         return text.getvalue().splitlines()[1:]
 
     return told

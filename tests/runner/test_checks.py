@@ -23,7 +23,7 @@ from bench.runner.plan import PlannedCell, plan_cells
 class Deaf:
     """A watcher that has nothing to watch."""
 
-    def data(self, what: str, done: int, total: int) -> None:
+    def on_data(self, what: str, done: int, total: int) -> None:
         pass
 
 

@@ -31,20 +31,20 @@ class Ears:
         self.skipped: list[str] = []
         self.records: list[CellRecord] = []
 
-    def data(self, what: str, done: int, total: int) -> None:
+    def on_data(self, what: str, done: int, total: int) -> None:
         pass
 
-    def begun(self, run: RunFolder, total: int, left: int) -> None:
+    def on_run_start(self, run: RunFolder, total: int, left: int) -> None:
         self.left = left
 
-    def cell(self, number: int, cell: CellFolder, *, done: bool) -> None:
+    def on_cell_start(self, number: int, cell: CellFolder, *, done: bool) -> None:
         if done:
             self.skipped.append(cell.name)
 
-    def event(self, event: dict[str, Any]) -> None:
+    def on_cell_event(self, cell: CellFolder, event: dict[str, Any]) -> None:
         self.heard.append(event)
 
-    def ended(self, record: CellRecord) -> None:
+    def on_cell_end(self, record: CellRecord) -> None:
         self.records.append(record)
 
 
