@@ -5,6 +5,7 @@ RUN/
   bench.yaml            the resolved config; `bench run -c` repeats the run from it
   manifest.json         a copy of the dataset's manifest
   ground_truth/{val,test}.json     copies of the COCO json: the report needs nothing outside RUN
+  ground_truth/test_images.csv     brightness and sharpness of each test image
   samples/samples.json  a few test images for the report, with the images beside it
   cells/CELL/           one folder for each cell, see CellFolder
   results.csv           one row for each cell; classes.csv: for each cell, split and class
@@ -246,6 +247,10 @@ class RunFolder:
 
     def ground_truth_path(self, split: SplitName) -> Path:
         return self.root / "ground_truth" / f"{split}.json"
+
+    @property
+    def image_properties_path(self) -> Path:
+        return self.root / "ground_truth" / "test_images.csv"
 
     def cell(self, name: str) -> CellFolder:
         return CellFolder(self.root / "cells" / name)

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from bench import files
+from bench.analysis import write_image_properties
 from bench.cell.spec import CellSpec
 from bench.config import BenchConfig
 from bench.errors import ConfigError
@@ -76,6 +77,7 @@ def _copy_data(run: RunFolder, layout: Layout) -> None:
         target = run.ground_truth_path(split)
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(layout.coco_path(split), target)
+    write_image_properties(run.image_properties_path, layout.examples("test"))
     keep_samples(layout, run)
 
 

@@ -3,12 +3,14 @@
     weights = image_weights(units_of(groups))                     # draws of images, the same for all models
     sample = Sample.of(models, values, figures_of(weights), units)  # the judge's figures on each draw
     found = Comparison(sample)                                    # differences, ranks, groups, probabilities
+    estimate(sample, 0)                                           # one model with its interval
     plan(sample, 0, 1)                                            # what would separate the two
 
 Knows nothing of detectors or files: figures come in as arrays. docs/statistics.md says what it is worth.
 """
 
 from bench.statistics.comparison import CONFIDENCE, MARGIN, Comparison, Difference, simultaneous
+from bench.statistics.estimate import Estimate, estimate
 from bench.statistics.planning import Plan, plan, resolution
 from bench.statistics.resampling import DRAWS, image_weights, units_of
 from bench.statistics.sample import Sample
@@ -19,8 +21,10 @@ __all__ = [
     "MARGIN",
     "Comparison",
     "Difference",
+    "Estimate",
     "Plan",
     "Sample",
+    "estimate",
     "image_weights",
     "plan",
     "resolution",

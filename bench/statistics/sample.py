@@ -17,7 +17,7 @@ how the seeds of one model differ over the draws; it is counted once. docs/stati
 and how often the intervals hold for simulated detectors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,6 +55,17 @@ class Sample:
         # A multinomial draw of n has (n - 1) / n of the variance of a fresh sample.
         covariance = np.atleast_2d(np.cov(whole, rowvar=False)) * units / (units - 1)
         return cls(tuple(models), tuple(np.asarray(v, dtype=np.float64) for v in values), covariance, units)
+
+    @classmethod
+    def of_table(cls, seeds: Mapping[str, int], table: Array, units: int) -> "Sample | None":
+        """From (1 + draws, trainings): the split itself, then the draws; trainings by model, then seed.
+
+        `seeds`: model -> number of its trainings. None also where a training lacks the figure (NaN).
+        """
+        if not np.isfinite(table[0]).all():
+            return None
+        values = np.split(table[0], np.cumsum(list(seeds.values()))[:-1])
+        return cls.of(tuple(seeds), [part.tolist() for part in values], table[1:], units)
 
     @cached_property
     def seeds(self) -> NDArray[np.int64]:

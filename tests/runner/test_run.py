@@ -11,9 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench import files
+from bench.analysis import read_image_properties
 from bench.config import read_config
 from bench.errors import ConfigError, RunError
 from bench.layout import Layout
@@ -95,6 +97,8 @@ def test_what_is_judged_is_what_is_stored_as_pycocotools_would(fake_config: Path
     outcome, _ = start(fake_config, tmp_path, models=("one",))
     cell = outcome.run.cell("one-seed0")
     truth = COCO(str(outcome.run.ground_truth_path("test")))
+    measured = read_image_properties(outcome.run.image_properties_path, np.array(truth.getImgIds()))
+    assert 0 < measured["brightness"].min() < measured["brightness"].max() < 1
     draw = random.Random(0)
     near = [
         {
