@@ -32,16 +32,16 @@ def images(recipe: Recipe) -> int:
 def falling_loss(detector: Detector, layout: Layout, recipe: Recipe, workdir: Path, device: str) -> str:
     """Train `detector` on the single batch that is `layout`'s train split, until its loss has clearly fallen.
 
-    Stops after MOST_STEPS or BUDGET_S. Raises GateFailed where the loss has not fallen.
+    Stops after MOST_STEPS, or after BUDGET_S if the loss has fallen at all by then. Raises GateFailed where
+    it has not fallen in MOST_STEPS: however slow or busy the machine is, only then is a model invalid.
     """
     if not recipe.trains:
         return Flag("not checked: nothing is trained")
     losses = _losses(detector, layout, recipe, workdir, device)
-    first, best = losses[0], min(losses[1:], default=math.inf)
-    summary = f"from {first:.3g} to {losses[-1]:.3g} in {len(losses)} steps on {images(recipe)} images"
+    summary = f"from {losses[0]:.3g} to {losses[-1]:.3g} in {len(losses)} steps on {images(recipe)} images"
     if _fallen(losses):
         return f"the loss falls {summary}"
-    if len(losses) < MOST_STEPS and best < first:
+    if len(losses) < MOST_STEPS and min(losses[1:]) < losses[0]:
         return Flag(f"the loss falls little, {summary}: no more steps fit into {BUDGET_S:.0f} s")
     raise GateFailed(f"the loss of one small batch does not fall: {summary}")
 
@@ -53,8 +53,9 @@ def _losses(detector: Detector, layout: Layout, recipe: Recipe, workdir: Path, d
 
     def on_epoch(epoch: EpochRecord) -> bool:
         losses.append(sum(epoch.train_losses.values()))
-        late = len(losses) >= LEAST_STEPS and time.perf_counter() - begun > BUDGET_S
-        return late or _fallen(losses)
+        out_of_time = time.perf_counter() - begun > BUDGET_S
+        falling = len(losses) >= LEAST_STEPS and min(losses[1:]) < losses[0]
+        return (out_of_time and falling) or _fallen(losses)
 
     workdir.mkdir(parents=True)
     context = FitContext(
