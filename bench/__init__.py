@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.api.checkup import Checkup, doctor
     from bench.api.data import DataDescription, Dataset, check, convert, describe, export, init
+    from bench.api.evaluate import evaluate
     from bench.api.models import models
     from bench.api.prediction import Predictions, predict
     from bench.api.report import Report, report
@@ -43,6 +44,7 @@ __all__ = [
     "convert",
     "describe",
     "doctor",
+    "evaluate",
     "export",
     "fetch_weights",
     "import_weights",
@@ -61,6 +63,7 @@ __all__ = [
 _MODULES = {
     "bench.api.checkup": ("Checkup", "doctor"),
     "bench.api.data": ("DataDescription", "Dataset", "check", "convert", "describe", "export", "init"),
+    "bench.api.evaluate": ("evaluate",),
     "bench.api.models": ("models",),
     "bench.api.prediction": ("Predictions", "predict"),
     "bench.api.report": ("Report", "report"),

@@ -121,7 +121,9 @@ class ClassFigures(Frozen):
 
     name: str
     ground_truths: int = Field(description="boxes of this class, without crowds")
-    detections: int = Field(description="at or above the score threshold, without those on crowds")
+    detections: int = Field(
+        description="at or above the score threshold, at any score where there is none; not on crowds"
+    )
     AP: float | None
     AP50: float | None
     AR: float | None
@@ -151,7 +153,9 @@ class SplitFigures(Frozen):
         None, description="mean AP of the record's rare classes that have ground truth here"
     )
     classes: tuple[ClassFigures, ...]
-    operating_point: OperatingPoint
+    operating_point: OperatingPoint | None = Field(
+        None, description="None: no score threshold was chosen, because there are no val predictions"
+    )
 
 
 class FinalRecord(Frozen):
@@ -251,3 +255,9 @@ class CellRecord(Frozen):
     def ranked(self) -> SplitFigures | None:
         """The test figures for the ranking: the final training's, or else the chosen checkpoint's."""
         return self.final.test if self.final else self.test
+
+    @property
+    def score_threshold(self) -> float | None:
+        """Of the ranked figures' precision, recall and F1; None without figures or without a threshold."""
+        point = self.ranked.operating_point if self.ranked else None
+        return point.score_threshold if point else None

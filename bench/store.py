@@ -37,7 +37,7 @@ class RunInfo(BaseModel):
     version: Literal[1, 2] = 2
     name: str
     layout: str
-    """Absolute path of the written dataset."""
+    """Absolute path of the written dataset; empty where predictions were judged by a COCO json."""
     dataset: str
     """The key of the dataset's content, from its manifest."""
     classes: tuple[str, ...]
@@ -45,7 +45,18 @@ class RunInfo(BaseModel):
     """In the order in which they run."""
     config: dict[str, Any] | None = None
     """The resolved config when the run began."""
+    evaluated: bool = False
+    """Predictions of other tools were judged: nothing was trained."""
+    images: str | None = None
+    """The folder of the test images of such a run, if it was given."""
     provenance: Provenance
+
+    @property
+    def test_images(self) -> Path | None:
+        """Where the test images are, by the `file_name` of the ground truth; None where that is not known."""
+        if self.images:
+            return Path(self.images)
+        return Path(self.layout) / "images" / "test" if self.layout else None
 
 
 class SampleImage(BaseModel):

@@ -39,6 +39,12 @@ def cautions(comparison: Comparison) -> list[str]:
     left = [name for run in comparison.runs for name in run.unfinished]
     if left:
         found.append(f"{count(len(left), 'cell')} not finished yet: {listed(left)}.")
+    foreign = [c.label for c in comparison.finished if c.run.info.evaluated]
+    if foreign:
+        found.append(
+            f"{listed(foreign)}: predictions of other tools. How the models were trained, and whether on "
+            "test images, is not known."
+        )
     starts = {record.description.pretrained_on for record in records if record.description}
     if len(starts) > 1:
         found.append("The models started from weights that were pretrained on different data.")

@@ -96,13 +96,12 @@ def certainty(models: Mapping[str, Sequence[Training]], margin: float = MARGIN) 
     many = sum(len(table) for table in tables) > MANY_DETECTIONS
     weights = image_weights(units, FEW_DRAWS if many else DRAWS)
     stacked = np.concatenate([np.ones((1, len(units)), dtype=np.int64), weights])
+    thresholds = [record.score_threshold for _, record in trainings]
+    if None in thresholds:  # all trainings need the same figures
+        thresholds = [None] * len(thresholds)
     figures = [
-        WeightedFigures(
-            table,
-            rare_classes=judge.rare_classes,
-            score_threshold=record.ranked.operating_point.score_threshold if record.ranked else None,
-        )
-        for table, (_, record) in zip(tables, trainings, strict=True)
+        WeightedFigures(table, rare_classes=judge.rare_classes, score_threshold=threshold)
+        for table, threshold in zip(tables, thresholds, strict=True)
     ]
     found = np.stack([of_one.batch(stacked) for of_one in figures], axis=1)  # (1 + draws, trainings, figures)
     names = figures[0].names

@@ -40,7 +40,7 @@ def _split(name: Literal["val", "test"], figure: str) -> Figure:
 
 
 def _point(name: str) -> Figure:
-    return lambda record: getattr(record.ranked.operating_point, name) if record.ranked else None
+    return lambda record: getattr(record.ranked.operating_point, name, None) if record.ranked else None
 
 
 def _cost(name: str) -> Figure:

@@ -10,7 +10,8 @@ import yaml
 
 from bench import earlier
 from bench.config import ReportConfig
-from bench.errors import RunError
+from bench.errors import BenchError, RunError
+from bench.evaluation import load_ground_truth
 from bench.layout import SplitName
 from bench.records import CellRecord
 from bench.reports.palette import Tone, tone
@@ -61,6 +62,8 @@ class Run:
     @property
     def repeat(self) -> str:
         """The command that repeats this run."""
+        if self.info.evaluated:
+            return self.info.provenance.command
         return f"bench run -c {shlex.quote(str(self.folder.config_path))}"
 
 
@@ -173,9 +176,11 @@ def compare(folders: Sequence[RunFolder]) -> list[Comparison]:
     contestants = [
         Contestant(label, tone(index), run, row) for index, (run, row, label) in enumerate(labelled)
     ]
+    same = _same_truth(runs)
     by_dataset: dict[str, list[Contestant]] = {}
     for contestant in contestants:
-        by_dataset.setdefault(contestant.ranked.dataset, []).append(contestant)
+        dataset = contestant.ranked.dataset
+        by_dataset.setdefault(same.get(dataset, dataset), []).append(contestant)
     return [
         Comparison(
             number=index,
@@ -185,6 +190,24 @@ def compare(folders: Sequence[RunFolder]) -> list[Comparison]:
         )
         for index, (dataset, found) in enumerate(by_dataset.items(), 1)
     ]
+
+
+def _same_truth(runs: Sequence[Run]) -> dict[str, str]:
+    """Dataset of a run of other tools' predictions -> that of a training with the same test ground truth."""
+    datasets = {run.info.dataset for run in runs}
+    if len(datasets) < 2 or not any(run.info.evaluated for run in runs):
+        return {}
+    known = {_signature(run): run.info.dataset for run in runs if not run.info.evaluated}
+    found = {run.info.dataset: known.get(_signature(run)) for run in runs if run.info.evaluated}
+    return {dataset: trained for dataset, trained in found.items() if trained}
+
+
+def _signature(run: Run) -> str:
+    """Of the test ground truth; the run's label where it has none."""
+    try:
+        return load_ground_truth(run.folder.ground_truth_path("test")).signature
+    except BenchError:
+        return run.label
 
 
 def _read(folders: Sequence[RunFolder]) -> list[Run]:

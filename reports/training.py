@@ -108,10 +108,7 @@ FACTS: tuple[tuple[str, Getter], ...] = (
     ("batch size of images / s", _efficiency(lambda e: str(e.throughput_batch))),
     ("peak memory, process", _efficiency(lambda e: wording.mebibytes(e.peak_memory_mib))),
     ("peak memory, GPU", _efficiency(lambda e: wording.mebibytes(e.peak_gpu_memory_mib))),
-    (
-        "score threshold, chosen on val",
-        lambda r: wording.share(r.test.operating_point.score_threshold) if r.test else wording.NOTHING,
-    ),
+    ("score threshold, chosen on val", lambda r: wording.share(r.score_threshold)),
 )
 """What each model is and what its training took, whatever the recipe asked for."""
 

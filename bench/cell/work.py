@@ -93,8 +93,10 @@ class Cell:
         record = self._record(fit_result).model_copy(update={**figures, "efficiency": efficiency})
         if self.spec.final == "train+val" and not gates.reason(self.gates):
             del detector  # the final training needs its memory
-            threshold = figures["val"].operating_point.score_threshold
-            record = record.model_copy(update={"final": self._final(layout, judge, fit_result, threshold)})
+            point = figures["val"].operating_point
+            assert point is not None, "a cell chooses a threshold on val"
+            final = self._final(layout, judge, fit_result, point.score_threshold)
+            record = record.model_copy(update={"final": final})
         return self._with_status(record)
 
     def _with_status(self, record: CellRecord) -> CellRecord:

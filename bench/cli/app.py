@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
+from bench.cli import evaluate
 from bench.errors import BenchError
 
 app = typer.Typer(
@@ -170,6 +171,9 @@ def compare(
     from bench.cli import compare as command
 
     command.compare(runs, figure, as_json, fail_if_worse_than, by)
+
+
+app.command()(evaluate.evaluate)
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from bench.errors import ConfigError
 
@@ -35,6 +37,20 @@ def device(text: str | None) -> str | None:
         return None
     compact = "".join(text.split())
     return f"cuda:{compact}" if compact.replace(",", "").isdecimal() else compact
+
+
+def named_paths(given: Sequence[str], option: str) -> dict[str, Path]:
+    """['mine=a.json'] -> {'mine': Path('a.json')}. Raises ConfigError for anything else."""
+    found: dict[str, Path] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            raise ConfigError("should be NAME=FILE", record=option, value=text)
+        if name in found:
+            hint = "for several seeds: NAME/0=FILE, NAME/1=FILE"
+            raise ConfigError("is named twice", record=option, value=name, hint=hint)
+        found[name] = Path(path)
+    return found
 
 
 def command() -> str:

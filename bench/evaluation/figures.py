@@ -17,14 +17,14 @@ def split_figures(
     """The verdict on one split.
 
     Args:
-        score_threshold: val's best, for val and for test; None takes the best of the table itself.
+        score_threshold: val's best, for val and for test; None: none was chosen, so no operating point.
         rare_classes: the classes that AP_rare is the mean of.
     """
     candidates = Candidates.of(table)
-    threshold = candidates.best_threshold() if score_threshold is None else score_threshold
     values = WeightedFigures(table, rare_classes=rare_classes).figures(np.ones(table.images, dtype=np.int64))
     found = {name: None if math.isnan(value) else value for name, value in values.items()}
-    kept = candidates.detections_by_class(threshold, len(table.classes))
+    lowest = -math.inf if score_threshold is None else score_threshold
+    kept = candidates.detections_by_class(lowest, len(table.classes))
     return SplitFigures(
         images=table.images,
         boxes=int(table.support.sum()),
@@ -43,7 +43,7 @@ def split_figures(
             )
             for label, name in enumerate(table.classes)
         ),
-        operating_point=candidates.operating_point(threshold),
+        operating_point=None if score_threshold is None else candidates.operating_point(score_threshold),
     )
 
 

@@ -86,5 +86,5 @@ class Judge:
         return quick_figures(match(truth, by_image(truth.file_image_ids, detections)), self.rare_classes)
 
     def figures(self, table: MatchTable, score_threshold: float | None) -> SplitFigures:
-        """The verdict on one split; `score_threshold` is val's best, None takes the table's own."""
+        """The verdict on one split; `score_threshold` is val's best, None where none was chosen."""
         return split_figures(table, score_threshold, self.rare_classes)

@@ -20,6 +20,8 @@ def open_cell(path: Path) -> CellFolder:
         cell = CellFolder(root)
         if cell.spec_path.is_file():
             break
+        if cell.record_path.is_file():
+            raise RunError("has no model: it holds predictions of another tool", file=cell.root)
     else:
         raise RunError("is not a cell of a run", file=path, hint=_cells_near(path))
     if not cell.checkpoint.is_dir():

@@ -106,7 +106,7 @@ def predict(
 
 
 def _threshold(cell: CellFolder, record: CellRecord | None) -> float:
-    if record is None or record.val is None:
+    if record is None or record.val is None or record.val.operating_point is None:
         raise RunError(
             "the cell was not evaluated, so it has no score threshold chosen on val",
             file=cell.root,

@@ -80,6 +80,12 @@ def resume(run: RunFolder, callbacks: RunCallbacks) -> RunResult:
     Raises:
         RunError: another process works on the run, its config was changed, or its data or images are gone.
     """
+    if run.info().evaluated:
+        raise RunError(
+            "holds predictions of other tools: there is nothing to train",
+            file=run.root,
+            hint="judge other predictions with: bench evaluate",
+        )
     _check_version(run)
     _check_config(run)
     layout = Path(run.info().layout)

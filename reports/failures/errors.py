@@ -127,7 +127,7 @@ def split_errors(comparison: Comparison) -> SplitErrors | None:
 
 def _model_errors(contestant: Contestant, judge: Judge) -> ModelErrors | None:
     record = contestant.shown
-    if record is None or record.ranked is None:
+    if record is None or record.score_threshold is None:
         return None
     folder, run = contestant.run.folder.cell(record.cell), contestant.run.folder
     cell = folder.final if record.final else folder
@@ -137,7 +137,7 @@ def _model_errors(contestant: Contestant, judge: Judge) -> ModelErrors | None:
         table = matches_of(run, cell, "test", judge=judge)
     except RunError:
         return None  # predictions that do not fit the ground truth: the page says that there are none to show
-    return of_table(contestant, table, record.ranked.operating_point.score_threshold)
+    return of_table(contestant, table, record.score_threshold)
 
 
 def of_table(contestant: Contestant, table: MatchTable, threshold: float) -> ModelErrors:

@@ -124,11 +124,11 @@ def _written(comparison: Comparison, images: Mapping[int, dict[str, Any]], choic
 
 
 def _path(comparison: Comparison, image: Mapping[str, Any]) -> Path | None:
-    """Of a test image in the written dataset of a run, where it is still there."""
+    """Of a test image in a run's written dataset, or the folder that was given, where it is there."""
     if not image:
         return None
-    paths = (Path(run.info.layout) / "images" / "test" / image["file_name"] for run in comparison.runs)
-    return next((path for path in paths if path.is_file()), None)
+    folders = [folder for run in comparison.runs if (folder := run.info.test_images)]
+    return next((path for folder in folders if (path := folder / image["file_name"]).is_file()), None)
 
 
 def _shrunk(path: Path) -> tuple[bytes, float]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bench.boxes import xywh_to_xyxy
 from bench.detector import Detections
 from bench.errors import RunError
-from bench.evaluation import GroundTruth, Judge, Results, match
+from bench.evaluation import GroundTruth, Judge, Results, best_threshold, match
 from bench.evaluation import judge as judge_module
 from bench.evaluation.figures import split_figures
 from bench.evaluation.matches import COCO_IOUS
@@ -28,7 +28,8 @@ THOROUGH = settings(max_examples=80, deadline=None)
 def verdict(
     truth: GroundTruth, results: Results, threshold: float | None = None, rare: Sequence[str] = ()
 ) -> SplitFigures:
-    return split_figures(match(truth, results), threshold, rare)
+    table = match(truth, results)
+    return split_figures(table, best_threshold(table) if threshold is None else threshold, rare)
 
 
 def judge_of(truth: GroundTruth, rare: Sequence[str] = ()) -> Judge:

@@ -15,7 +15,9 @@ THOROUGH = settings(max_examples=80, deadline=None)
 
 
 def verdict(truth: GroundTruth, results: Results, threshold: float | None) -> SplitFigures:
-    return split_figures(match(truth, results), threshold)
+    """At `threshold`, or at the best of the results themselves."""
+    table = match(truth, results)
+    return split_figures(table, best_threshold(table) if threshold is None else threshold)
 
 
 def cut(scene: Any, threshold: float) -> Any:
