@@ -19,6 +19,7 @@ def evaluate(
     val_predictions: Mapping[str, PathLike] | None = None,
     threshold: float | None = None,
     images: PathLike | None = None,
+    ids: PathLike | None = None,
     output: PathLike | None = None,
     command: str | None = None,
 ) -> Run:
@@ -33,6 +34,7 @@ def evaluate(
             without `threshold`, precision, recall and F1 are left out: nothing is chosen on test.
         threshold: a score threshold in place of val's best.
         images: the folder of the test images, to show some in the report.
+        ids: the COCO json whose image and category ids the predictions use, if they are not those of `truth`.
         output: the new run folder. Default: runs/evaluate-DATE-TIME.
         command: what the run's record says made it. Default: this call.
 
@@ -48,6 +50,7 @@ def evaluate(
         val_predictions={name: Path(path) for name, path in (val_predictions or {}).items()},
         threshold=threshold,
         images=None if images is None else Path(images),
+        ids=None if ids is None else Path(ids),
     )
     command = command or call.as_text("evaluate", os.fspath(truth), dict(predictions))
     into = None if output is None else Path(output)

@@ -28,6 +28,10 @@ def evaluate(
     images: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The test images, to show some in the report.")
     ] = None,
+    ids: Annotated[
+        Path | None,
+        typer.Option(metavar="JSON", help="COCO json whose ids the predictions use, if not the truth's."),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="RUN", help="Default: runs/evaluate-DATE-TIME."),
@@ -53,6 +57,7 @@ def evaluate(
         val_predictions=arguments.named_paths(val_predictions or [], "--val-predictions"),
         threshold=threshold,
         images=images,
+        ids=ids,
         output=output,
         command=arguments.command(),
     )

@@ -19,6 +19,7 @@ from bench.config import LONGEST_NAME
 from bench.detector import MAX_DETECTIONS, SCORE_FLOOR
 from bench.errors import ConfigError, RunError
 from bench.evaluation import Judge, MatchTable, Results
+from bench.external.ids import with_names
 from bench.external.mapping import map_to
 from bench.external.readers import read_predictions
 from bench.external.truth import Truth, read_truth
@@ -43,6 +44,7 @@ class Request:
         val_predictions: the same names as `predictions`, or none at all.
         threshold: the score threshold of precision, recall and F1 in place of val's best.
         images: the folder of the test images, for the report's gallery.
+        ids: the COCO json whose ids the predictions use, if they are not those of `truth`.
     """
 
     truth: Path
@@ -51,6 +53,7 @@ class Request:
     val_predictions: Mapping[str, Path] = field(default_factory=dict)
     threshold: float | None = None
     images: Path | None = None
+    ids: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def evaluate(request: Request, *, runs: Path, into: Path | None, command: str) -
         key = data.key or f"truth-{judge.ground_truth('test').signature[:16]}"
         read: dict[str, Any] = {}
         for cell in cells:
-            record, read[cell.name] = _judged(run.cell(cell.name), cell, data, judge, request.threshold)
+            record, read[cell.name] = _judged(run.cell(cell.name), cell, data, judge, request)
             record = record.model_copy(update={"dataset": key, "provenance": made})
             files.write_text(run.cell(cell.name).record_path, record.model_dump_json(indent=2) + "\n")
         info = RunInfo(
@@ -190,7 +193,7 @@ def _data(request: Request) -> _Data:
 
 
 def _judged(
-    folder: CellFolder, cell: _Cell, data: _Data, judge: Judge, threshold: float | None
+    folder: CellFolder, cell: _Cell, data: _Data, judge: Judge, request: Request
 ) -> tuple[CellRecord, dict[str, Any]]:
     """Predictions and match tables are written. The record, and by split what was read, for the manifest."""
     folder.root.mkdir(parents=True)
@@ -199,6 +202,8 @@ def _judged(
     tables: dict[SplitName, MatchTable] = {}
     for split, path in cell.paths.items():
         found = read_predictions(path)
+        if request.ids:
+            found = with_names(found, request.ids)
         mapped = map_to(data.truths[split], found)
         results = _limited(mapped.results)
         evaluation.write_results(folder.predictions_path(split), results)
@@ -213,6 +218,7 @@ def _judged(
         }
         if len(results) < len(found):
             ledger.append(_left_out(split, len(found), len(results)))
+    threshold = request.threshold
     if threshold is None and "val" in tables:
         threshold = evaluation.best_threshold(tables["val"])
     figures = {split: judge.figures(table, threshold) for split, table in tables.items()}

@@ -73,26 +73,26 @@ def map_to(truth: Truth, found: Predictions) -> Mapped:
 
 
 def _image_readings(truth: Truth) -> list[_Reading]:
-    names = [_posix(str(image["file_name"])) for image in truth.coco["images"]]
-    count = range(len(names))
-    bare = _unique(PurePosixPath(name).name for name in names)
-    stems = _unique(PurePosixPath(name).stem for name in names)
-    numbers = _unique(int(stem) for name in names if (stem := PurePosixPath(name).stem).isdecimal())
-    numbers = {number: stems[stem] for number, stem in _numbers(stems).items() if number in numbers}
+    images = truth.coco["images"]
+    # `source` is the name that an image had before a run renamed it.
+    names = [{_posix(str(image[key])) for key in ("file_name", "source") if key in image} for image in images]
+
+    def table(part: Callable[[PurePosixPath], Key]) -> dict[Key, int]:
+        return _unique(
+            (part(PurePosixPath(name)), place) for place, some in enumerate(names) for name in some
+        )
+
+    # ultralytics writes the image_id 139 for 000000000139.jpg.
+    numbers = table(lambda path: int(path.stem) if path.stem.isdecimal() else path.stem)
     return [
         _Reading("image ids", {key: place for place, key in enumerate(truth.image_ids)}),
-        _Reading("file names", _unique(names), _path),
-        _Reading("file names without folders", bare, _name),
-        _Reading("file names without suffixes", _unique(_without_suffix(name) for name in names), _path),
-        _Reading("file names without folders and suffixes", {**stems, **numbers}, _stem),
-        _Reading("places of images, counted from 0", {place: place for place in count}),
-        _Reading("places of images, counted from 1", {place + 1: place for place in count}),
+        _Reading("file names", table(str), _path),
+        _Reading("file names without folders", table(lambda path: path.name), _name),
+        _Reading("file names without suffixes", table(lambda path: str(path.with_suffix(""))), _path),
+        _Reading("file names without folders and suffixes", numbers | table(lambda path: path.stem), _stem),
+        _Reading("places of images, counted from 0", {place: place for place in range(len(images))}),
+        _Reading("places of images, counted from 1", {place + 1: place for place in range(len(images))}),
     ]
-
-
-def _numbers(stems: dict[Key, int]) -> dict[Key, Key]:
-    """Number -> stem: ultralytics writes the image_id 139 for 000000000139.jpg."""
-    return {int(stem): stem for stem in stems if str(stem).isdecimal()}
 
 
 def _class_readings(truth: Truth, found: Predictions) -> tuple[Sequence[Key], list[_Reading]]:
@@ -102,8 +102,9 @@ def _class_readings(truth: Truth, found: Predictions) -> tuple[Sequence[Key], li
         listed = found.class_names
         classes = [listed[key] if isinstance(key, int) and 0 <= key < len(listed) else key for key in classes]
     count = range(len(truth.classes))
-    names = _Reading("class names", _unique(truth.classes))
-    folded = _Reading("class names, whatever their case", _unique(map(_folded, truth.classes)), _folded)
+    names = _Reading("class names", {name: place for place, name in enumerate(truth.classes)})
+    lower = _unique((_folded(name), place) for place, name in enumerate(truth.classes))
+    folded = _Reading("class names, whatever their case", lower, _folded)
     from_0 = _Reading("places of classes, counted from 0", {place: place for place in count})
     if found.form == "cxcywh_norm":  # YOLO's are always counted from 0
         return classes, [names, folded, from_0]
@@ -245,16 +246,12 @@ class _Look:
                 yield row, {objects[place][0] for place in np.flatnonzero(overlaps >= _IOU_HIT).tolist()}
 
 
-def _unique(keys: Iterable[Key]) -> dict[Key, int]:
-    """Key -> place, without keys that occur twice."""
-    listed = list(keys)
-    seen: dict[Key, int] = {}
-    twice = set()
-    for place, key in enumerate(listed):
-        if key in seen:
-            twice.add(key)
-        seen[key] = place
-    return {key: place for key, place in seen.items() if key not in twice}
+def _unique(pairs: Iterable[tuple[Key, int]]) -> dict[Key, int]:
+    """Key -> place, without keys that mean several places."""
+    places: dict[Key, set[int]] = {}
+    for key, place in pairs:
+        places.setdefault(key, set()).add(place)
+    return {key: min(some) for key, some in places.items() if len(some) == 1}
 
 
 def _posix(name: str) -> str:
@@ -267,10 +264,6 @@ def _path(key: Key) -> Key:
 
 def _name(key: Key) -> Key:
     return PurePosixPath(_posix(key)).name if isinstance(key, str) else key
-
-
-def _without_suffix(name: Key) -> str:
-    return PurePosixPath(str(name)).with_suffix("").as_posix()
 
 
 def _stem(key: Key) -> Key:

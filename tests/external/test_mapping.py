@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bench.errors import RunError
+from bench.external.ids import with_names
 from bench.external.mapping import map_to
 from bench.external.readers import read_predictions
 from bench.external.truth import read_truth
@@ -154,3 +155,29 @@ def test_yolo_s_classes_may_be_listed_in_another_order(truth, write, tmp_path: P
     (tmp_path / "classes.txt").write_text("dog\ncat\nZebra fish\n")
     found = map_to(read_truth(write("t.json", truth), "test"), read_predictions(tmp_path / "labels"))
     assert found.results.category_ids.tolist() == [2, 1]
+
+
+def test_names_from_before_and_after_a_run_renamed_its_images(truth, detections, write) -> None:
+    for one in truth["images"]:
+        one["source"], one["file_name"] = one["file_name"], one["file_name"].replace("/", "__")
+    known = read_truth(write("t.json", truth), "test")
+    for name in ("shop/0{}.jpg", "shop__0{}.jpg", "0{}", "shop/0{}"):
+        said = [{**one, "image_id": name.format(one["image_id"] // 3)} for one in detections]
+        found = map_to(known, read_predictions(write("q.json", said))).results
+        assert found.image_ids.tolist() == [one["image_id"] for one in detections]
+
+
+def test_ids_of_another_json(truth, detections, write) -> None:
+    ours = copy.deepcopy(truth)
+    for key, own in (("images", "image_id"), ("categories", "category_id")):
+        for one in ours[key]:
+            one["id"] += 1000
+        for one in ours["annotations"]:
+            one[own] += 1000
+    known, path = read_truth(write("t.json", ours), "test"), write("source.json", truth)
+    found = map_to(known, with_names(read_predictions(write("q.json", detections)), path)).results
+    assert found.image_ids.tolist() == [one["image_id"] + 1000 for one in detections]
+    assert found.category_ids.tolist() == [ORDER.index(one["category_id"]) + 1 for one in detections]
+    detections[2]["image_id"] = 4
+    with pytest.raises(RunError, match=r"detection 2: .*source.json has no image of this id"):
+        with_names(read_predictions(write("q.json", detections)), path)
