@@ -9,7 +9,7 @@ from bench.errors import RunError
 from bench.recipe import Recipe
 
 
-class Lacking(RunError):
+class OutOfMemoryError(RunError):
     """A measurement shows that there is too little memory."""
 
 
@@ -26,9 +26,9 @@ _CGROUP = Path("/sys/fs/cgroup")
 MIB = 1 << 20
 
 
-def is_lacking(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether `error` means that there was not enough memory, on a CPU or a GPU."""
-    if isinstance(error, MemoryError | Lacking) or type(error).__name__ == _TORCH:
+    if isinstance(error, MemoryError | OutOfMemoryError) or type(error).__name__ == _TORCH:
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _MESSAGES)
 

@@ -47,7 +47,7 @@ COSTS = ("images_per_s", *LEAST)
 
 
 @dataclass(frozen=True)
-class Choice:
+class Categorical:
     """One of several values."""
 
     values: tuple[Any, ...]
@@ -75,7 +75,7 @@ class Range:
         return self.low <= value <= self.high and (step is None or not above % Decimal(str(step)))
 
 
-Parameter = Choice | Range
+Parameter = Categorical | Range
 
 
 class SearchConfig(BaseModel):
@@ -198,7 +198,7 @@ def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def parameter(raw: Any) -> Parameter:
     """The values of one setting of the space. Raises ValueError."""
     if isinstance(raw, (list, tuple)):
-        return Choice(_values(raw))
+        return Categorical(_values(raw))
     if not isinstance(raw, Mapping):
         raise ValueError(f"should be a list of values, or hold low and high; found {raw!r}")
     allowed = _CHOICE if "choices" in raw else _RANGE
@@ -207,7 +207,7 @@ def parameter(raw: Any) -> Parameter:
         raise ValueError(f"has the unknown key {unknown[0]!r}; there are: {', '.join(allowed)}")
     when = _conditions(raw.get("when", {}))
     if "choices" in raw:
-        return Choice(_values(raw["choices"]), when)
+        return Categorical(_values(raw["choices"]), when)
     return _range(raw, when)
 
 

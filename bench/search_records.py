@@ -14,15 +14,11 @@ SEARCH/
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from bench.records import Provenance
+from bench.records import Frozen, Provenance
 
 TrialState = Literal["running", "complete", "pruned", "failed"]
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class TrialRecord(Frozen):

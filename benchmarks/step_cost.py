@@ -148,7 +148,7 @@ class _Fixed:
         return (dict(batch) for batch in self._batches)
 
 
-def yolo_pair(layout: Layout, given: argparse.Namespace, room: Path) -> tuple[Any, Any]:
+def yolo_pair(layout: Layout, given: argparse.Namespace, workdir: Path) -> tuple[Any, Any]:
     """Passes in plain ultralytics' trainer and in ours, the same words, network and batches in both."""
     family = registry.family("yolo")
     recipe = Recipe(
@@ -162,12 +162,12 @@ def yolo_pair(layout: Layout, given: argparse.Namespace, room: Path) -> tuple[An
     def build() -> Any:
         return family.build(plan, classes=layout.classes, seed=0, device=given.device).model
 
-    (room / "ours").mkdir()
+    (workdir / "ours").mkdir()
     context = FitContext(
-        room / "ours", 0, given.device, score_val=lambda found: {}, on_epoch=lambda record: False
+        workdir / "ours", 0, given.device, score_val=lambda found: {}, on_epoch=lambda record: False
     )
     ours = Trainer(plan, build(), layout, context)
-    settings = {**vars(ours.args), "save_dir": str(room / "plain")}
+    settings = {**vars(ours.args), "save_dir": str(workdir / "plain")}
     plain = DetectionTrainer(
         overrides={key: setting for key, setting in settings.items() if setting is not None}
     )
@@ -200,8 +200,8 @@ def measure(name: str, layout: Layout, given: argparse.Namespace) -> tuple[float
     """Median seconds of a step by hand and in the loop, and the median ratio of the rounds."""
     device = given.device
     if name == "yolo":
-        with tempfile.TemporaryDirectory(prefix="bench-step-yolo-") as room:
-            return compared(yolo_pair(layout, given, Path(room)), given)
+        with tempfile.TemporaryDirectory(prefix="bench-step-yolo-") as workdir:
+            return compared(yolo_pair(layout, given, Path(workdir)), given)
     family = registry.family(name)
     recipe = Recipe(epochs=1, batch_size=given.batch, warmup_epochs=0.0, schedule="constant")
     plan = family.plan(variant="tiny", weights="none", options={}, recipe=recipe)

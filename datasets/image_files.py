@@ -160,20 +160,20 @@ class _Decoding:
     """Lets threads decode at most _PIXELS_AT_ONCE together."""
 
     def __init__(self) -> None:
-        self._room = _PIXELS_AT_ONCE
+        self._free_pixels = _PIXELS_AT_ONCE
         self._changed = threading.Condition()
 
     @contextmanager
     def of(self, pixels: int) -> Iterator[None]:
         wanted = min(pixels, _PIXELS_AT_ONCE)
         with self._changed:
-            self._changed.wait_for(lambda: self._room >= wanted)
-            self._room -= wanted
+            self._changed.wait_for(lambda: self._free_pixels >= wanted)
+            self._free_pixels -= wanted
         try:
             yield
         finally:
             with self._changed:
-                self._room += wanted
+                self._free_pixels += wanted
                 self._changed.notify_all()
 
 

@@ -7,7 +7,7 @@ from bench.errors import DataError, combined
 ALIKE = 3
 """Bad rows with the same message that are shown."""
 
-KEPT = 20
+MAX_SHOWN = 20
 """Bad rows that one error shows in all."""
 
 
@@ -38,8 +38,8 @@ class Problems:
             kept.append(DataError(message, file=file, record=record, value=value, hint=hint))
 
     def raise_if_any(self) -> None:
-        """Raises DataError: the first KEPT in full, and how many more are like them."""
-        shown = [error for kept in self.examples.values() for error in kept][:KEPT]
+        """Raises DataError: the first MAX_SHOWN in full, and how many more are like them."""
+        shown = [error for kept in self.examples.values() for error in kept][:MAX_SHOWN]
         if not shown:
             return
         if self.count == len(shown):
@@ -47,7 +47,7 @@ class Problems:
         lines = [f"- {error}" for error in shown]
         more = [
             f"- {self.counts[message] - len(kept):,} more: {message}"
-            for message, kept in list(self.examples.items())[:KEPT]
+            for message, kept in list(self.examples.items())[:MAX_SHOWN]
             if self.counts[message] > len(kept)
         ]
         raise DataError(f"{self.count:,} problems:\n" + "\n".join([*lines, *more]))

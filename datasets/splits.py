@@ -20,7 +20,7 @@ from bench.layout import SPLITS, SplitName
 
 TRAIN, VAL, TEST = range(3)
 
-LEFT_OUT = -2
+EXCLUDED = -2
 """An image that `limit` leaves out."""
 
 NONE_DECLARED: Mapping[SplitName, str] = {}
@@ -36,7 +36,7 @@ def assign(
     declared: Mapping[SplitName, str] = NONE_DECLARED,
     contents: Sequence[str] | None = None,
 ) -> tuple[NDArray[np.int8], dict[str, Any]]:
-    """The split of each image (index into SPLITS, or LEFT_OUT), and its description for the manifest.
+    """The split of each image (index into SPLITS, or EXCLUDED), and its description for the manifest.
 
     `declared`: the splits that the source declares -> where it says their images are.
     `contents`: a hash of each image's file, (N,). Identical files stay in one split unless it is published.
@@ -101,9 +101,9 @@ class _Sampler:
         return np.array(parts, dtype=np.int8)[chosen][item_of]
 
     def limited(self, split: NDArray[np.int8], limit: int) -> NDArray[np.int8]:
-        """`split` with all but `limit` images LEFT_OUT, in proportion to splits and classes."""
+        """`split` with all but `limit` images EXCLUDED, in proportion to splits and classes."""
         sizes = [int((split == part).sum()) for part in range(len(SPLITS))]
-        result = np.full_like(split, LEFT_OUT)
+        result = np.full_like(split, EXCLUDED)
         for part, target in enumerate(apportion(limit, sizes)):
             rows = np.flatnonzero(split == part)
             result[rows[self._share_of(rows, target)]] = part

@@ -30,8 +30,8 @@ def stratify(
             the first parts, as far as the items' other classes allow.
     """
     parts = len(targets)
-    room = np.array(targets, dtype=np.int64)
-    shares = room / max(1, room.sum())
+    capacity = np.array(targets, dtype=np.int64)
+    shares = capacity / max(1, capacity.sum())
     wanted = _wanted(present.sum(axis=0), shares, floor)  # (parts, C) items that a part still wants
     part_of = np.full(len(present), -1, dtype=np.int8)
     ranked = present[order]
@@ -41,16 +41,16 @@ def stratify(
         for item in order[ranked[:, rarest]]:
             if part_of[item] >= 0:
                 continue
-            part = _neediest(wanted[:, rarest], room)
+            part = _neediest(wanted[:, rarest], capacity)
             classes = np.flatnonzero(present[item])
             part_of[item] = part
-            room[part] -= weights[item]
+            capacity[part] -= weights[item]
             wanted[part, classes] -= 1
             left[classes] -= 1
     for item in order[part_of[order] < 0]:
-        part = int(np.argmax(room))
+        part = int(np.argmax(capacity))
         part_of[item] = part
-        room[part] -= weights[item]
+        capacity[part] -= weights[item]
     if floor:
         _fill_gaps(present, weights, part_of, parts, order)
     return part_of
@@ -83,13 +83,12 @@ def _wanted(items: NDArray[np.int64], shares: NDArray[np.float64], floor: bool) 
     return np.asarray(wanted)
 
 
-def _neediest(wanted: NDArray[np.float64], room: NDArray[np.int64]) -> int:
-    """The part with room that lacks most of the class; ties: most room, then the first."""
-    best = int(np.argmax(room))
-    for part in range(len(room)):
-        if room[part] > 0 and (room[best] <= 0 or (wanted[part], room[part]) > (wanted[best], room[best])):
-            best = part
-    return best
+def _neediest(wanted: NDArray[np.float64], capacity: NDArray[np.int64]) -> int:
+    """The part with capacity that lacks most of the class; ties: most capacity, then the first."""
+    open_parts = [part for part in range(len(capacity)) if capacity[part] > 0]
+    if not open_parts:
+        return int(np.argmax(capacity))
+    return max(open_parts, key=lambda part: (wanted[part], capacity[part]))
 
 
 def _fill_gaps(

@@ -21,14 +21,14 @@ class OutOfMemoryError(RuntimeError):
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to ..."), True),
         (RuntimeError("CUDA error: out of memory"), True),
         (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
-        (memory.Lacking("not even one"), True),
+        (memory.OutOfMemoryError("not even one"), True),
         (RuntimeError("shapes do not match"), False),
         (RunError("a file's name says out of memory"), False),
         (ValueError("out of memory"), False),
     ],
 )
 def test_what_is_a_lack_of_memory(error: Exception, lacking: bool) -> None:
-    assert memory.is_lacking(error) is lacking
+    assert memory.is_out_of_memory(error) is lacking
 
 
 @pytest.mark.slow
@@ -37,7 +37,7 @@ def test_torch_says_it_in_these_words() -> None:
 
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 60, dtype=torch.uint8)
-    assert memory.is_lacking(caught.value)
+    assert memory.is_out_of_memory(caught.value)
 
 
 @pytest.mark.parametrize(

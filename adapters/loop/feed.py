@@ -17,6 +17,7 @@ from bench.adapters.loop.augment import Augment, Crop
 from bench.adapters.loop.images import Pixels
 from bench.adapters.loop.trainable import Batch, Target
 from bench.adapters.training.ranks import SINGLE_RANK, Ranks
+from bench.devices import on_gpu
 from bench.feasibility import check_batch
 from bench.layout import Example
 from bench.recipe import InputSize, Recipe
@@ -183,5 +184,5 @@ def _loader(
         num_workers=workers,
         persistent_workers=workers > 0,
         multiprocessing_context="spawn" if workers else None,  # a fork of a process with threads may hang
-        pin_memory=device != "cpu",
+        pin_memory=on_gpu(device),
     )

@@ -15,6 +15,7 @@ from bench.adapters.training import stages
 from bench.adapters.training.budget import Elapsed, Length
 from bench.adapters.training.ranks import Ranks
 from bench.adapters.training.schedule import lr_factor, position
+from bench.devices import on_gpu
 from bench.recipe import Recipe
 
 
@@ -26,7 +27,7 @@ class Learner:
         stages.check(recipe, list(trainable.parts), "this model")
         self.recipe = recipe
         self.ranks = ranks
-        if device != "cpu":
+        if on_gpu(device):
             torch.cuda.set_device(torch.device(device))
         self.precision = precision.Precision(recipe, device)
         self.trainable = trainable.to(device)

@@ -4,10 +4,12 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from bench.devices import on_gpu
+
 
 def preserved(device: str) -> AbstractContextManager[None]:
     """Afterwards the generators on the CPU and on `device` are as they were before."""
-    return torch.random.fork_rng(devices=[] if device == "cpu" else [torch.device(device)])
+    return torch.random.fork_rng(devices=[torch.device(device)] if on_gpu(device) else [])
 
 
 def epoch_seed(seed: int, epoch: int, rank: int) -> int:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from bench.devices import on_gpu
 from bench.feasibility import unsupported_format
 
 Half = Literal["bf16", "fp16"]
@@ -13,10 +14,10 @@ def number_format(amp: bool | str, device: str, *, on_cpu: bool = True) -> Half 
     `on_cpu`: whether the trainer mixes precisions on a CPU. Raises RecipeError for a format that the device
     does not train in.
     """
-    if not amp or (amp is True and device == "cpu" and not on_cpu):
+    if not amp or (amp is True and not on_cpu and not on_gpu(device)):
         return None
-    bf16 = on_cpu if device == "cpu" else _gpu_has_bf16()
-    if amp == "fp16" and device != "cpu":
+    bf16 = _gpu_has_bf16() if on_gpu(device) else on_cpu
+    if amp == "fp16" and on_gpu(device):
         return "fp16"
     if bf16 and amp != "fp16":
         return "bf16"

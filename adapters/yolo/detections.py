@@ -15,8 +15,8 @@ from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.patches import imread
 
-from bench.adapters.yolo.quiet import own_threads
-from bench.adapters.yolo.settings import device_word
+from bench.adapters.yolo.quiet import preserve_threads
+from bench.adapters.yolo.settings import device_argument
 from bench.detector import MAX_DETECTIONS, SCORE_FLOOR, Detections
 from bench.errors import DataError
 
@@ -92,7 +92,7 @@ class Predictor(DetectionPredictor):  # type: ignore[misc]  # ultralytics has no
                 "conf": SCORE_FLOOR,
                 "iou": iou,
                 "max_det": MAX_DETECTIONS,
-                "device": device_word(device),
+                "device": device_argument(device),
                 "save": False,
                 "verbose": False,
                 "rect": True,
@@ -100,7 +100,7 @@ class Predictor(DetectionPredictor):  # type: ignore[misc]  # ultralytics has no
             }
         )
         self.multi_label = multi_label
-        with own_threads():
+        with preserve_threads():
             self.setup_model(model, verbose=False)
         self.imgsz = check_imgsz(image_size, stride=self.model.stride, min_dim=2)
 

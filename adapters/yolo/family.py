@@ -20,6 +20,7 @@ from bench.adapters.yolo.options import YoloOptions
 from bench.adapters.yolo.settings import LOSS_OPTIONS, check, check_loss, resolve
 from bench.adapters.yolo.variants import VARIANTS, defaults
 from bench.detector import Detector, Plan
+from bench.devices import on_gpu
 from bench.errors import ConfigError
 from bench.layout import Example
 from bench.recipe import Recipe
@@ -64,7 +65,7 @@ class YoloFamily:
         )
 
     def check(self, plan: Plan, *, classes: Sequence[str], images: Sequence[Example], device: str) -> None:
-        if device == "cpu":
+        if not on_gpu(device):
             number_format(plan.recipe.amp, device, on_cpu=False)
         if not plan.recipe.trains:
             match(classes, class_names(Path(plan.weights)), weights=plan.weights)

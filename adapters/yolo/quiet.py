@@ -47,7 +47,7 @@ def prepare() -> None:
 
 
 @contextlib.contextmanager
-def own_threads() -> Iterator[None]:
+def preserve_threads() -> Iterator[None]:
     """Give torch its number of threads back: ultralytics sets cores - 1 when it selects the CPU.
 
     On two cores that is one thread, and a training that takes twice as long.
@@ -64,7 +64,7 @@ def own_threads() -> Iterator[None]:
 def _import() -> None:
     """The import sets OMP_NUM_THREADS to 1 if it is unset; child processes must not inherit that."""
     unset = not os.environ.get("OMP_NUM_THREADS")
-    with own_threads():
+    with preserve_threads():
         import ultralytics  # noqa: F401
     if unset:
         os.environ.pop("OMP_NUM_THREADS", None)

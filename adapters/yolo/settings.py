@@ -8,6 +8,7 @@ from bench.adapters.training import stages
 from bench.adapters.yolo.options import YoloOptions
 from bench.adapters.yolo.schedule import schedules_steps
 from bench.adapters.yolo.variants import Defaults
+from bench.devices import on_gpu
 from bench.errors import ConfigError, RecipeError
 from bench.loss import LossConfig
 from bench.recipe import Recipe
@@ -154,10 +155,10 @@ def training_args(
         "fliplr": recipe.flip,
         "multi_scale": recipe.multi_scale,
         "compile": recipe.compile,
-        "channels_last": recipe.channels_last and device != "cpu",  # there the trainer sees to it
+        "channels_last": recipe.channels_last and on_gpu(device),  # there the trainer sees to it
         "workers": recipe.workers,
         "seed": seed,
-        "device": device_word(device),
+        "device": device_argument(device),
         "deterministic": True,
         "patience": 0,
         "plots": False,
@@ -175,9 +176,9 @@ def training_args(
     return {**own, **settings}
 
 
-def device_word(device: str) -> str:
+def device_argument(device: str) -> str:
     """'cpu' -> 'cpu', 'cuda:1' -> '1'."""
-    return device if device == "cpu" else device.partition(":")[2] or "0"
+    return (device.partition(":")[2] or "0") if on_gpu(device) else device
 
 
 def _bias_lr(recipe: Recipe, asked: float | None) -> float:

@@ -22,7 +22,7 @@ from bench.adapters.training.schedule import STEP_FACTOR
 from bench.adapters.yolo import optimiser
 from bench.adapters.yolo.data import LayoutDataset, SharedBatches
 from bench.adapters.yolo.detections import JudgedValidator
-from bench.adapters.yolo.quiet import own_threads
+from bench.adapters.yolo.quiet import preserve_threads
 from bench.adapters.yolo.schedule import StepSchedule
 from bench.adapters.yolo.session import Session
 from bench.adapters.yolo.settings import training_args
@@ -82,7 +82,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no typ
         settings["data"] = str(layout.data_yaml)
         self._half = number_format(self.recipe.amp, context.device, on_cpu=False)
         settings["amp"] = "bf16" if self._half == "bf16" else False  # fp16: see _begin_training
-        with own_threads():
+        with preserve_threads():
             super().__init__(overrides=settings)
         self.model = model
         if self.recipe.channels_last:  # ultralytics would on a GPU alone

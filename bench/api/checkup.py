@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from bench import registry
 from bench.api import call, frames, installation
-from bench.api.installation import Finding
+from bench.api.installation import CheckResult
 from bench.api.progress import watch
 from bench.config import BenchConfig, ModelConfig, Overrides, Source, read_config
 from bench.detector import Plan
 from bench.errors import BenchError, WeightsError
-from bench.gates import Subject, before_training
+from bench.gates import Candidate, before_training
 from bench.gates.overfit import MOST_IMAGES
 from bench.records import GateResult
 
@@ -41,7 +41,7 @@ class Examined:
 class Checkup:
     """What `bench.doctor` found."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckResult, ...]
     examined: tuple[Examined, ...]
 
     @property
@@ -114,6 +114,6 @@ def _planned(model: ModelConfig, config: BenchConfig) -> tuple[Plan, str]:
 def _gated(plan: Plan, seed: int, device: str) -> tuple[GateResult, ...]:
     if plan.recipe.batch_size == "auto":  # only a cell finds it out
         plan = replace(plan, recipe=plan.recipe.model_copy(update={"batch_size": MOST_IMAGES}))
-    subject = Subject(registry.family(plan.family), plan, CLASSES, seed, device)
+    candidate = Candidate(registry.family(plan.family), plan, CLASSES, seed, device)
     with tempfile.TemporaryDirectory(prefix="bench-doctor-") as workdir:
-        return before_training(subject, Path(workdir))
+        return before_training(candidate, Path(workdir))

@@ -8,7 +8,7 @@ from bench.reports.wording import leak_of
 
 
 def notes(manifest: Mapping[str, Any], layout: Path) -> Iterator[tuple[str, str]]:
-    """One line for each note in the manifest, and its style for `bench.api.screens.Screen.say`."""
+    """One line for each note in the manifest, and its style for `bench.api.screens.Screen.write`."""
     repairs = manifest.get("repairs") or {}
     for repair in repairs.values():
         yield f"repairs   {repair['count']:,} {repair['meaning']}", ""

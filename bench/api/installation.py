@@ -17,7 +17,7 @@ LOOK_S = 2.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One line of `bench doctor`; False in `passed` makes it end with exit code 1."""
 
     subject: str
@@ -25,7 +25,7 @@ class Finding:
     detail: str
 
 
-def findings() -> Iterator[Finding]:
+def findings() -> Iterator[CheckResult]:
     """One after the other, as soon as each is known."""
     yield from versions()
     yield gpu()
@@ -35,7 +35,7 @@ def findings() -> Iterator[Finding]:
 
 def versions(
     requirements: list[str] | None = None, installed: Callable[[str], str] = version
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """The required distributions, and whether the installed versions suffice; extras are left out."""
     lines = requires(DISTRIBUTION) or [] if requirements is None else requirements
     for line in lines:
@@ -46,16 +46,16 @@ def versions(
             yield _version(name[1], least[1], installed)
 
 
-def _version(name: str, least: str, installed: Callable[[str], str]) -> Finding:
+def _version(name: str, least: str, installed: Callable[[str], str]) -> CheckResult:
     try:
         there = installed(name)
     except PackageNotFoundError:
-        return Finding(
+        return CheckResult(
             name, False, f"not installed; at least {least} is needed: pip install '{name}>={least}'"
         )
     if release(there) < release(least):
-        return Finding(name, False, f"{there} is older than {least}: pip install -U '{name}>={least}'")
-    return Finding(name, True, f"{there} (at least {least})")
+        return CheckResult(name, False, f"{there} is older than {least}: pip install -U '{name}>={least}'")
+    return CheckResult(name, True, f"{there} (at least {least})")
 
 
 def release(text: str) -> tuple[int, ...]:
@@ -66,29 +66,29 @@ def release(text: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def gpu() -> Finding:
+def gpu() -> CheckResult:
     """What torch sees; none is no fault."""
     try:
         import torch
     except Exception as error:  # a broken installation raises whatever its libraries stumble over
-        return Finding("GPU", False, f"torch can't be imported: {error}")
+        return CheckResult("GPU", False, f"torch can't be imported: {error}")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not count:
-        return Finding("GPU", None, "torch sees none: models run on the CPU")
+        return CheckResult("GPU", None, "torch sees none: models run on the CPU")
     names = ", ".join(torch.cuda.get_device_name(index) for index in range(count))
-    return Finding("GPU", True, f"{names} (CUDA {torch.version.cuda})")
+    return CheckResult("GPU", True, f"{names} (CUDA {torch.version.cuda})")
 
 
-def weights() -> Iterator[Finding]:
+def weights() -> Iterator[CheckResult]:
     """Of every published variant: where they lie, or that they are not here, which is no fault."""
     for one in inventory():
         well = True if one.available else False if one.state == "damaged" else None
-        yield Finding(
+        yield CheckResult(
             f"weights {one.entry.name}", well, one.state if well is None else f"{one.state}: {one.path}"
         )
 
 
-def network(host: tuple[str, int] = HUB, look_s: float = LOOK_S) -> Finding:
+def network(host: tuple[str, int] = HUB, look_s: float = LOOK_S) -> CheckResult:
     """Whether the hub answers; none is no fault."""
     answered = threading.Event()
 
@@ -103,5 +103,5 @@ def network(host: tuple[str, int] = HUB, look_s: float = LOOK_S) -> Finding:
     looker.start()
     looker.join(look_s)
     if answered.is_set():
-        return Finding("network", True, f"{host[0]} answers")
-    return Finding("network", None, f"{host[0]} does not answer: weights come from this machine alone")
+        return CheckResult("network", True, f"{host[0]} answers")
+    return CheckResult("network", None, f"{host[0]} does not answer: weights come from this machine alone")

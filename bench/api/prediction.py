@@ -80,6 +80,6 @@ def predict(
     folder = open_cell(Path(cell))
     target = Path(output) if output is not None else Path("predicted") / folder.name
     asked = [images] if isinstance(images, (str, os.PathLike)) else images
-    found = find_images([os.fspath(one) for one in asked], besides=target)
+    found = find_images([os.fspath(one) for one in asked], exclude=target)
     with watch(progress) as view:
-        return Predictions(draw_and_write(folder, found, target, score=score, tell=view.images))
+        return Predictions(draw_and_write(folder, found, target, score=score, progress=view.images))

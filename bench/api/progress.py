@@ -37,7 +37,7 @@ class RunView:
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self.say, self.bar = screen.say, screen.bar
+        self.write, self.bar = screen.write, screen.bar
         self._cells = ""
         self._total = 0
         self._name = ""
@@ -60,7 +60,7 @@ class RunView:
         now = time.monotonic()
         if not self._screen.live and (done == total or now - self._last_line >= PLAIN_LINE_S):
             self._last_line = now
-            self.say(text)
+            self.write(text)
 
     def images(self, done: int, total: int) -> None:
         """A trained model has processed `done` of `total` images."""
@@ -69,16 +69,16 @@ class RunView:
     def on_run_start(self, run: RunFolder, total: int, left: int) -> None:
         self.run = run
         self._total = total
-        self.say(f"run      {run.root}")
+        self.write(f"run      {run.root}")
         rest = "" if left == total else f", {total - left} done before"
-        self.say(f"cells    {total}{rest}")
+        self.write(f"cells    {total}{rest}")
         for line, style in data_notes.notes(run.manifest(), Path(run.info().layout)):
-            self.say(line, style=style)
+            self.write(line, style=style)
 
     def on_cell_start(self, number: int, cell: CellFolder, *, done: bool) -> None:
         self._cells = f"[{number}/{self._total}]"
         self._name, self._epoch, self._spans, self._epochs = cell.name, "", [], (0, 1)
-        self.say(f"{self._cells} {cell.name}: {'done before' if done else 'starts'}")
+        self.write(f"{self._cells} {cell.name}: {'done before' if done else 'starts'}")
 
     def on_cell_event(self, cell: CellFolder, event: dict[str, Any]) -> None:
         kind = event["event"]
@@ -102,12 +102,12 @@ class RunView:
         if record.status != "done" and record.failure:
             what = "INVALID" if record.status == "invalid" else f"FAILED in {record.failure.stage}"
             text = f"{self._cells} {record.cell}: {what}: {record.failure.reason}"
-            self.say(text, style="red")
+            self.write(text, style="red")
             return
         training, test = record.training, record.ranked
         assert training is not None and test is not None
         which = "final test" if record.final else "test"
-        self.say(
+        self.write(
             f"{self._cells} {record.cell}: done in {clock(training.duration_s)} of training, "
             f"best epoch {training.best_epoch}, "
             f"{which} AP {wording.share(test.coco.AP)}, AP50 {wording.share(test.coco.AP50)}",
@@ -134,7 +134,7 @@ class RunView:
         now = time.monotonic()
         if not self._screen.live and (done in (1, planned) or now - self._last_line >= PLAIN_LINE_S):
             self._last_line = now
-            self.say(self._head())
+            self.write(self._head())
 
     def _head(self) -> str:
         return f"{self._cells} {self._name}  {self._epoch}"

@@ -20,7 +20,7 @@ class Screen(Protocol):
         """Whether `bar` shows anything. If not, progress is worth a line from time to time."""
         ...
 
-    def say(self, text: str, style: str = "") -> None:
+    def write(self, text: str, style: str = "") -> None:
         """Show one line that stays. `style` is rich's: 'red', 'green', 'dim' ..."""
         ...
 
@@ -61,7 +61,7 @@ class Silent:
 
     live = True
 
-    def say(self, text: str, style: str = "") -> None:
+    def write(self, text: str, style: str = "") -> None:
         pass
 
     def bar(self, text: str, done: float, total: float) -> None:
@@ -80,7 +80,7 @@ class Terminal:
     def live(self) -> bool:
         return self._progress is not None
 
-    def say(self, text: str, style: str = "") -> None:
+    def write(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style=style))
 
     def bar(self, text: str, done: float, total: float) -> None:
@@ -102,7 +102,7 @@ class Notebook:
         self._lines: list[str] = []
         self._handle: Any = display(self._html(), display_id=True)
 
-    def say(self, text: str, style: str = "") -> None:
+    def write(self, text: str, style: str = "") -> None:
         colour = f' style="color: {style}"' if style in ("red", "green") else ""
         self._lines.append(f"<div{colour}>{html.escape(text)}</div>")
         self._handle.update(self._html())

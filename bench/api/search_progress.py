@@ -28,10 +28,10 @@ class SearchView:
 
     def on_search_start(self, folder: SearchFolder, planned: SearchPlan, done: int) -> None:
         self.folder = folder
-        self._wanted, self._done = planned.words.trials * len(planned.plans), done
-        self._screen.say(f"search   {folder.root}")
+        self._wanted, self._done = planned.search.trials * len(planned.plans), done
+        self._screen.write(f"search   {folder.root}")
         before = f", {done} done before" if done else ""
-        self._screen.say(f"trials   {planned.words.trials} of each of {', '.join(planned.plans)}{before}")
+        self._screen.write(f"trials   {planned.search.trials} of each of {', '.join(planned.plans)}{before}")
 
     def on_trial_event(self, event: Message) -> None:
         kind = event["event"]
@@ -47,7 +47,7 @@ class SearchView:
 
     def _ended(self, model: str, trial: TrialRecord) -> None:
         outcome = values_line(trial) if trial.values else trial.reason or ""
-        self._screen.say(
+        self._screen.write(
             f"{model} {trial.number}: {trial.state}: {outcome}  ({setting_line(trial.setting)})",
             style=STYLES.get(trial.state, ""),
         )

@@ -56,11 +56,11 @@ def search(
     command = command or call.as_text(
         "search", config, models=names, trials=trials, seeds=numbers, storage=safe, overrides=overrides
     )
-    asked = searching.SearchOptions(command=command, storage=storage, workers=workers, final=final)
+    options = searching.SearchOptions(command=command, storage=storage, workers=workers, final=final)
     more = call.merged(overrides, search__trials=trials, search__seeds=numbers or None)
     settings = read_config(config, overrides=more, models=names)
     with _watch(progress) as view:
-        return Search(searching.start(settings, view, asked).folder)
+        return Search(searching.start(settings, view, options).folder)
 
 
 def open_search(path: str | os.PathLike[str]) -> "Search":
@@ -151,7 +151,7 @@ class Search:
         command: str | None = None,
     ) -> "Search":
         """Continue the search; `trials` and `seeds` may differ from before. Raises as `bench.search` does."""
-        asked = searching.SearchOptions(
+        options = searching.SearchOptions(
             command=command or call.as_text("open_search", str(self.path)) + ".resume()",
             storage=storage,
             workers=workers,
@@ -159,7 +159,7 @@ class Search:
         )
         more = call.merged({}, search__trials=trials, search__seeds=call.integers(seeds) or None)
         with _watch(progress) as view:
-            return Search(searching.resume(self.folder, view, asked, more).folder)
+            return Search(searching.resume(self.folder, view, options, more).folder)
 
     def __fspath__(self) -> str:
         return str(self.path)

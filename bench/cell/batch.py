@@ -126,7 +126,7 @@ def largest_fitting(measured: Sequence[Measurement], sizes: Sequence[int], limit
     ]
     if not kept:
         least = f"one takes {taken[1]:,.0f} MiB" if 1 in taken else "one is too much"
-        raise memory.Lacking(
+        raise memory.OutOfMemoryError(
             f"not even a batch of one image fits: {least}, {limit_mib:,.0f} MiB may be used",
             record="train.batch_size",
             value="auto",

@@ -41,7 +41,7 @@ def measure(spec: CellSpec, layout: Layout, device: str, batch: int, workdir: Pa
         detector.fit(layout, probe_recipe(plan.recipe, batch), context)
         return Measurement(batch=batch, peak_mib=_peak_mib(device))
     except Exception as error:
-        outcome = "out_of_memory" if memory.is_lacking(error) else "error"
+        outcome = "out_of_memory" if memory.is_out_of_memory(error) else "error"
         reason = f"{type(error).__name__}: {error}"
         return Measurement(batch=batch, peak_mib=0.0, outcome=outcome, reason=reason)
 

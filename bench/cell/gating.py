@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from bench import evaluation, files, registry
 from bench.cell.spec import CellSpec
 from bench.evaluation import Results
-from bench.gates import Subject, TrainingOutput, after_training, before_training
+from bench.gates import Candidate, TrainingOutput, after_training, before_training
 from bench.layout import Layout
 from bench.records import GateResult, TrainingRecord
 from bench.store import CellFolder
@@ -22,10 +22,10 @@ def before(
     """Results of the gates before training; none where they are off. `on_gate` gets each gate's name."""
     if not spec.gates:
         return ()
-    subject = Subject(registry.family(spec.plan.family), spec.plan, layout.classes, spec.seed, device)
+    candidate = Candidate(registry.family(spec.plan.family), spec.plan, layout.classes, spec.seed, device)
     for stale in folder.root.glob("gates-*"):  # left by a killed process
         shutil.rmtree(stale, ignore_errors=True)
-    results = before_training(subject, folder.root, passed=_kept(folder), on_gate=on_gate)
+    results = before_training(candidate, folder.root, passed=_kept(folder), on_gate=on_gate)
     files.write_bytes(folder.gates_path, _RESULTS.dump_json(results, indent=2) + b"\n")
     return results
 

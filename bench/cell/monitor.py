@@ -1,10 +1,10 @@
-"""The ears of a training: history, curves, progress events and early stopping, the same for every family."""
+"""What follows a training, for every family: history, TensorBoard, progress events, early stopping."""
 
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.cell.curves import Curves
+from bench.cell.tensorboard import TensorBoardWriter
 from bench.cell.timing import peak_memory_mib
 from bench.errors import RunError
 from bench.records import EpochRecord
@@ -36,7 +36,7 @@ class TrainingMonitor:
         self._patience = patience
         self._monitor = monitor
         self._rows = folder.history()
-        self._curves = Curves(folder.tensorboard_dir)
+        self._tensorboard = TensorBoardWriter(folder.tensorboard_dir)
         self._last_step = 0.0
         self._on_event = on_event
         self.native_metrics: dict[str, float] = {}
@@ -52,7 +52,7 @@ class TrainingMonitor:
         self._rows = [old for old in self._rows if old["epoch"] < row["epoch"]] + [row]
         self._folder.write_history(self._rows)
         if record.share == 1:
-            self._curves.add(row)
+            self._tensorboard.add(row)
         self.event("epoch" if record.share == 1 else "validation", record.model_dump())
         return self._exhausted()
 

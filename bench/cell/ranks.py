@@ -155,10 +155,10 @@ def _failure(task: RankTask, outcome: Exit, report: FailureReport | None) -> Run
     recipe = task.spec.plan.recipe
     if outcome.killed:
         reason = f"{lost} {outcome}: out of memory, or killed by hand; asked for: {memory.asked(recipe)}"
-        return memory.Lacking(reason, hint=memory.hint(recipe, task.device, task.size))
+        return memory.OutOfMemoryError(reason, hint=memory.hint(recipe, task.device, task.size))
     if report is None:
         return RunError(f"{lost} {outcome}")
-    return (memory.Lacking if report.out_of_memory else RunError)(f"{lost} failed: {report.reason}")
+    return (memory.OutOfMemoryError if report.out_of_memory else RunError)(f"{lost} failed: {report.reason}")
 
 
 def _lost_peer(error: Exception) -> bool:
@@ -178,7 +178,7 @@ def _poll(question: Callable[[], RunError | None]) -> RunError | None:
 
 def failure_report(task: RankTask, error: Exception) -> FailureReport:
     """What a rank reports of the error that ends it."""
-    out_of_memory = memory.is_lacking(error)
+    out_of_memory = memory.is_out_of_memory(error)
     if isinstance(error, BenchError):
         reason = str(error)
     elif out_of_memory:

@@ -109,7 +109,7 @@ class Cell:
 
     def failed_with(self, error: Exception) -> CellRecord:
         """The record of a cell that ended with `error`."""
-        out_of_memory = memory.is_lacking(error)
+        out_of_memory = memory.is_out_of_memory(error)
         if isinstance(error, BenchError):
             reason = str(error)
         elif out_of_memory:

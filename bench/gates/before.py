@@ -25,7 +25,7 @@ NOT_INSPECTABLE = Flag(
 
 
 @dataclass(frozen=True)
-class Subject:
+class Candidate:
     """A model as it will be trained, and on which device."""
 
     family: Family
@@ -36,7 +36,7 @@ class Subject:
 
 
 def before_training(
-    subject: Subject,
+    candidate: Candidate,
     workdir: Path,
     *,
     passed: Sequence[GateResult] = (),
@@ -57,13 +57,13 @@ def before_training(
         return tuple(kept[name] for name in NAMES)
     draft = Path(tempfile.mkdtemp(prefix="gates-", dir=workdir))
     try:
-        detector = _build(subject)  # before the state is saved: what it imports stays
+        detector = _build(candidate)  # before the state is saved: what it imports stays
         with preserved_state():
             if isinstance(detector, Inspectable):
                 detector.disable_augmentation()
-            inputs = GateInputs.create(subject, draft)
+            inputs = GateInputs.create(candidate, draft)
             results = []
-            for name, check in gate_checks(subject, detector, inputs).items():
+            for name, check in gate_checks(candidate, detector, inputs).items():
                 on_gate(name)
                 results.append(kept.get(name) or run_gate(name, check))
     finally:
@@ -84,12 +84,12 @@ class GateInputs:
     workdir: Path
 
     @classmethod
-    def create(cls, subject: Subject, workdir: Path) -> "GateInputs":
-        layout = patterns.write(workdir / "data", subject.classes, overfit.images(subject.plan.recipe))
+    def create(cls, candidate: Candidate, workdir: Path) -> "GateInputs":
+        layout = patterns.write(workdir / "data", candidate.classes, overfit.images(candidate.plan.recipe))
         plain = layout.coco_path("val")
         other = workdir / "permuted.json"
         coco = json.loads(plain.read_text(encoding="utf-8"))
-        order = classes.permutation(len(subject.classes))
+        order = classes.permutation(len(candidate.classes))
         for annotation in coco["annotations"]:
             label = annotation["category_id"] - CATEGORY_OFFSET
             annotation["category_id"] = int(order[label]) + CATEGORY_OFFSET
@@ -98,7 +98,7 @@ class GateInputs:
         return cls(layout, layout.examples("val"), layout.examples("test")[0], judges, workdir)
 
 
-def gate_checks(subject: Subject, detector: Detector, inputs: GateInputs) -> dict[str, Callable[[], str]]:
+def gate_checks(candidate: Candidate, detector: Detector, inputs: GateInputs) -> dict[str, Callable[[], str]]:
     """Name -> check, for `run_gate`; `overfit` changes the detector, so it comes last."""
     checks: dict[str, Callable[[], str]] = dict.fromkeys(NAMES[:-1], lambda: NOT_INSPECTABLE)
     if isinstance(detector, Inspectable):
@@ -106,14 +106,18 @@ def gate_checks(subject: Subject, detector: Detector, inputs: GateInputs) -> dic
         checks = {
             "boxes": lambda: boxes.round_trip(detector, inputs.examples, size),
             "colours": lambda: colours.check_colours(detector, inputs.colours, inputs.examples),
-            "classes": lambda: classes.round_trip(detector, inputs.examples, subject.classes, inputs.judges),
+            "classes": lambda: classes.round_trip(
+                detector, inputs.examples, candidate.classes, inputs.judges
+            ),
         }
-    workdir, recipe = inputs.workdir / "training", subject.plan.recipe
-    checks["overfit"] = lambda: overfit.falling_loss(detector, inputs.layout, recipe, workdir, subject.device)
+    workdir, recipe = inputs.workdir / "training", candidate.plan.recipe
+    checks["overfit"] = lambda: overfit.falling_loss(
+        detector, inputs.layout, recipe, workdir, candidate.device
+    )
     return checks
 
 
-def _build(subject: Subject) -> Detector:
-    return subject.family.build(
-        subject.plan, classes=subject.classes, seed=subject.seed, device=subject.device
+def _build(candidate: Candidate) -> Detector:
+    return candidate.family.build(
+        candidate.plan, classes=candidate.classes, seed=candidate.seed, device=candidate.device
     )

@@ -37,7 +37,7 @@ def run_gate(name: str, check: Callable[[], str]) -> GateResult:
     except USER_ERRORS:
         raise
     except Exception as error:
-        if memory.is_lacking(error):
+        if memory.is_out_of_memory(error):
             raise
         detail, passed = f"it raises {type(error).__name__}: {error}", False
     return GateResult(

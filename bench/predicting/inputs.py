@@ -41,15 +41,15 @@ def _cells_near(path: Path) -> str:
     return "give RUN/CELL; bench run makes a RUN"
 
 
-def find_images(asked: Sequence[str], *, besides: Path) -> list[Path]:
+def find_images(asked: Sequence[str], *, exclude: Path) -> list[Path]:
     """Named files, images below named folders and matches of patterns (also `**`); each once, in that order.
 
-    What lies below the folder `besides`, such as results of an earlier call, is left out.
+    What lies below the folder `exclude`, such as results of an earlier call, is left out.
     Raises DataError for an entry that matches no image.
     """
     found: dict[Path, Path] = {}
     for setting in asked:
-        mine = [path for path in _images_of(setting) if besides.resolve() not in path.resolve().parents]
+        mine = [path for path in _images_of(setting) if exclude.resolve() not in path.resolve().parents]
         if not mine:
             raise DataError(
                 "no image there",

@@ -28,7 +28,7 @@ from bench.predicting.drawing import draw
 from bench.records import CellRecord
 from bench.store import CellFolder, RunFolder
 
-TOGETHER = 8
+BATCH_SIZE = 8
 """Images in memory at a time, and in a batch."""
 
 _JPEG_QUALITY = 92
@@ -65,7 +65,7 @@ def predict(
     folder: Path,
     *,
     score: float | None = None,
-    tell: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PredictionSummary:
     """Draw and store the detections of the cell's checkpoint in `images` with a score of at least `score`.
 
@@ -73,7 +73,7 @@ def predict(
         cell: one with a checkpoint.
         folder: for the results; created if missing.
         score: None for the threshold that was chosen on val.
-        tell: called with the number of images done, and of all images.
+        progress: called with the number of images done, and of all images.
 
     Raises:
         RunError: the cell has no threshold or can't be read, or the disk is full.
@@ -89,15 +89,15 @@ def predict(
     empty = 0
     with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for begin in range(0, len(images), TOGETHER):
-            some = images[begin : begin + TOGETHER]
+        for begin in range(0, len(images), BATCH_SIZE):
+            some = images[begin : begin + BATCH_SIZE]
             for readable, found in _found(detector, some, unreadable):
                 kept = _at_least(found, threshold)
                 number = names[readable.path]
                 _save(draw(readable.image, kept, classes), folder / number.drawn)
                 rows += [_row(readable.path, number.image_id, *one, classes) for one in _each(kept)]
                 empty += not len(kept.scores)
-            tell(begin + len(some), len(images))
+            progress(begin + len(some), len(images))
         files.write_json(folder / "detections.json", rows)
         files.write_text(folder / "detections.csv", _table(rows))
     return PredictionSummary(
@@ -165,7 +165,7 @@ def _found(
                 readable.append(_read(path, Path(folder) / f"{number}.png"))
             except _UnreadableError as error:
                 unreadable.append((path, str(error)))
-        found = detector.predict([one.network for one in readable], batch_size=TOGETHER)
+        found = detector.predict([one.network for one in readable], batch_size=BATCH_SIZE)
         yield from zip(readable, found, strict=True)
 
 

@@ -33,14 +33,14 @@ class SearchPlan:
     """A resolved search; mappings are by the model's name."""
 
     config: BenchConfig
-    words: SearchConfig
+    search: SearchConfig
     spaces: Mapping[str, Space]
     plans: Mapping[str, Plan]
     """Of the config's own settings."""
 
     @property
     def final_seeds(self) -> tuple[int, ...]:
-        return self.words.seeds or ()
+        return self.search.seeds or ()
 
     def study(self, model: str) -> str:
         """The study's name in the storage."""
@@ -51,8 +51,10 @@ class SearchPlan:
         plan = self.plans[model]
         found: dict[str, Any] = {
             "dataset": dataset,
-            "space": {word: str(parameter) for word, parameter in self.spaces[model].parameters.items()},
-            "objectives": list(self.words.objectives),
+            "space": {
+                setting: str(parameter) for setting, parameter in self.spaces[model].parameters.items()
+            },
+            "objectives": list(self.search.objectives),
             "variant": f"{plan.family}:{plan.variant}",
             "options": dict(plan.options),
             "train": plan.recipe.model_dump(mode="json"),
@@ -60,7 +62,7 @@ class SearchPlan:
         }
         if plan.weights != "none":  # as in the config: their path differs between machines
             found["weights"] = model_of(self.config, model).weights or "pretrained"
-        if "AP_rare" in self.words.objectives and self.config.rare_classes is not None:
+        if "AP_rare" in self.search.objectives and self.config.rare_classes is not None:
             found["rare classes"] = list(self.config.rare_classes)
         return found
 
@@ -68,26 +70,26 @@ class SearchPlan:
 def plan_search(config: BenchConfig) -> SearchPlan:
     """Plan every model. Raises BenchError for what can't be planned."""
     plans = {cell.model: cell.plan for cell in plan_cells(config)}
-    words = _completed(config.search or SearchConfig(), config.seeds[0], plans)
-    config = config.model_copy(update={"search": words})
-    spaces = {name: space_of(name, words.parameters, list(plans)) for name in plans}
-    return SearchPlan(config=config, words=words, spaces=spaces, plans=plans)
+    search = _completed(config.search or SearchConfig(), config.seeds[0], plans)
+    config = config.model_copy(update={"search": search})
+    spaces = {name: space_of(name, search.parameters, list(plans)) for name in plans}
+    return SearchPlan(config=config, search=search, spaces=spaces, plans=plans)
 
 
-def _completed(words: SearchConfig, trial_seed: int, plans: Mapping[str, Plan]) -> SearchConfig:
+def _completed(search: SearchConfig, trial_seed: int, plans: Mapping[str, Plan]) -> SearchConfig:
     """With fresh final seeds, and the learning rates in the default space, each around the model's own."""
     changes: dict[str, Any] = {}
-    if words.seeds is None:
+    if search.seeds is None:
         fresh = (seed for seed in count() if seed != trial_seed)
         changes["seeds"] = tuple(islice(fresh, FINAL_SEEDS))
-    if "space" not in words.model_fields_set:
+    if "space" not in search.model_fields_set:
         rates = {name: plan.recipe.lr for name, plan in plans.items()}
-        changes["space"] = dict(words.space) | {
+        changes["space"] = dict(search.space) | {
             f"models.{name}.train.lr": {"low": rate / LR_FACTOR, "high": rate * LR_FACTOR, "log": True}
             for name, rate in rates.items()
             if rate is not None
         }
-    return words.model_copy(update=changes)
+    return search.model_copy(update=changes)
 
 
 def check_seeds(planned: SearchPlan) -> None:
@@ -128,7 +130,7 @@ def _check_final(planned: SearchPlan) -> None:
         name: ({}, Batching(plan.recipe.batch, plan.recipe.accumulate))
         for name, plan in planned.plans.items()
     }
-    final = final_config(planned.config, own, planned.words.seeds or planned.config.seeds)
+    final = final_config(planned.config, own, planned.search.seeds or planned.config.seeds)
     try:
         for model in final.models:
             plan_model(model, final)
@@ -147,7 +149,7 @@ def check_data(planned: SearchPlan, corners: list[tuple[str, Plan]], layout: Lay
     AP_rare.
     """
     checks.check_data(planned.config, corners, layout)
-    wanted = "AP_rare" in planned.words.objectives
+    wanted = "AP_rare" in planned.search.objectives
     return resolve_rare_classes(planned.config, layout, wanted_by="search.objectives" if wanted else None)
 
 
@@ -170,7 +172,7 @@ def _opened(planned: SearchPlan, dataset: str, storage: RDBStorage) -> Iterator[
             open_study(
                 storage,
                 planned.study(name),
-                planned.words,
+                planned.search,
                 identity=planned.identity(name, dataset),
                 first=space.labels(configured_setting(plan, space)),
                 epochs=None if plan.recipe.budget else plan.recipe.epochs,

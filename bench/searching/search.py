@@ -68,7 +68,7 @@ class SearchOptions:
     final: bool = True
 
 
-def start(config: BenchConfig, callbacks: SearchCallbacks, asked: SearchOptions) -> SearchResult:
+def start(config: BenchConfig, callbacks: SearchCallbacks, options: SearchOptions) -> SearchResult:
     """Plan, prepare the data, connect to the storage, create the folder, and search.
 
     Raises:
@@ -81,10 +81,10 @@ def start(config: BenchConfig, callbacks: SearchCallbacks, asked: SearchOptions)
     layout = prepare(config.data, config.cache, progress=callbacks.on_data)
     rare = check_data(planned, corners, layout)
     dataset = data_key(layout)
-    url = asked.storage or planned.words.storage
+    url = options.storage or planned.search.storage
     if url is not None:
         with reachable(url):
-            check_studies(planned, dataset, open_storage(url, lost_after_s=planned.words.lost_after_s))
+            check_studies(planned, dataset, open_storage(url, lost_after_s=planned.search.lost_after_s))
     planned = _with_storage(planned, url)
     info = SearchInfo(
         layout=layout.root,
@@ -92,14 +92,14 @@ def start(config: BenchConfig, callbacks: SearchCallbacks, asked: SearchOptions)
         classes=layout.classes,
         train_counts=layout.class_counts("train"),
         rare_classes=rare,
-        provenance=provenance(asked.command),
+        provenance=provenance(options.command),
     )
     folder = _create(planned, info, layout)
-    return _search(folder, planned, url or folder.own_storage, callbacks, asked)
+    return _search(folder, planned, url or folder.own_storage, callbacks, options)
 
 
 def resume(
-    folder: SearchFolder, callbacks: SearchCallbacks, asked: SearchOptions, overrides: Overrides = ()
+    folder: SearchFolder, callbacks: SearchCallbacks, options: SearchOptions, overrides: Overrides = ()
 ) -> SearchResult:
     """Resume an interrupted search; `overrides` may ask for more trials or other final seeds.
 
@@ -114,17 +114,17 @@ def resume(
             hint=f"start a new one: bench search -c {folder.config_path}",
         )
     files.write_text(folder.config_path, resolved_yaml(planned.config, HEAD))  # the workers read it
-    url = asked.storage or planned.words.storage or folder.own_storage
-    return _search(folder, planned, url, callbacks, asked)
+    url = options.storage or planned.search.storage or folder.own_storage
+    return _search(folder, planned, url, callbacks, options)
 
 
 def _search(
-    folder: SearchFolder, planned: SearchPlan, url: str, callbacks: SearchCallbacks, asked: SearchOptions
+    folder: SearchFolder, planned: SearchPlan, url: str, callbacks: SearchCallbacks, options: SearchOptions
 ) -> SearchResult:
     info = folder.info()
-    seeds = planned.final_seeds if asked.final else ()
+    seeds = planned.final_seeds if options.final else ()
     with files.alone(folder.root, "search"), reachable(url):
-        storage = open_storage(url, lost_after_s=planned.words.lost_after_s)
+        storage = open_storage(url, lost_after_s=planned.search.lost_after_s)
         studies = open_studies(planned, info.dataset, storage)
         for study in studies.values():
             recover(study, alone=url == folder.own_storage)
@@ -141,8 +141,8 @@ def _search(
                 record()
 
         record()
-        if asked.workers > 1:
-            run_workers(folder, url, asked.workers, on_event)
+        if options.workers > 1:
+            run_workers(folder, url, options.workers, on_event)
         else:
             work(folder, planned, url, on_event)
         found = write_best(folder, planned, studies)
@@ -155,7 +155,7 @@ def _search(
             )
         final = None
         if seeds:
-            final = run_final(folder, callbacks, asked.command)
+            final = run_final(folder, callbacks, options.command)
             written = record(whole=True, final=folder.final_dir.name)
     return SearchResult(folder, written, final)
 
@@ -167,9 +167,9 @@ def _reasons(record: SearchRecord) -> str:
 
 def _with_storage(planned: SearchPlan, url: str | None) -> SearchPlan:
     """With the storage in the config, without its password."""
-    words = planned.words.model_copy(update={"storage": None if url is None else without_password(url)})
-    config = planned.config.model_copy(update={"search": words})
-    return SearchPlan(config=config, words=words, spaces=planned.spaces, plans=planned.plans)
+    search = planned.search.model_copy(update={"storage": None if url is None else without_password(url)})
+    config = planned.config.model_copy(update={"search": search})
+    return SearchPlan(config=config, search=search, spaces=planned.spaces, plans=planned.plans)
 
 
 def _create(planned: SearchPlan, info: SearchInfo, layout: Layout) -> SearchFolder:

@@ -54,19 +54,19 @@ def model_entry(
     """The model's entry as in bench.yaml."""
     entry = model_of(config, name).model_dump(mode="json")
     if CHOICE in setting:
-        entry["loss"] = {word: v for word, v in entry["loss"].items() if word not in CLASSIFICATION_SETTINGS}
-    for word, value in setting.items():
-        section, _, rest = word.partition(".")
+        entry["loss"] = {key: v for key, v in entry["loss"].items() if key not in CLASSIFICATION_SETTINGS}
+    for key, value in setting.items():
+        section, _, rest = key.partition(".")
         if section in SECTIONS and rest and "." not in rest:
             entry[section][rest] = value
-        elif word in PLAIN:
-            entry[word] = value
+        elif key in PLAIN:
+            entry[key] = value
         else:
             starts = [f"{section}." for section in SECTIONS]
             raise ConfigError(
                 f"no model has this option: it begins with {', '.join(starts)}, or is {' or '.join(PLAIN)}"
                 + guess(section, SECTIONS),
-                record=f"search.space.{word}",
+                record=f"search.space.{key}",
             )
     if batch is not None:
         entry["train"] |= {"batch_size": batch.size, "accumulate": batch.accumulate}
@@ -101,7 +101,7 @@ def plan_corners(config: BenchConfig, name: str, space: Space) -> Iterator[Plan]
         except BenchError as error:
             if not setting:
                 raise
-            text = ", ".join(f"{word}: {value}" for word, value in setting.items())
+            text = ", ".join(f"{key}: {value}" for key, value in setting.items())
             raise ConfigError(
                 f"the space holds a setting that {name} can't follow: {text}\n{error}",
                 record="search.space",
@@ -113,9 +113,9 @@ def configured_setting(plan: Plan, space: Space) -> Setting:
     """The values that the config, or the family's defaults, have for the space's options: the first trial."""
     recipe = plan.recipe.model_dump()
     known: Setting = {"variant": plan.variant}
-    for section, words in (("train", recipe), ("loss", recipe["loss"]), ("options", plan.options)):
-        known |= {f"{section}.{word}": value for word, value in words.items()}
-    return {word: known[word] for word in space.parameters if word in known}
+    for section, values in (("train", recipe), ("loss", recipe["loss"]), ("options", plan.options)):
+        known |= {f"{section}.{name}": value for name, value in values.items()}
+    return {key: known[key] for key in space.parameters if key in known}
 
 
 def model_of(config: BenchConfig, name: str) -> ModelConfig:
@@ -134,7 +134,7 @@ def final_config(
         base = model_of(config, name)
         own = base.recipe(config.train, config.loss)
         changed = batch if batch != Batching(own.batch, own.accumulate) else None
-        for role, words in (("standard", {CHOICE: "standard"}), ("best", setting)):
-            entries.append(model_entry(config, name, words, changed) | {"name": f"{name}-{role}"})
+        for role, changes in (("standard", {CHOICE: "standard"}), ("best", setting)):
+            entries.append(model_entry(config, name, changes, changed) | {"name": f"{name}-{role}"})
     tree = config.model_dump(mode="json", exclude={"search", "models"})
     return check(tree | {"models": entries, "seeds": list(seeds)}, "the final run")

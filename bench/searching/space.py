@@ -12,7 +12,7 @@ import optuna
 from bench import registry
 from bench.config_problems import guess
 from bench.errors import ConfigError
-from bench.search_config import IMPLIED, Choice, Parameter
+from bench.search_config import IMPLIED, Categorical, Parameter
 
 Setting = dict[str, Any]
 """Dotted option -> value, for the options that are active together."""
@@ -26,39 +26,37 @@ class Space:
 
     def __init__(self, parameters: Mapping[str, Parameter]) -> None:
         """Raises ConfigError for a condition on a parameter that is not in the space, or on itself."""
-        self._when = {
-            word: _conditions(word, parameter, parameters) for word, parameter in parameters.items()
-        }
-        self.parameters = {word: parameters[word] for word in _in_order(self._when)}
+        self._when = {key: _conditions(key, parameter, parameters) for key, parameter in parameters.items()}
+        self.parameters = {key: parameters[key] for key in _in_order(self._when)}
 
     def suggest(self, trial: optuna.Trial) -> Setting:
         """Sample a setting."""
         setting: Setting = {}
-        for word, parameter in self.parameters.items():
-            if self._active(word, setting):
-                setting[word] = _draw(trial, word, parameter)
+        for key, parameter in self.parameters.items():
+            if self._active(key, setting):
+                setting[key] = _draw(trial, key, parameter)
         return setting
 
     def labels(self, setting: Mapping[str, Any]) -> dict[str, Any]:
         """The part of `setting` that is in the space, in the form for `enqueue_trial`."""
         found: Setting = {}
-        for word, parameter in self.parameters.items():
-            if not self._active(word, found) or word not in setting:
+        for key, parameter in self.parameters.items():
+            if not self._active(key, found) or key not in setting:
                 continue
-            if isinstance(parameter, Choice):
-                inside = setting[word] in parameter.values
+            if isinstance(parameter, Categorical):
+                inside = setting[key] in parameter.values
             else:
-                inside = _is_number(setting[word]) and parameter.holds(setting[word])
+                inside = _is_number(setting[key]) and parameter.holds(setting[key])
             if inside:
-                found[word] = setting[word]
-        return {word: _label(value) for word, value in found.items()}
+                found[key] = setting[key]
+        return {key: _label(value) for key, value in found.items()}
 
     def corners(self) -> Iterator[Setting]:
         """Every combination of choices, all numbers at their low ends, then all at their high ends."""
         choices = [
-            [(word, value) for value in parameter.values]
-            for word, parameter in self.parameters.items()
-            if isinstance(parameter, Choice)
+            [(key, value) for value in parameter.values]
+            for key, parameter in self.parameters.items()
+            if isinstance(parameter, Categorical)
         ]
         seen: set[str] = set()
         for picked in _products(choices):
@@ -71,14 +69,14 @@ class Space:
 
     def _corner(self, picked: Mapping[str, Any], end: str) -> Setting:
         setting: Setting = {}
-        for word, parameter in self.parameters.items():
-            if self._active(word, setting):
-                setting[word] = picked[word] if isinstance(parameter, Choice) else getattr(parameter, end)
+        for key, parameter in self.parameters.items():
+            if self._active(key, setting):
+                setting[key] = picked[key] if isinstance(parameter, Categorical) else getattr(parameter, end)
         return setting
 
-    def _active(self, word: str, setting: Mapping[str, Any]) -> bool:
+    def _active(self, key: str, setting: Mapping[str, Any]) -> bool:
         return all(
-            parent in setting and setting[parent] in values for parent, values in self._when[word].items()
+            parent in setting and setting[parent] in values for parent, values in self._when[key].items()
         )
 
 
@@ -90,10 +88,10 @@ def space_of(name: str, parameters: Mapping[str, Parameter], models: Sequence[st
     """
     common: dict[str, Parameter] = {}
     own: dict[str, Parameter] = {}
-    for word, parameter in parameters.items():
-        first, _, rest = word.partition(".")
+    for key, parameter in parameters.items():
+        first, _, rest = key.partition(".")
         if first != "models":
-            common[word] = parameter
+            common[key] = parameter
             continue
         whose = next((known for known in models if rest.startswith(f"{known}.")), None)
         if whose == name:
@@ -102,37 +100,37 @@ def space_of(name: str, parameters: Mapping[str, Parameter], models: Sequence[st
             raise ConfigError(
                 f"no model has that name; there are: {', '.join(models)}"
                 + guess(rest.partition(".")[0], list(models)),
-                record=f"search.space.{word}",
+                record=f"search.space.{key}",
             )
     return Space({**common, **own})
 
 
-def _draw(trial: optuna.Trial, word: str, parameter: Parameter) -> Any:
-    if isinstance(parameter, Choice):
-        label = trial.suggest_categorical(word, [_label(value) for value in parameter.values])
+def _draw(trial: optuna.Trial, key: str, parameter: Parameter) -> Any:
+    if isinstance(parameter, Categorical):
+        label = trial.suggest_categorical(key, [_label(value) for value in parameter.values])
         return next(value for value in parameter.values if _label(value) == label)
     low, high, step, log = parameter.low, parameter.high, parameter.step, parameter.log
     if parameter.whole:
-        return trial.suggest_int(word, int(low), int(high), log=log, step=int(step or 1))
-    return trial.suggest_float(word, low, high, log=log, step=step)
+        return trial.suggest_int(key, int(low), int(high), log=log, step=int(step or 1))
+    return trial.suggest_float(key, low, high, log=log, step=step)
 
 
-def _conditions(word: str, parameter: Parameter, all_: Mapping[str, Parameter]) -> dict[str, tuple[Any, ...]]:
+def _conditions(key: str, parameter: Parameter, all_: Mapping[str, Parameter]) -> dict[str, tuple[Any, ...]]:
     """The conditions that are given, or else those that the option implies."""
     if not parameter.when:
-        return {parent: values for parent, values in IMPLIED.get(word, {}).items() if parent in all_}
+        return {parent: values for parent, values in IMPLIED.get(key, {}).items() if parent in all_}
     for parent, values in parameter.when.items():
         given = all_.get(parent)
         if given is None:
             raise ConfigError(
                 f"`when` names {parent}, which is not in the space" + guess(parent, list(all_)),
-                record=f"search.space.{word}",
+                record=f"search.space.{key}",
             )
-        strange = [value for value in values if isinstance(given, Choice) and value not in given.values]
+        strange = [value for value in values if isinstance(given, Categorical) and value not in given.values]
         if strange:
             raise ConfigError(
                 f"`when` names a value of {parent} that is not in the space",
-                record=f"search.space.{word}",
+                record=f"search.space.{key}",
                 value=strange[0],
             )
     return dict(parameter.when)
@@ -143,10 +141,10 @@ def _in_order(when: Mapping[str, Mapping[str, Any]]) -> list[str]:
     placed: list[str] = []
     while len(placed) < len(when):
         ready = [
-            word for word, parents in when.items() if word not in placed and all(p in placed for p in parents)
+            key for key, parents in when.items() if key not in placed and all(p in placed for p in parents)
         ]
         if not ready:
-            left = [word for word in when if word not in placed]
+            left = [key for key in when if key not in placed]
             raise ConfigError(
                 f"these depend on each other: {', '.join(left)}",
                 record="search.space",

@@ -76,10 +76,10 @@ def reachable(url: str) -> Iterator[None]:
     except BenchError:
         raise
     except Exception as error:
-        gone = next((cause for cause in _causes(error) if isinstance(cause, CONNECTION_ERRORS)), None)
-        if gone is None:
+        lost = next((cause for cause in _causes(error) if isinstance(cause, CONNECTION_ERRORS)), None)
+        if lost is None:
             raise
-        raise unreachable(url, gone) from error
+        raise unreachable(url, lost) from error
 
 
 def _causes(error: BaseException | None) -> Iterator[Exception]:
@@ -92,9 +92,9 @@ def _causes(error: BaseException | None) -> Iterator[Exception]:
 def unreachable(url: str, error: Exception) -> RunError:
     """With the first line of the driver's message, which Optuna wraps."""
     cause = error.__cause__ if isinstance(error, OptunaError) and error.__cause__ else error
-    words = str(getattr(cause, "orig", None) or cause).strip()
+    message = str(getattr(cause, "orig", None) or cause).strip()
     return RunError(
-        f"the storage can't be reached: {words.splitlines()[0] if words else type(cause).__name__}",
+        f"the storage can't be reached: {message.splitlines()[0] if message else type(cause).__name__}",
         record="storage",
         value=without_password(url),
         hint="check that the server runs and grants access; what is stored there is kept, "

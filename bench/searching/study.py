@@ -75,13 +75,13 @@ class ReseededTPE(BaseSampler):
             )
 
 
-def pruner(words: SearchConfig, epochs: int | None) -> BasePruner:
+def pruner(search: SearchConfig, epochs: int | None) -> BasePruner:
     """The pruner; `epochs` is a training's length, None where it is not given in epochs."""
-    if words.pruning == "median":
+    if search.pruning == "median":
         return MedianPruner(
-            n_startup_trials=words.prune_after_trials, n_warmup_steps=words.prune_after_epochs
+            n_startup_trials=search.prune_after_trials, n_warmup_steps=search.prune_after_epochs
         )
-    if words.pruning == "hyperband":
+    if search.pruning == "hyperband":
         return HyperbandPruner(max_resource=epochs or "auto")
     return NopPruner()
 
@@ -94,7 +94,7 @@ def directions(objectives: Sequence[str]) -> list[StudyDirection]:
 def open_study(
     storage: RDBStorage,
     name: str,
-    words: SearchConfig,
+    search: SearchConfig,
     *,
     identity: Mapping[str, Any],
     first: Mapping[str, Any],
@@ -108,9 +108,9 @@ def open_study(
     study = optuna.create_study(
         storage=storage,
         study_name=name,
-        directions=directions(words.objectives),
-        sampler=ReseededTPE(words.seed, random_trials=words.random_trials),
-        pruner=pruner(words, epochs),
+        directions=directions(search.objectives),
+        sampler=ReseededTPE(search.seed, random_trials=search.random_trials),
+        pruner=pruner(search, epochs),
         load_if_exists=True,
     )
     if IDENTITY not in study.user_attrs:

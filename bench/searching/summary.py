@@ -37,20 +37,20 @@ def search_record(
     whole: bool = False,
 ) -> SearchRecord:
     """The present state; with `whole`, also the importance of parameters, which takes seconds."""
-    words = planned.words
+    search = planned.search
     return SearchRecord(
         name=planned.config.name,
         dataset=info.dataset,
         classes=info.classes,
         train_counts=info.train_counts,
         rare_classes=info.rare_classes,
-        objectives=words.objectives,
+        objectives=search.objectives,
         sampler="TPE",
-        pruner=words.pruning,
-        seed=words.seed,
-        wanted_trials=words.trials,
+        pruner=search.pruning,
+        seed=search.seed,
+        wanted_trials=search.trials,
         seeds=tuple(seeds),
-        space=words.space,
+        space=search.space,
         storage=without_password(url),
         studies=tuple(_study(name, planned, study, whole=whole) for name, study in studies.items()),
         final=final,
@@ -61,7 +61,7 @@ def search_record(
 def _study(name: str, planned: SearchPlan, study: optuna.Study, *, whole: bool) -> StudyRecord:
     trials = [trial for trial in study.get_trials(deepcopy=False) if SURPLUS not in trial.user_attrs]
     again = {trial.user_attrs[RETRY_OF]: trial.number for trial in trials if RETRY_OF in trial.user_attrs}
-    objectives = planned.words.objectives
+    objectives = planned.search.objectives
     best = best_trial(study)
     return StudyRecord(
         model=name,

@@ -45,7 +45,7 @@ class TrialRun:
         self._folder = folder
         self._info: SearchInfo = folder.info()
         self._config = config
-        self._words: SearchConfig = config.search
+        self._search: SearchConfig = config.search
         self._model = model
         self._space = space
         self._on_event = on_event
@@ -56,7 +56,7 @@ class TrialRun:
     def __call__(self, trial: optuna.Trial) -> float | Sequence[float]:
         """The objectives' values. Raises TrialPruned or TrialFailed."""
         self.number = trial.number
-        if is_surplus(trial.study, trial.number, self._words.trials):
+        if is_surplus(trial.study, trial.number, self._search.trials):
             trial.set_user_attr(SURPLUS, True)
             raise TrialFailed("another worker was faster")
         setting = self._space.suggest(trial)
@@ -69,7 +69,7 @@ class TrialRun:
             trial.set_user_attr(REASON, str(error))
             raise TrialFailed(str(error)) from error
         finally:
-            if self._words.pruning == "none":
+            if self._search.pruning == "none":
                 trial.set_user_attr(CURVE, self._curve)
 
     def _trained(self, trial: optuna.Trial, setting: Setting) -> CellRecord:
@@ -108,7 +108,7 @@ class TrialRun:
             plan=plan,
             gates=gates,
             splits=("val",),
-            timed=any(name in COSTS for name in self._words.objectives),
+            timed=any(name in COSTS for name in self._search.objectives),
             rare_classes=self._info.rare_classes,
             provenance=self._info.provenance,
         )
@@ -116,25 +116,25 @@ class TrialRun:
     def _on_cell_event(self, trial: optuna.Trial, event: Message) -> None:
         """Report to the caller and to Optuna; an exception here ends the cell."""
         self._on_event({**event, "model": self._model, "number": trial.number})
-        value = event.get("val_metrics", {}).get(self._words.objectives[0])
+        value = event.get("val_metrics", {}).get(self._search.objectives[0])
         if event["event"] != "epoch" or value is None:
             return
         epoch = int(event["epoch"])
         self._curve = [point for point in self._curve if point[0] < epoch] + [(epoch, float(value))]
-        if self._words.pruning == "none":
+        if self._search.pruning == "none":
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an epoch reported again after memory ran out
             trial.report(value, epoch)
         if epoch < event["epochs"] and trial.should_prune():  # in the last epoch pruning saves nothing
-            reason = f"{self._words.pruning}: {self._words.objectives[0]} {value:.4f} after epoch {epoch}"
+            reason = f"{self._search.pruning}: {self._search.objectives[0]} {value:.4f} after epoch {epoch}"
             trial.set_user_attr(REASON, reason)
             raise optuna.TrialPruned(reason)
 
     def _values(self, record: CellRecord) -> float | Sequence[float]:
         known = figures(record)
         values = []
-        for name in self._words.objectives:
+        for name in self._search.objectives:
             if known.get(name) is None:
                 raise TrialFailed(f"{name} is not defined on this val split or device")
             values.append(float(known[name]))

@@ -22,20 +22,20 @@ def work(folder: SearchFolder, planned: SearchPlan, url: str, on_event: OnEvent)
 
     Raises RunError where the connection to the storage is lost.
     """
-    words = planned.words
+    search = planned.search
     with reachable(url):
         studies = open_studies(
-            planned, folder.info().dataset, open_storage(url, lost_after_s=words.lost_after_s)
+            planned, folder.info().dataset, open_storage(url, lost_after_s=search.lost_after_s)
         )
         runs = {
             name: TrialRun(folder, planned.config, name, planned.spaces[name], on_event) for name in studies
         }
-        while (name := _next(studies, words.trials)) is not None:
+        while (name := _next(studies, search.trials)) is not None:
             with quiet():
                 studies[name].optimize(runs[name], n_trials=1, catch=(TrialFailed,))
             ended = studies[name].get_trials(deepcopy=False)[runs[name].number]
             if SURPLUS not in ended.user_attrs:
-                record = trial_record(ended, words.objectives).model_dump(mode="json")
+                record = trial_record(ended, search.objectives).model_dump(mode="json")
                 on_event({"event": "trial_end", "model": name, "number": ended.number, "record": record})
 
 

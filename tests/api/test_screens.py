@@ -49,7 +49,7 @@ def test_a_notebook_gets_one_output_that_is_rewritten(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(display=display))
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     notebook = Notebook()
-    notebook.say("<b>", style="red")
+    notebook.write("<b>", style="red")
     notebook.bar("images", 1, 4)
     assert (
         shown[-1]

@@ -85,10 +85,10 @@ def test_one_that_did_not_fit_bounds_what_is_largest_fitting() -> None:
 
 
 def test_nothing_that_fits_is_a_lack_of_memory() -> None:
-    with pytest.raises(memory.Lacking, match="one takes 500 MiB, 400 MiB may be used") as caught:
+    with pytest.raises(memory.OutOfMemoryError, match="one takes 500 MiB, 400 MiB may be used") as caught:
         largest_fitting([Measurement(batch=1, peak_mib=500)], SIZES, limit_mib=400)
-    assert memory.is_lacking(caught.value)
-    with pytest.raises(memory.Lacking, match="one is too much"):
+    assert memory.is_out_of_memory(caught.value)
+    with pytest.raises(memory.OutOfMemoryError, match="one is too much"):
         largest_fitting([Measurement(batch=1, peak_mib=0, outcome="out_of_memory")], SIZES, limit_mib=400)
 
 

@@ -104,7 +104,7 @@ def test_curves_are_written_where_tensorboard_is_installed(
 
 
 def test_without_tensorboard_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.cell.curves.find_spec", lambda name: None)
+    monkeypatch.setattr("bench.cell.tensorboard.find_spec", lambda name: None)
     TrainingMonitor(CellFolder(tmp_path), patience=0).epoch(epoch(1, 0.3))
     assert not CellFolder(tmp_path).tensorboard_dir.exists()
 

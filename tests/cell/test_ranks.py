@@ -261,6 +261,6 @@ def test_a_rank_without_memory_says_what_to_change(
     data: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None, code: int
 ) -> None:
     failure = failed_ranks([error], tmp_path, data, monkeypatch, code).failure()
-    assert failure is not None and memory.is_lacking(failure)
+    assert failure is not None and memory.is_out_of_memory(failure)
     assert "rank 1 on cuda:1" in str(failure) and "batch_size 6" in str(failure)
     assert "train.batch_size: 2 with train.accumulate: 3" in str(failure), "3 pictures do not halve"

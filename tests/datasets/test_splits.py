@@ -6,7 +6,7 @@ import pytest
 from bench.data_config import DataConfig, SplitConfig
 from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images
 from bench.datasets.sources import fracture
-from bench.datasets.splits import LEFT_OUT, assign
+from bench.datasets.splits import EXCLUDED, assign
 from bench.errors import DataError
 
 
@@ -121,7 +121,7 @@ def test_limit_takes_a_stratified_share_of_each_split(kind):
     dataset = long_tail(400, splits=[0] * 200 + [1] * 100 + [2] * 100)
     whole, _ = assign(dataset, SplitConfig(kind=kind), None)
     split, _ = assign(dataset, SplitConfig(kind=kind), 100)
-    taken = split != LEFT_OUT
+    taken = split != EXCLUDED
     assert taken.sum() == 100
     assert (split[taken] == whole[taken]).all()
     share = np.bincount(split[taken], minlength=3) / np.bincount(whole, minlength=3)
@@ -186,7 +186,7 @@ def test_limit_keeps_pictures_with_boxes_by_their_share(limit):
     dataset = dataset_of([f"{row}.jpg" for row in range(600)], labels, splits)
     split, _ = assign(dataset, SplitConfig(), limit)
     has_box = dataset.class_counts().any(axis=1)
-    assert (split != LEFT_OUT).sum() == limit
+    assert (split != EXCLUDED).sum() == limit
     for part in range(3):
         held = (split == part).sum()
         assert has_box[split == part].sum() >= max(1, held // 4)

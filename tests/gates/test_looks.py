@@ -57,10 +57,10 @@ def test_a_lost_box_and_a_lost_picture_are_told(fake, examples, monkeypatch):
 
 
 def judges(create, tmp_path):
-    from bench.gates.before import GateInputs, Subject
+    from bench.gates.before import Candidate, GateInputs
 
     plan = FAMILY.plan(variant=None, weights=None, options={}, recipe=Recipe())
-    return GateInputs.create(Subject(FAMILY, plan, NAMES, 0, "cpu"), tmp_path).judges
+    return GateInputs.create(Candidate(FAMILY, plan, NAMES, 0, "cpu"), tmp_path).judges
 
 
 def test_classes_come_back_in_both_orders(fake, examples, create, tmp_path, monkeypatch):
@@ -117,7 +117,7 @@ def test_a_training_that_dims_other_pictures_is_told(fake, create, examples, mon
 
 
 def test_a_detector_that_shows_nothing_is_gated_less_and_that_is_flagged(fake, tmp_path):
-    from bench.gates.before import Subject, before_training
+    from bench.gates.before import Candidate, before_training
 
     class Closed:
         """The contract, and no more."""
@@ -135,7 +135,7 @@ def test_a_detector_that_shows_nothing_is_gated_less_and_that_is_flagged(fake, t
             return Closed()
 
     plan = FAMILY.plan(variant=None, weights=None, options={}, recipe=Recipe(epochs=3))
-    results = before_training(Subject(Family(), plan, NAMES, 0, "cpu"), tmp_path)
+    results = before_training(Candidate(Family(), plan, NAMES, 0, "cpu"), tmp_path)
     assert [result.flagged for result in results] == [True, True, True, False]
     assert all(result.passed for result in results)
     assert list(tmp_path.iterdir()) == []

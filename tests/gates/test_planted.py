@@ -10,7 +10,7 @@ import pytest
 
 from bench import registry
 from bench.detector import Detector
-from bench.gates.before import NAMES, GateInputs, Subject, gate_checks
+from bench.gates.before import NAMES, Candidate, GateInputs, gate_checks
 from bench.gates.gate import run_gate
 from bench.recipe import Recipe
 from bench.records import GateResult
@@ -26,13 +26,13 @@ LOOKS = NAMES[:-1]
 class Bench:
     """A detector under the gates, built once a family."""
 
-    subject: Subject
+    candidate: Candidate
     detector: Detector
     inputs: GateInputs
 
     def failed(self) -> dict[str, str]:
         """Gate -> reason."""
-        checks = gate_checks(self.subject, self.detector, self.inputs)
+        checks = gate_checks(self.candidate, self.detector, self.inputs)
         results: list[GateResult] = [run_gate(name, checks[name]) for name in LOOKS]
         return {result.name: result.detail for result in results if not result.passed}
 
@@ -41,10 +41,10 @@ class Bench:
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     found = registry.family(request.param)
     plan = found.plan(variant="tiny", weights="none", options={}, recipe=Recipe(batch_size=2, epochs=2))
-    subject = Subject(found, plan, CLASSES, 0, "cpu")
+    candidate = Candidate(found, plan, CLASSES, 0, "cpu")
     detector = found.build(plan, classes=CLASSES, seed=0, device="cpu")
     detector.disable_augmentation()  # type: ignore[attr-defined]
-    yield Bench(subject, detector, GateInputs.create(subject, tmp_path_factory.mktemp(request.param)))
+    yield Bench(candidate, detector, GateInputs.create(candidate, tmp_path_factory.mktemp(request.param)))
 
 
 Plant = Callable[[Callable[..., None]], None]
@@ -171,7 +171,7 @@ def test_without_a_fault_all_pass(family: Bench) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_caught(family: Bench, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate, summary, plant = FAULTS[fault][family.subject.family.name]
+    gate, summary, plant = FAULTS[fault][family.candidate.family.name]
     plant(monkeypatch.setattr)
     failed = family.failed()
     assert gate in failed

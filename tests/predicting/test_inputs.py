@@ -17,7 +17,7 @@ def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(*settings: str) -> list[str]:
-    return [str(path) for path in find_images(settings, besides=Path("out"))]
+    return [str(path) for path in find_images(settings, exclude=Path("out"))]
 
 
 @pytest.mark.parametrize(

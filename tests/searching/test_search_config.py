@@ -8,7 +8,7 @@ import pytest
 
 from bench.config import check
 from bench.errors import ConfigError
-from bench.search_config import DEFAULT_SPACE, Choice, Range, SearchConfig, parameter
+from bench.search_config import DEFAULT_SPACE, Categorical, Range, SearchConfig, parameter
 from bench.searching.plan import check_seeds, check_space, plan_search
 from bench.searching.setting import Batching, config_with_setting, final_config
 from bench.searching.space import Space, space_of
@@ -156,7 +156,7 @@ def test_a_model_s_own_word_goes_before_the_common_one() -> None:
         "models.two.options.x": [1],
         "models.yolo.a": [1],
     }
-    assert space(words).parameters == {"train.lr": Choice((2.0,))}
+    assert space(words).parameters == {"train.lr": Categorical((2.0,))}
 
 
 def test_corners_hold_every_choice_and_both_ends() -> None:

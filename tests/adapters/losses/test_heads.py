@@ -206,7 +206,7 @@ def test_small_batches_of_detr_add_up_to_a_large_one(
 
 @pytest.mark.parametrize(("family", "options"), [("detr", {}), ("detr", {"focal": "sigmoid"}), ("frcnn", {})])
 def test_the_gates_echo_passes(family: str, options: dict[str, Any], tmp_path: Path) -> None:
-    from bench.gates.before import GateInputs, Subject, gate_checks
+    from bench.gates.before import Candidate, GateInputs, gate_checks
     from bench.gates.gate import run_gate
 
     plan = planned(family, options, WORDS["weighted_focal"])
@@ -214,9 +214,9 @@ def test_the_gates_echo_passes(family: str, options: dict[str, Any], tmp_path: P
     detector = registry.family(family).build(plan, classes=classes, seed=0, device="cpu")
     counts = {"brick": 9, "leaf": 3, "sky": 1}
     assert detector.trainable.set_class_loss(plan.recipe.loss, counts, 5) is not None  # type: ignore[attr-defined]
-    subject = Subject(registry.family(family), plan, classes, 0, "cpu")
-    inputs = GateInputs.create(subject, tmp_path)
-    checks = gate_checks(subject, detector, inputs)
+    candidate = Candidate(registry.family(family), plan, classes, 0, "cpu")
+    inputs = GateInputs.create(candidate, tmp_path)
+    checks = gate_checks(candidate, detector, inputs)
     for name in ("boxes", "classes"):
         result = run_gate(name, checks[name])
         assert result.passed and not result.flagged, result.detail

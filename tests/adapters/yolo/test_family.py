@@ -7,7 +7,7 @@ import pytest
 
 from bench.adapters.yolo.family import FAMILY
 from bench.adapters.yolo.options import AUGMENTATIONS, YoloOptions
-from bench.adapters.yolo.settings import device_word, training_args
+from bench.adapters.yolo.settings import device_argument, training_args
 from bench.detector import Plan
 from bench.errors import BenchError, ConfigError, RecipeError, WeightsError
 from bench.recipe import Recipe
@@ -256,7 +256,7 @@ def test_the_words_that_ultralytics_gets() -> None:
 
 @pytest.mark.parametrize(("device", "setting"), [("cpu", "cpu"), ("cuda", "0"), ("cuda:2", "2")])
 def test_devices(device: str, setting: str) -> None:
-    assert device_word(device) == setting
+    assert device_argument(device) == setting
 
 
 def test_the_weights_of_the_losses_are_the_options() -> None:

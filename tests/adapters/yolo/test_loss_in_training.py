@@ -16,7 +16,7 @@ import yaml
 from bench.adapters.yolo.family import FAMILY
 from bench.adapters.yolo.variants import TINY
 from bench.detector import Detections, FitContext, Plan
-from bench.gates.before import Subject, before_training
+from bench.gates.before import Candidate, before_training
 from bench.layout import Layout
 from bench.recipe import Recipe
 from bench.records import EpochRecord, TrainingRecord
@@ -178,6 +178,6 @@ def test_plain_ultralytics_loads_what_it_leaves(begin: Callable[..., Training], 
 @pytest.mark.parametrize("loss", SWITCHED.values(), ids=SWITCHED.keys())
 def test_the_gates_let_it_pass(loss: dict[str, Any], tmp_path: Path) -> None:
     plan = planned(loss)
-    subject = Subject(FAMILY, plan, ("brick", "leaf", "sky"), 0, "cpu")
-    results = before_training(subject, tmp_path)
+    candidate = Candidate(FAMILY, plan, ("brick", "leaf", "sky"), 0, "cpu")
+    results = before_training(candidate, tmp_path)
     assert [(result.name, result.detail) for result in results if not result.passed] == []

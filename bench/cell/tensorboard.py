@@ -11,7 +11,7 @@ from typing import Any
 _COUNTS = ("optimizer_steps", "images_seen", "duration_s", "images_per_s", "peak_memory_mib")
 
 
-class Curves:
+class TensorBoardWriter:
     """One cell's event files, created with its first epoch."""
 
     def __init__(self, folder: Path) -> None:
