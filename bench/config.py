@@ -31,6 +31,9 @@ from bench.search_config import SearchConfig
 
 CONFIG_NAME = "bench.yaml"
 
+USUAL_SHARES = (10, 25, 50)
+"""Percent of the train split, for `bench run --shares`."""
+
 LONGEST_NAME = 64
 """Characters; with the date, a seed and what frameworks add, a folder's name stays under the usual 255."""
 
@@ -148,6 +151,11 @@ class BenchConfig(Settings):
         True,
         description="A model must pass the gates to be ranked; false turns them off, and the report says so.",
     )
+    shares: tuple[Annotated[int, Field(ge=1, le=99)], ...] = Field(
+        (),
+        description="Learning curves: each model and seed is also trained on these percentages of the train "
+        "split, and the report says what more data would bring. `bench run --shares` takes 10, 25 and 50.",
+    )
     final: Literal["none", "train+val"] = Field(
         "none",
         description="train+val: after the choice on val, train once more on both together, and rank by that.",
@@ -181,6 +189,10 @@ class BenchConfig(Settings):
             raise ValueError(f"models: each needs its own `name`; used twice: {', '.join(twice)}")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds: the same seed is given twice")
+        if len(set(self.shares)) < len(self.shares):
+            raise ValueError("shares: the same share is given twice")
+        if self.shares and self.final != "none":
+            raise ValueError("shares: a share of train plus all of val is no share; use `final: none`")
         return self
 
 

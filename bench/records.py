@@ -227,6 +227,9 @@ class CellRecord(Frozen):
     cell: str
     model: str = Field(description="the model's name in bench.yaml, unique in a run")
     seed: int
+    share: int | None = Field(
+        None, description="percent of the train split that the model was trained on; None: all of it"
+    )
     dataset: str = Field(description="key of the dataset's content")
     status: Literal["done", "failed", "invalid"] = Field(
         description="invalid: a gate failed, so that the figures say nothing about the model"

@@ -116,7 +116,7 @@ def place_images(
         elif copied:
             shutil.copyfile(paths[row], f"{folder}/{name}")
         else:
-            _link(paths[row], f"{folder}/{name}", origin)
+            link(paths[row], f"{folder}/{name}", origin)
         if count % 1000 == 0:
             progress(f"{split} pictures", count, len(rows))
     with quiet(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
@@ -124,7 +124,7 @@ def place_images(
             progress(f"{split} pictures converted", count, len(copies))
 
 
-def _link(original: str, name: str, origin: str) -> None:
+def link(original: str, name: str, origin: str) -> None:
     """A link relative to `origin`, or a copy on a file system without links (exFAT, some network drives)."""
     try:
         os.symlink(os.path.relpath(original, origin), name)  # noqa: PTH211 -- 100,000 Paths cost more

@@ -127,10 +127,13 @@ class _Sampler:
         return np.asarray(parts == 0)
 
     def _order(self, keys: Sequence[str]) -> NDArray[np.intp]:
-        digests = [
-            hashlib.sha256(f"{self.seed}\0{key}".encode("utf-8", "surrogatepass")).digest() for key in keys
-        ]
-        return np.array(sorted(range(len(keys)), key=digests.__getitem__), dtype=np.intp)
+        return ordered_by_hash(self.seed, keys)
+
+
+def ordered_by_hash(seed: int, keys: Sequence[str]) -> NDArray[np.intp]:
+    """Positions of `keys` in a random order that depends on the seed and the keys alone."""
+    digests = [hashlib.sha256(f"{seed}\0{key}".encode("utf-8", "surrogatepass")).digest() for key in keys]
+    return np.array(sorted(range(len(keys)), key=digests.__getitem__), dtype=np.intp)
 
 
 def check_declared(published: NDArray[np.int8], declared: Mapping[SplitName, str]) -> None:

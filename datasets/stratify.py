@@ -56,6 +56,26 @@ def stratify(
     return part_of
 
 
+def nested_order(
+    present: NDArray[np.bool_], weights: NDArray[np.int64], order: NDArray[np.intp], least: int | None = None
+) -> NDArray[np.intp]:
+    """The items in an order of which every beginning is stratified: the halves of halves of them.
+
+    Arguments as for `stratify`. A class in a single item is in the first half of each half. `least` items or
+    fewer are not halved; default: a 128th of all.
+    """
+    least = max(2, len(order) // 128) if least is None else least
+    if len(order) <= least:
+        return order
+    images = int(weights[order].sum())
+    half = stratify(
+        present[order], weights[order], (images - images // 2, images // 2), np.arange(len(order))
+    )
+    if (half == half[0]).all():  # one group holds more than half of the images
+        return order
+    return np.concatenate([nested_order(present, weights, order[half == part], least) for part in (0, 1)])
+
+
 def apportion(total: int, shares: Sequence[float]) -> list[int]:
     """Apportion `total` by `shares` (largest remainder method); if it suffices, each part gets at least 1."""
     exact = np.array(shares, dtype=np.float64) / sum(shares) * total

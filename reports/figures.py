@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import files
-from bench.reports import accuracy, classes, curves, drawing
+from bench.reports import accuracy, classes, curves, drawing, shares
 from bench.reports.charts import AnyChart, Grid
 from bench.reports.comparison import Comparison
 from bench.reports.failures import summary
@@ -40,6 +40,7 @@ FIGURES: dict[str, MakeChart] = {
     "errors": summary.chart,
     "val-ap": curves.learning,
     "losses": curves.loss_grid,
+    "ap-against-images": shares.chart,
 }
 """File name -> the chart in it; None where there is nothing to show."""
 

@@ -17,6 +17,7 @@ from bench.reports.failures import summary
 from bench.reports.failures.gallery import Gallery, gallery, keep_pictures
 from bench.reports.gates import GateRow, gate_rows
 from bench.reports.losses import AgainstStandard, against_standard
+from bench.reports.shares import LearningCurves, learning_curves
 from bench.reports.verdict import Verdict, verdict
 from bench.store import RunFolder
 
@@ -52,6 +53,7 @@ class DatasetSection:
     own: list[tuple[Contestant, list[tuple[str, str]]]]
     ledger: list[training.LedgerRow]
     native: list[tuple[Contestant, list[tuple[str, str]]]]
+    shares: LearningCurves | None
     data: DataSheet
 
 
@@ -126,5 +128,6 @@ def _section(comparison: Comparison) -> DatasetSection:
         own=training.own_options(comparison),
         ledger=training.ledger(comparison),
         native=training.native_metrics(comparison),
+        shares=learning_curves(comparison),
         data=datasheet(comparison),
     )

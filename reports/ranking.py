@@ -75,11 +75,13 @@ def rare_ap(record: CellRecord) -> float | None:
 def ranking(records: Sequence[CellRecord]) -> list[Ranked]:
     """Best mean test AP first; models without one last, in the order of the records.
 
-    Cells belong together by model and dataset; places are given within a dataset.
+    Cells belong together by model and dataset; places are given within a dataset. Those that were trained on
+    a share of the train split are in no ranking: see bench.reports.shares.
     """
     groups: dict[tuple[str, str], list[CellRecord]] = {}
     for record in records:
-        groups.setdefault((record.model, record.dataset), []).append(record)
+        if record.share is None:
+            groups.setdefault((record.model, record.dataset), []).append(record)
     ranked = [
         Ranked(
             model=model,

@@ -8,7 +8,7 @@ import numpy as np
 from bench.boxes import Boxes, xywh_to_xyxy
 from bench.evaluation import Results, table
 from bench.records import CellRecord
-from bench.store import CellFolder
+from bench.store import RunFolder
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -19,23 +19,22 @@ NESTED = ("class_map", "notes", "loss", "latency_rounds_ms")
 
 def results(records: Sequence[CellRecord]) -> "DataFrame":
     """One row for each cell; a figure that is not defined is NaN."""
-    columns = [name for name in table.COLUMNS if name.rpartition("/")[2] not in NESTED]
+    columns = [name for name in table.columns(records) if name.rpartition("/")[2] not in NESTED]
     return _numbers(frame(table.rows(records), columns))
 
 
 def classes(records: Sequence[CellRecord]) -> "DataFrame":
     """One row for each cell, split and class."""
-    return _numbers(frame(table.class_rows(records), table.CLASS_COLUMNS))
+    return _numbers(frame(table.class_rows(records), table.class_columns(records)))
 
 
-def history(cells: Iterable[tuple[str, int, CellFolder]]) -> "DataFrame":
-    """One row for each cell and epoch; `final` marks the rows of a final training on train and val.
-
-    `cells`: model, seed and folder of each.
-    """
+def history(records: Sequence[CellRecord], run: RunFolder) -> "DataFrame":
+    """One row for each cell and epoch; `final` marks the rows of a final training on train and val."""
+    who = table.with_share(("model", "seed", "share"), records)
     rows = [
-        {"model": model, "seed": seed, "final": training is not cell, **row}
-        for model, seed, cell in cells
+        {name: getattr(record, name) for name in who} | {"final": training is not cell, **row}
+        for record in records
+        for cell in (run.cell(record.cell),)
         for training in (cell, cell.final)
         for row in training.history()
     ]
@@ -45,12 +44,14 @@ def history(cells: Iterable[tuple[str, int, CellFolder]]) -> "DataFrame":
 
 def ledger(records: Iterable[CellRecord]) -> "DataFrame":
     """One row for each place where a cell's recipe differs from what was asked for."""
+    records = list(records)
+    who = table.with_share(("model", "seed", "share"), records)
     rows = [
-        {"model": record.model, "seed": record.seed, **entry.model_dump()}
+        {name: getattr(record, name) for name in who} | entry.model_dump()
         for record in records
         for entry in (*record.ledger, *(record.training.notes if record.training else ()))
     ]
-    return frame(rows, ("model", "seed", "setting", "asked", "used", "why"))
+    return frame(rows, (*who, "setting", "asked", "used", "why"))
 
 
 def _numbers(table: "DataFrame") -> "DataFrame":

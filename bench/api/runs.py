@@ -100,7 +100,7 @@ class Run:
     @property
     def history(self) -> "DataFrame":
         """One row for each cell and epoch: losses, learning rates, figures on val."""
-        return frames.history((one.model, one.seed, self.folder.cell(one.cell)) for one in self.records)
+        return frames.history(self.records, self.folder)
 
     @property
     def ledger(self) -> "DataFrame":
@@ -147,7 +147,7 @@ class Run:
             return Run(runner.resume(self.folder, view).run)
 
     def _record(self, model: str, seed: int | None) -> CellRecord:
-        records = self.records
+        records = [one for one in self.records if one.share is None]
         found = [one for one in records if one.model == model and seed in (None, one.seed)]
         if found:
             return found[0]

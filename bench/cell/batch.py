@@ -62,15 +62,17 @@ def resolve_batch_size(
 ) -> CellSpec:
     """`spec` with a number for `batch_size`, written to cell.json: a resumed cell finds it there.
 
-    All seeds of a model in a run use the number that the first of them found.
+    All cells of a model in a run use the number that the first of them found; a share of train that has
+    fewer images, the largest that it can fill.
     Raises Lacking where one image is too much, RecipeError where the measurement fails for another reason.
     """
     recipe = spec.plan.recipe
     if recipe.batch_size != "auto":
         return spec
-    found = _of_another_seed(folder, spec)
+    most = max(1, images // recipe.accumulate)
+    found = _of_another_cell(folder, spec, most)
     if found is None:
-        found = _found(spec, images // recipe.accumulate, device, probe or run_probe)
+        found = _found(spec, most, device, probe or run_probe)
     batch, why = found
     entry = LedgerEntry(setting="batch_size", asked="auto", used=str(batch), why=why)
     plan = replace(
@@ -87,7 +89,7 @@ def _found(spec: CellSpec, most: int, device: str, probe: Probe) -> tuple[int, s
     """The batch, and how it was found."""
     if not spec.plan.recipe.trains:
         return 1, "nothing is trained"
-    sizes = [size for size in powers(LARGEST) if size <= max(1, most)]
+    sizes = [size for size in powers(LARGEST) if size <= most]
     free = memory.free_mib(device)
     candidates = sizes if on_gpu(device) else [size for size in sizes if size in MEASURED_ON_CPU]
     measured = probe(spec, device, candidates)
@@ -146,17 +148,17 @@ def _summary(measured: Sequence[Measurement], free: float, device: str) -> str:
     )
 
 
-def _of_another_seed(folder: CellFolder, spec: CellSpec) -> tuple[int, str] | None:
-    """The number that another seed of the same model in this run uses, and where it is from."""
+def _of_another_cell(folder: CellFolder, spec: CellSpec, most: int) -> tuple[int, str] | None:
+    """The number that another cell of the same model in this run uses, and where it is from."""
     for path in sorted(folder.root.parent.glob("*/cell.json")):
         try:
             other = CellSpec.read(CellFolder(path.parent))
         except (OSError, ValidationError):
             continue
         batch = other.plan.recipe.batch_size
-        if other.model == spec.model and other.seed != spec.seed and isinstance(batch, int):
+        if other.model == spec.model and path.parent != folder.root and isinstance(batch, int):
             why = f"found for seed {other.seed}: all seeds of a model train with the same batch size"
-            return batch, why
+            return min(batch, powers(most)[-1]), why
     return None
 
 

@@ -21,6 +21,8 @@ class CellSpec(BaseModel):
     version: Literal[1] = 1
     model: str
     seed: int
+    share: int | None = None
+    """Percent of the train split; `layout` holds only those images then."""
     device: str
     layout: Path
     dataset: str

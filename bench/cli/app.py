@@ -80,6 +80,13 @@ def run(
         str | None,
         typer.Option(help="GPUs that train each model together, e.g. 0,1; or any value of `device`."),
     ] = None,
+    shares: Annotated[
+        bool,
+        typer.Option(
+            "--shares",
+            help="Also train on 10, 25 and 50 % of train: the report says what more images would bring.",
+        ),
+    ] = False,
     resume: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Continue an interrupted run, or one with failed cells."),
@@ -92,7 +99,7 @@ def run(
     """
     from bench.cli import run as command
 
-    command.run(data, config, models, overrides or [], seeds, devices, resume)
+    command.run(data, config, models, overrides or [], seeds, devices, resume, shares=shares)
 
 
 @app.command()

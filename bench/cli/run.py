@@ -10,6 +10,7 @@ from bench.api.console import console
 from bench.cli import arguments
 from bench.cli.interrupt import interruptible
 from bench.cli.tables import comparison
+from bench.config import USUAL_SHARES
 from bench.errors import ConfigError
 from bench.records import CellRecord
 from bench.reports import ranking
@@ -25,11 +26,15 @@ def run(
     seeds: str | None,
     devices: str | None,
     resume: Path | None,
+    *,
+    shares: bool = False,
 ) -> None:
     if data is not None and (config_path or resume):
         raise ConfigError(
             "takes the place of a config", record=str(data), hint="leave out --config or --resume"
         )
+    if shares:
+        overrides = [*overrides, f"shares={list(USUAL_SHARES)}"]
     with interruptible():
         if resume is None:
             finished = runs.run(

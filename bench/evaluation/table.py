@@ -1,7 +1,8 @@
 """Records as tidy tables: results.csv has one row a cell, classes.csv one a cell, split and class.
 
 An empty field is a figure that is not defined, or that a failed cell does not have. The columns are the same
-whatever the cells did. Units are those of bench.records.
+whatever the cells did, except `share`, which is there if a cell was trained on a share of the train split.
+Units are those of bench.records.
 """
 
 import csv
@@ -26,7 +27,7 @@ from bench.records import (
 Value = str | int | float | bool | None
 Row = dict[str, Value]
 
-CLASS_COLUMNS = ("cell", "model", "seed", "split", "class", *list(ClassFigures.model_fields)[1:])
+CLASS_COLUMNS = ("cell", "model", "seed", "share", "split", "class", *list(ClassFigures.model_fields)[1:])
 
 
 def rows(records: Iterable[CellRecord]) -> list[Row]:
@@ -34,11 +35,27 @@ def rows(records: Iterable[CellRecord]) -> list[Row]:
     return [_row(record) for record in records]
 
 
+def columns(records: Sequence[CellRecord]) -> tuple[str, ...]:
+    """Of results.csv."""
+    return with_share(COLUMNS, records)
+
+
+def class_columns(records: Sequence[CellRecord]) -> tuple[str, ...]:
+    """Of classes.csv."""
+    return with_share(CLASS_COLUMNS, records)
+
+
+def with_share(columns: Sequence[str], records: Iterable[CellRecord]) -> tuple[str, ...]:
+    """`columns` without `share` where every cell was trained on all of the train split."""
+    shared = any(record.share is not None for record in records)
+    return tuple(name for name in columns if shared or name != "share")
+
+
 def class_rows(records: Iterable[CellRecord]) -> list[Row]:
     """One row a cell, split and class; a cell without figures has none."""
     table: list[Row] = []
     for record in records:
-        who: Row = {"cell": record.cell, "model": record.model, "seed": record.seed}
+        who: Row = {"cell": record.cell, "model": record.model, "seed": record.seed, "share": record.share}
         final = record.final.test if record.final else None
         for split, figures in (("val", record.val), ("test", record.test), ("final/test", final)):
             table.extend(
@@ -50,12 +67,12 @@ def class_rows(records: Iterable[CellRecord]) -> list[Row]:
 
 def write_csv(path: Path, records: Sequence[CellRecord]) -> None:
     """results.csv, whole or not at all."""
-    _write(path, COLUMNS, rows(records))
+    _write(path, columns(records), rows(records))
 
 
 def write_classes_csv(path: Path, records: Sequence[CellRecord]) -> None:
     """classes.csv, whole or not at all."""
-    _write(path, CLASS_COLUMNS, class_rows(records))
+    _write(path, class_columns(records), class_rows(records))
 
 
 def _row(record: CellRecord) -> Row:
@@ -64,6 +81,7 @@ def _row(record: CellRecord) -> Row:
         "cell": record.cell,
         "model": record.model,
         "seed": record.seed,
+        "share": record.share,
         "dataset": record.dataset,
         "status": record.status,
         "failed_stage": failure.stage if failure else None,
@@ -102,7 +120,7 @@ def _fields(model: type[BaseModel], value: BaseModel | None, prefix: str = "") -
 
 def _write(path: Path, columns: Sequence[str], table: Iterable[Mapping[str, Value]]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(table)
     files.write_text(path, text.getvalue())

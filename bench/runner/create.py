@@ -12,6 +12,7 @@ from bench import files
 from bench.analysis import write_image_properties
 from bench.cell.spec import CellSpec
 from bench.config import BenchConfig
+from bench.datasets.subsets import share_of_train
 from bench.errors import ConfigError
 from bench.frequencies import rare_classes
 from bench.layout import Layout
@@ -57,8 +58,9 @@ def create_run(
             CellSpec(
                 model=cell.model,
                 seed=cell.seed,
+                share=cell.share,
                 device=config.device,
-                layout=layout.root,
+                layout=layout_of(cell, layout).root,
                 dataset=info.dataset,
                 plan=cell.plan,
                 gates=config.gates,
@@ -68,6 +70,14 @@ def create_run(
             ).write(folder)
         files.write_text(run.info_path, info.model_dump_json(indent=2) + "\n")
         return RunFolder(draft.replace(into) if into else place(draft, config.name))
+
+
+def layout_of(cell: PlannedCell | CellSpec, layout: Layout) -> Layout:
+    """What the cell trains on: `layout`, or a part of it, which is written if it is not there.
+
+    Raises DataError where the part has no box.
+    """
+    return layout if cell.share is None else share_of_train(layout, cell.share, cell.seed)
 
 
 def _copy_data(run: RunFolder, layout: Layout) -> None:

@@ -14,16 +14,24 @@ from bench.records import LedgerEntry
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """A cell before it is created: the name of its folder, the model's name, the seed and the plan."""
+    """A cell before it is created."""
 
-    name: str
     model: str
     seed: int
     plan: Plan
+    share: int | None = None
+    """Percent of the train split that it trains on; None: all of it."""
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.model}-seed{self.seed}" + (f"-share{self.share}" if self.share else "")
 
 
 def plan_cells(config: BenchConfig) -> list[PlannedCell]:
     """Every model x seed, seeds outermost: after the first seed, all models can be compared.
+
+    Cells on a share of the train split come after those on all of it, large shares first.
 
     Raises:
         BenchError: one for all models that can't be planned; or the GPU that is asked for does not exist.
@@ -39,7 +47,8 @@ def plan_cells(config: BenchConfig) -> list[PlannedCell]:
         raise refusal(problems)
     config.devices.resolve(count_gpus_apart)
     return [
-        PlannedCell(name=f"{name}-seed{seed}", model=name, seed=seed, plan=plan)
+        PlannedCell(model=name, seed=seed, plan=plan, share=share)
+        for share in (None, *sorted(config.shares, reverse=True))
         for seed in config.seeds
         for name, plan in plans
     ]

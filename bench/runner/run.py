@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench import config_tree, evaluation, files, reports
+from bench.cell.spec import CellSpec
 from bench.config import BenchConfig
 from bench.datasets import prepare
 from bench.errors import RunError
@@ -13,9 +14,9 @@ from bench.layout import SPLITS, Layout
 from bench.process import Message
 from bench.records import CellRecord
 from bench.runner.checks import check_data
-from bench.runner.create import create_run
+from bench.runner.create import create_run, layout_of
 from bench.runner.launch import launch
-from bench.runner.plan import plan_cells
+from bench.runner.plan import PlannedCell, plan_cells
 from bench.store import CellFolder, RunFolder, RunInfo
 
 
@@ -70,8 +71,17 @@ def start(
     """
     cells = plan_cells(config)
     layout = prepare(config.data, config.cache, progress=callbacks.on_data)
-    check_data(config, ((cell.model, cell.plan) for cell in cells[: len(config.models)]), layout)
+    for cell in cells[:: len(config.models)]:  # one for each seed and share
+        if cell.share or cell.seed == config.seeds[0]:
+            suffix = f", {cell.share} % of train" if cell.share else ""
+            same = [(other.model + suffix, other.plan) for other in cells if _data(other) == _data(cell)]
+            check_data(config, same, layout_of(cell, layout))
     return _finish(create_run(config, cells, layout, command=command, into=into), callbacks)
+
+
+def _data(cell: PlannedCell) -> tuple[int | None, int]:
+    """What two cells share that train on the same images."""
+    return cell.share, cell.seed
 
 
 def resume(run: RunFolder, callbacks: RunCallbacks) -> RunResult:
@@ -96,6 +106,8 @@ def resume(run: RunFolder, callbacks: RunCallbacks) -> RunResult:
             hint=f"start a new one: bench run -c {run.config_path}",
         )
     _check_images(Layout.open(layout))
+    for cell in run.cells():
+        layout_of(CellSpec.read(cell), Layout.open(layout))
     return _finish(run, callbacks)
 
 

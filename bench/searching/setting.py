@@ -44,7 +44,7 @@ def config_with_setting(
     Raises ConfigError for an unknown option, or a value that it can't take.
     """
     entry = model_entry(config, name, setting, batch)
-    tree = config.model_dump(mode="json", exclude={"search", "models"}) | {"models": [entry]}
+    tree = config.model_dump(mode="json", exclude={"search", "models", "shares"}) | {"models": [entry]}
     return check(tree, f"the space of {name}")
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench.data_config import DataConfig, SplitConfig
 from bench.datasets.dataset import NO_SPLIT, BoxTable, Dataset, Images
@@ -201,3 +203,53 @@ def test_a_split_that_is_named_and_not_there_is_not_taken_from_train(split):
     ):
         assign(dataset, SplitConfig(), None, {split: "x/y"})
     assign(dataset, SplitConfig(kind="random"), None, {split: "x/y"})
+
+
+drawn_images = st.lists(
+    st.tuples(
+        st.sets(st.integers(0, 7)),
+        st.integers(0, 12),
+        st.integers(0, 30),
+        st.sampled_from([NO_SPLIT, 0, 1, 2]),
+    ),
+    min_size=1,
+    max_size=50,
+)
+
+
+@settings(max_examples=150)
+@given(
+    drawn_images,
+    st.sampled_from(["random", "grouped", "published"]),
+    st.floats(0.01, 0.6),
+    st.floats(0.01, 0.35),
+    st.one_of(st.none(), st.integers(3, 50)),
+    st.integers(0, 5),
+)
+def test_any_split_is_disjoint_complete_and_never_cuts_a_group(drawn, kind, val, test, limit, seed):
+    """Identical files (`contents`) stay together in any drawn split, groups in `grouped`."""
+    names = [f"{group}_jpg.rf.{row:08x}.jpg" for row, (_, group, _, _) in enumerate(drawn)]
+    contents = [str(content) for _, _, content, _ in drawn]
+    dataset = dataset_of(names, [labels for labels, *_ in drawn], [published for *_, published in drawn])
+    try:
+        split, account = assign(
+            dataset, SplitConfig(kind=kind, val=val, test=test, seed=seed), limit, contents=contents
+        )
+    except DataError:
+        return  # a split would be empty or without a box: nothing is written
+    assert len(split) == len(drawn)
+    allowed = {0, 1, 2} | ({EXCLUDED} if limit else set()) | ({NO_SPLIT} if kind == "published" else set())
+    assert set(split.tolist()) <= allowed
+    assert {0, 1, 2} <= set(split.tolist())
+    if kind == "published":
+        return
+    if limit is not None and limit < len(drawn):
+        assert (split != EXCLUDED).sum() == limit
+    placed = [row for row in range(len(drawn)) if split[row] >= 0]
+    for one in placed:
+        for other in placed:
+            same_group = kind == "grouped" and drawn[one][1] == drawn[other][1]
+            if same_group or contents[one] == contents[other]:
+                assert split[one] == split[other]
+    if kind == "grouped":
+        assert account["shared_groups"] == 0

@@ -97,8 +97,17 @@ def test_a_row_a_cell_with_all_its_figures(records: list[CellRecord], tmp_path: 
 def test_the_columns_do_not_depend_on_what_the_cells_did(records: list[CellRecord], tmp_path: Path) -> None:
     assert [tuple(row) for row in rows(records)] == [COLUMNS, COLUMNS]
     assert len(set(COLUMNS)) == len(COLUMNS)
-    write_csv(tmp_path / "results.csv", [])
-    assert (tmp_path / "results.csv").read_text() == ",".join(COLUMNS) + "\n"
+    write_csv(tmp_path / "results.csv", records)
+    head = (tmp_path / "results.csv").read_text().partition("\n")[0]
+    assert head == ",".join(name for name in COLUMNS if name != "share")
+
+
+def test_a_share_of_train_has_a_column_where_there_is_one(records: list[CellRecord], tmp_path: Path) -> None:
+    both = [records[0], records[0].model_copy(update={"share": 25})]
+    write_csv(tmp_path / "results.csv", both)
+    assert [row["share"] for row in read(tmp_path / "results.csv")] == ["", "25"]
+    write_classes_csv(tmp_path / "classes.csv", both)
+    assert {row["share"] for row in read(tmp_path / "classes.csv")} == {"", "25"}
 
 
 def test_a_row_a_cell_split_and_class(records: list[CellRecord], tmp_path: Path) -> None:
@@ -110,7 +119,7 @@ def test_a_row_a_cell_split_and_class(records: list[CellRecord], tmp_path: Path)
         ("yolo-tiny-0", "test", "class 1"),
         ("yolo-tiny-0", "test", "class 2"),
     ]
-    assert tuple(table[0]) == CLASS_COLUMNS
+    assert tuple(table[0]) == tuple(name for name in CLASS_COLUMNS if name != "share")
     assert records[0].test
     assert [float(row["AP"]) for row in table[1:]] == [one.AP for one in records[0].test.classes]
     assert [row["ground_truths"] for row in table[1:]] == [

@@ -85,7 +85,7 @@ def config(**settings: Any) -> BenchConfig:
 def planned(recipe: Recipe, family: str = "fake") -> PlannedCell:
     variant = None if family == "fake" else "tiny"
     made = registry.family(family).plan(variant=variant, weights="none", options={}, recipe=recipe)
-    return PlannedCell("it-seed0", "it", 0, made)
+    return PlannedCell("it", 0, made)
 
 
 def crowded(example: Example, boxes: int) -> Example:

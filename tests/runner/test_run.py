@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +17,12 @@ import pytest
 
 from bench import files
 from bench.analysis import read_image_properties
+from bench.cell.spec import CellSpec
 from bench.config import read_config
-from bench.errors import ConfigError, RunError
+from bench.errors import ConfigError, RecipeError, RunError
 from bench.layout import Layout
 from bench.records import CellRecord
+from bench.reports.ranking import ranking
 from bench.runner import run as running
 from bench.runner.run import RunResult
 from bench.store import CellFolder, RunFolder
@@ -316,3 +319,36 @@ def test_a_lock_that_can_t_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / ".lock").mkdir()  # stands for a run folder that is closed: tests may run as root
     with pytest.raises(RunError, match=r"\.lock: can't be written"), files.alone(tmp_path, "run"):
         pass
+
+
+@pytest.mark.slow
+def test_shares_are_trained_too_and_stay_out_of_the_ranking(fake_config: Path, tmp_path: Path) -> None:
+    outcome, _ = start(
+        fake_config, tmp_path, "seeds=[0,1]", "shares=[25,50,75]", "train.batch_size=4", models=("one",)
+    )
+    assert [record.cell for record in outcome.records] == [
+        f"one-seed{seed}{share}" for share in ("", "-share75", "-share50", "-share25") for seed in (0, 1)
+    ]
+    assert all(record.status == "done" for record in outcome.records), [r.failure for r in outcome.records]
+    seen = {record.share: record.training.images_seen for record in outcome.records if record.training}
+    assert seen == {None: 84, 75: 63, 50: 42, 25: 21}
+    assert {record.test.images for record in outcome.records if record.test} == {6}
+    (ranked,) = ranking(outcome.records)
+    assert [record.cell for record in ranked.done] == ["one-seed0", "one-seed1"]
+    rows = list(csv.DictReader(outcome.run.results_path.read_text().splitlines()))
+    assert [row["share"] for row in rows] == ["", "", "75", "75", "50", "50", "25", "25"]
+    page = outcome.report.read_text()
+    assert "one: 56 instead of 28 training images would bring" in page
+    assert (outcome.report.parent / "figures" / "ap-against-images.svg").is_file()
+    shutil.rmtree(CellSpec.read(outcome.run.cell("one-seed0-share50")).layout)
+    outcome.run.cell("one-seed0-share50").record_path.unlink()
+    assert running.resume(outcome.run, Ears()).records[4].status == "done"
+
+
+@pytest.mark.slow
+def test_a_batch_that_a_share_can_not_fill_is_found_before_there_is_a_run(
+    fake_config: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match=r"model one, 10 % of train: train\.batch_size"):
+        start(fake_config, tmp_path, "shares=[10]", models=("one",))
+    assert not list(tmp_path.iterdir())
