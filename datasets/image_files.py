@@ -180,10 +180,14 @@ class _Decoding:
 _decoding = _Decoding()
 
 
+def common_depth(image_files: Sequence[ImageFile]) -> int | None:
+    """The largest depth of any 16-bit image; None without one."""
+    return max((one.depth for one in image_files if 8 < one.depth <= 16), default=None)
+
+
 def with_common_depth(image_files: Sequence[ImageFile]) -> list[ImageFile]:
     """All 16-bit images with the largest depth of any, so that equal values stay equal in the copies."""
-    depths = [one.depth for one in image_files if 8 < one.depth <= 16]
-    common = max(depths, default=8)
+    common = common_depth(image_files) or 8
     wide = (_SIXTEEN_BIT, "mode I")
     return [
         replace(one, depth=common) if one.depth <= 16 and one.copy_because.startswith(wide) else one

@@ -25,7 +25,7 @@ from bench.datasets.split_files import SplitFiles
 from bench.errors import DataError
 from bench.layout import SPLITS, Layout, SplitName
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Part of the hash in a layout's name: incremented when the written files change."""
 
 

@@ -10,7 +10,7 @@ from bench.datasets import classes, fingerprint, layout, repairs, safe_repairs, 
 from bench.datasets.box_formats import refuse_other_formats
 from bench.datasets.dataset import Source
 from bench.datasets.image_cache import ImageCache
-from bench.datasets.image_files import inspect_all, with_common_depth
+from bench.datasets.image_files import common_depth, inspect_all, with_common_depth
 from bench.datasets.progress import ProgressCallback, silent
 from bench.datasets.reading import read_sound
 from bench.datasets.settle import settle
@@ -77,6 +77,7 @@ def build(
         "limit": {"images": taken, "of": len(split), "how": "a stratified share of each split"}
         if taken < len(split)
         else None,
+        "bit_depth": common_depth(kept_files),
         "repairs": repairs.summary(made),
         "renamed": int(
             np.count_nonzero(dataset.images.names != np.array(prepared.file_names(), dtype=object))

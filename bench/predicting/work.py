@@ -83,6 +83,7 @@ def predict(
     threshold = _threshold(cell, record) if score is None else score
     classes = _classes(cell, record)
     detector = _detector(cell, record)
+    depth = _bit_depth(cell)
     names = _names(images)
     rows: list[dict[str, Any]] = []
     unreadable: list[tuple[Path, str]] = []
@@ -91,7 +92,7 @@ def predict(
         folder.mkdir(parents=True, exist_ok=True)
         for begin in range(0, len(images), BATCH_SIZE):
             some = images[begin : begin + BATCH_SIZE]
-            for readable, found in _found(detector, some, unreadable):
+            for readable, found in _found(detector, some, depth, unreadable):
                 kept = _at_least(found, threshold)
                 number = names[readable.path]
                 _save(draw(readable.image, kept, classes), folder / number.drawn)
@@ -133,6 +134,15 @@ def _detector(cell: CellFolder, record: CellRecord | None) -> Detector:
     return family.load(judged.checkpoint, device=Devices.parse("auto").resolve()[0])
 
 
+def _bit_depth(cell: CellFolder) -> int | None:
+    """By which the dataset's 16-bit images were scaled to 8 bits; None if it had none, or was not kept."""
+    try:
+        depth = RunFolder(cell.root.parent.parent).manifest().get("bit_depth")
+    except RunError:
+        return None
+    return None if depth is None else int(depth)
+
+
 @dataclass(frozen=True)
 class _Name:
     image_id: int
@@ -155,14 +165,14 @@ def _names(images: Sequence[Path]) -> dict[Path, _Name]:
 
 
 def _found(
-    detector: Detector, images: Sequence[Path], unreadable: list[tuple[Path, str]]
+    detector: Detector, images: Sequence[Path], depth: int | None, unreadable: list[tuple[Path, str]]
 ) -> Iterator[tuple[_Readable, Detections]]:
     """The readable images with their detections; the others are added to `unreadable`."""
     with tempfile.TemporaryDirectory(prefix="bench-predict-") as folder:
         readable = []
         for number, path in enumerate(images):
             try:
-                readable.append(_read(path, Path(folder) / f"{number}.png"))
+                readable.append(_read(path, Path(folder) / f"{number}.png", depth))
             except _UnreadableError as error:
                 unreadable.append((path, str(error)))
         found = detector.predict([one.network for one in readable], batch_size=BATCH_SIZE)
@@ -173,13 +183,13 @@ class _UnreadableError(Exception):
     """Why a file is not a readable image."""
 
 
-def _read(path: Path, copy: Path) -> _Readable:
+def _read(path: Path, copy: Path, depth: int | None) -> _Readable:
     with quiet():
         seen = inspect(str(path))
         if seen.problem:
             raise _UnreadableError(seen.problem)
         try:
-            image = upright_rgb(str(path))
+            image = upright_rgb(str(path), depth)
         except (
             OSError,
             ValueError,

@@ -48,6 +48,7 @@ def test_coco_becomes_a_layout(coco, tmp_path):
 def test_yolo_becomes_the_same_pixels(yolo, tmp_path):
     layout = prepare(yolo.config(), tmp_path / "cache")
     assert manifest_of(layout)["split"]["kind"] == "published"
+    assert manifest_of(layout)["bit_depth"] is None
     example = next(e for e in layout.examples("train") if e.path.stem == "train01")
     assert example.boxes_xyxy.tolist() == [[24, 12, 40, 36]]
     assert example.labels.tolist() == [1]
@@ -55,6 +56,19 @@ def test_yolo_becomes_the_same_pixels(yolo, tmp_path):
     assert (statistics["images"], statistics["background"], statistics["boxes"]) == (10, 2, 8)
     assert statistics["width_px"] == {"min": 64, "median": 64.0, "max": 64}
     assert statistics["sizes"] == {"small": 8, "medium": 0, "large": 0}
+
+
+def test_the_manifest_has_the_depth_of_16_bit_images_and_the_median_size(coco, tmp_path):
+    """Of width and height over all images: here one is much larger than the others."""
+    for number in range(1, 20):
+        Image.new("I;16", (64, 48), 900 + number).save(coco.root / f"pics/{number:03d}.png")
+    Image.new("I;16", (640, 480), 4000).save(coco.root / "pics/000.png")
+    coco.images[0] |= {"width": 640, "height": 480}
+    coco.write()
+    manifest = manifest_of(prepare(coco.config(), tmp_path / "cache"))
+    assert manifest["bit_depth"] == 12
+    (part,) = (part for part in manifest["statistics"].values() if part["width_px"]["max"] == 640)
+    assert (part["width_px"]["median"], part["height_px"]["median"]) == (64, 48)
 
 
 def test_everything_that_was_mended_is_counted_and_listed(coco, tmp_path):

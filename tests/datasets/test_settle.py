@@ -47,7 +47,19 @@ def test_boxes_are_clipped_and_those_outside_or_flat_dropped():
     assert first.detail == "(-5, 10, 20, 60) -> (0, 10, 20, 50)"
 
 
-def test_rounding_is_clipped_without_a_word():
+def test_a_size_is_in_proportion_up_to_one_percent():
+    source = source_of([[10, 5, 30, 25]] * 2, sizes=[(1000, 500)] * 2, image=[0, 1])
+    _, repairs, kept = settle(source, good((1009, 500), (1020, 500)))
+    assert [(one.kind, one.image) for one in repairs] == [("resized", "0.jpg"), ("size_disagrees", "1.jpg")]
+    assert kept.tolist() == [0]
+
+
+def test_a_cut_of_more_than_rounding_is_listed():
+    _, repairs, _ = settle(source_of([[0, 0, 100.5, 50]]), good((100, 50)))
+    assert kinds(repairs) == {"clipped": 1}
+
+
+def test_rounding_is_clipped_silently():
     dataset, repairs, _ = settle(source_of([[-0.004, 0, 100.009, 50]]), good((100, 50)))
     assert dataset.boxes.xyxy.tolist() == [[0, 0, 100, 50]]
     assert not repairs

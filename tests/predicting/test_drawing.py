@@ -49,6 +49,13 @@ def test_a_small_picture_is_drawn_larger_and_a_large_one_is_not() -> None:
     assert draw(Image.new("RGB", (480, 20)), found([1, 1, 5, 5]), ["cat"]).size == (480, 20)
 
 
+def test_boxes_of_a_small_picture_are_enlarged_with_it() -> None:
+    drawn = np.asarray(draw(Image.new("RGB", (100, 100), "white"), found([20, 40, 60, 80]), ["c"]))
+    middle_row = (drawn[300] != 255).any(axis=1)  # of the box; its name is above
+    assert drawn.shape[0] == 500
+    assert np.flatnonzero(middle_row)[[0, -1]] == pytest.approx([100, 300], abs=3)
+
+
 def test_nothing_found_is_a_plain_copy() -> None:
     image = Image.new("RGB", (600, 400), "red")
     assert (np.asarray(draw(image, Detections.none(), ["cat"])) == np.asarray(image)).all()
