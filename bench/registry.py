@@ -17,6 +17,7 @@ DETECTORS: dict[str, str] = {
     "yolo": "bench.adapters.yolo.family:FAMILY",
     "frcnn": "bench.adapters.frcnn.family:FAMILY",
     "dino": "bench.adapters.dino.family:FAMILY",
+    "rt_detr": "bench.adapters.transformers_detr.rt_detr:FAMILY",
     "fake": "bench.adapters.fake:FAMILY",
 }
 

@@ -22,7 +22,7 @@ def test_the_fake_keeps_the_contract(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["detr", "dino", "frcnn", "yolo"])
+@pytest.mark.parametrize("name", ["detr", "dino", "frcnn", "rt_detr", "yolo"])
 def test_our_families_keep_the_contract(name: str, tmp_path: Path) -> None:
     assert check_family(registry.family(name), tmp_path, variant="tiny") == []
 

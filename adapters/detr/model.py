@@ -5,8 +5,7 @@ Carion et al. 2020, End-to-End Object Detection with Transformers (arXiv:2005.12
 B images, Q queries, C classes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
-from transformers.models.detr.modeling_detr import DetrFrozenBatchNorm2d
-from transformers.utils import logging as transformers_logging
 
 from bench import files
 from bench.adapters.detr.checkpoint import FOCAL
@@ -28,6 +25,7 @@ from bench.adapters.losses.sigmoid import PRIOR_LOGIT, SigmoidLoss
 from bench.adapters.losses.softmax import SoftmaxLoss
 from bench.adapters.losses.weights import ExampleWeights
 from bench.adapters.query.capacity import SPARE_QUERIES, most_objects
+from bench.adapters.query.quiet import silenced
 from bench.adapters.query.trainable import QueryTrainable, to_xyxy
 from bench.detector import Plan
 from bench.layout import Example
@@ -53,7 +51,7 @@ class Detr(QueryTrainable):
         _initialise(self.detr)
         if self.sigmoid:
             nn.init.constant_(self.detr.class_labels_classifier.bias, PRIOR_LOGIT)
-        self.prepare_backbone(options.norm, DetrFrozenBatchNorm2d, whole=whole_backbone)
+        self.prepare_backbone(options.norm, whole=whole_backbone)
 
     @property
     def network(self) -> nn.Module:
@@ -115,7 +113,7 @@ class Detr(QueryTrainable):
         out = self.detr(pixel_values=pixels, pixel_mask=mask)
         probabilities = out.logits.sigmoid() if self.sigmoid else out.logits.softmax(-1)  # (B, Q, C + 1)
         scores, labels = probabilities[..., :-1].max(-1)  # (B, Q)
-        boxes = to_xyxy(out.pred_boxes, batch)
+        boxes = to_xyxy(out.pred_boxes, batch.sizes_wh)
         return [
             RawDetections(*one).among(self.reported_classes)
             for one in zip(boxes, scores, labels, strict=True)
@@ -189,21 +187,6 @@ def config(options: DetrOptions, classes: Sequence[str]) -> DetrConfig:
         "label2id": {name: index for index, name in enumerate(classes)},
     }
     return DetrConfig(**settings)
-
-
-@contextmanager
-def silenced() -> Iterator[None]:
-    """Inside, transformers logs errors only and draws no progress bars."""
-    verbosity = transformers_logging.get_verbosity()
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if bars:
-            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _resnet(backbone: Backbone) -> ResNetConfig:

@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import Tensor, nn
 from transformers import DeformableDetrConfig, ResNetConfig
-from transformers.models.deformable_detr.modeling_deformable_detr import DeformableDetrFrozenBatchNorm2d
 
 from bench import files
 from bench.adapters.dino.criterion import DinoCriterion
@@ -48,7 +47,7 @@ class Dino(QueryTrainable):
         endings += ["_denoising"] if options.denoising else []
         self.loss_weights = {f"{part}{end}": factor for part, factor in factors.items() for end in endings}
         self.augment = options.augment
-        self.prepare_backbone(options.norm, DeformableDetrFrozenBatchNorm2d, whole=whole_backbone)
+        self.prepare_backbone(options.norm, whole=whole_backbone)
 
     @property
     def network(self) -> nn.Module:
@@ -105,7 +104,7 @@ class Dino(QueryTrainable):
         classes = scores.shape[-1]
         best, places = scores.flatten(1).topk(min(SELECTED, scores[0].numel()), dim=1)
         boxes = outputs.boxes[-1].float().gather(1, (places // classes)[..., None].expand(-1, -1, 4))
-        found = zip(to_xyxy(boxes, batch), best, places % classes, strict=True)
+        found = zip(to_xyxy(boxes, batch.sizes_wh), best, places % classes, strict=True)
         return [RawDetections(*one) for one in found]
 
     def oracle(self) -> OracleNetwork:

@@ -15,17 +15,13 @@ from torch import Tensor
 from bench.adapters.loop import feed
 from bench.adapters.loop.inference import load, to_original_pixels
 from bench.adapters.loop.oracle import OracleNetwork
-from bench.adapters.loop.trainable import Trainable
+from bench.adapters.loop.trainable import Normalisation, Trainable
 from bench.detector import Detections
 from bench.layout import Example
 from bench.recipe import Recipe
 
 BATCH = 2
 """Two images of different shapes in a batch: an adapter that forgets about the padding shows."""
-
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
-"""ImageNet's, RGB in 0..1. Repeated here, so that a family does not define what is right for itself."""
 
 
 def inference_inputs(
@@ -37,7 +33,7 @@ def inference_inputs(
         with _replaced(trainable) as oracle:
             trainable.eval()
             trainable.detect(batch)
-        yield _without_normalisation(oracle.inputs[0])
+        yield _without_normalisation(oracle.inputs[0], trainable.normalisation)
 
 
 def training_inputs(
@@ -51,7 +47,7 @@ def training_inputs(
             with _replaced(trainable) as oracle:
                 trainable.train()
                 trainable(batch.to(device))
-            yield _without_normalisation(oracle.inputs[0])
+            yield _without_normalisation(oracle.inputs[0], trainable.normalisation)
 
 
 def round_trip(
@@ -88,6 +84,6 @@ def _without_augmentation(recipe: Recipe, *, batch_size: int) -> Recipe:
     return recipe.model_copy(update={"flip": 0.0, "multi_scale": 0.0, "batch_size": batch_size, "workers": 0})
 
 
-def _without_normalisation(pixels: Tensor) -> NDArray[np.float64]:
+def _without_normalisation(pixels: Tensor, used: Normalisation) -> NDArray[np.float64]:
     rgb = pixels.detach().double().cpu().permute(1, 2, 0).numpy()
-    return np.asarray(rgb * np.array(_STD) + np.array(_MEAN), dtype=np.float64)
+    return np.asarray(rgb * np.array(used.std) + np.array(used.mean), dtype=np.float64)

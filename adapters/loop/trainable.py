@@ -7,7 +7,7 @@ network's input; class indices run from 0.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -79,8 +79,25 @@ class DataAdaptation:
     notes: tuple[LedgerEntry, ...] = ()
 
 
+class Normalisation(NamedTuple):
+    """What is subtracted from the pixels of a network's input, and what divides them: RGB in 0..1."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""What the published backbones of torchvision and timm were trained with."""
+
+UNIT = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+"""Pixels in 0..1."""
+
+
 class Trainable(nn.Module):
     """A network that the loop can train. It is the module itself; its state_dict is the checkpoint."""
+
+    normalisation: Normalisation = IMAGENET
+    """Of the network's input, for the gates: they hold the input to it."""
 
     loss_weights: Mapping[str, float] = {}
     """Factor of each loss component, by default 1. The loss is the weighted sum."""

@@ -37,7 +37,7 @@ class Bench:
         return {result.name: result.detail for result in results if not result.passed}
 
 
-@pytest.fixture(scope="module", params=["detr", "frcnn", "yolo"])
+@pytest.fixture(scope="module", params=["detr", "frcnn", "rt_detr", "yolo"])
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     found = registry.family(request.param)
     plan = found.plan(variant="tiny", weights="none", options={}, recipe=Recipe(batch_size=2, epochs=2))
@@ -106,6 +106,21 @@ def scaled_to_padding(original: Any, trainable: Any, batch: Any) -> Any:
     return original(trainable, replace(batch, sizes_wh=((width, height),) * len(batch)))
 
 
+def square_forgotten(original: Any, trainable: Any, batch: Any) -> Any:
+    """Shares of the padded square taken for shares of the picture, in prediction alone."""
+    trainable.frames_wh = lambda batch: batch.sizes_wh
+    try:
+        return original(trainable, batch)
+    finally:
+        del trainable.frames_wh
+
+
+def mean_subtracted(original: Any, trainable: Any, batch: Any) -> Any:
+    """ImageNet's normalisation in prediction, for a network that is trained on pixels in 0..1."""
+    pixels, mask = original(trainable, batch)
+    return (pixels if trainable.training else (pixels - 0.45) / 0.225), mask
+
+
 def never_scaled(original: Any, images: Any, order: Any) -> Any:
     """Boxes in pixels of the file, the picture in pixels of the network's input."""
     import torch
@@ -137,7 +152,7 @@ def bgr_file(original: Any, path: Path) -> Any:
 
 
 DETR, FRCNN = "bench.adapters.detr.model", "bench.adapters.frcnn.model"
-QUERY = "bench.adapters.query.trainable"
+TRANSFORMERS, QUERY = "bench.adapters.transformers_detr.model", "bench.adapters.query.trainable"
 YOLO_DATA, YOLO_FOUND = "bench.adapters.yolo.data", "bench.adapters.yolo.detections"
 FEED, BATCH = "bench.adapters.loop.feed", "bench.adapters.loop.trainable"
 
@@ -145,24 +160,41 @@ FAULTS: dict[str, dict[str, tuple[str, str, Plant]]] = {
     "xywh for xyxy": {
         "detr": ("boxes", "comes back as", wrap(QUERY, "to_cxcywh_norm", corner_for_centre)),
         "frcnn": ("boxes", "", wrap(FRCNN, "_to_torchvision", sizes_for_corners)),
+        "rt_detr": ("boxes", "comes back as", wrap(QUERY, "to_cxcywh_norm", corner_for_centre)),
         "yolo": ("boxes", "comes back as", wrap(YOLO_DATA, "_label", yolo_corner)),
     },
     "classes shifted by one": {
         "detr": ("classes", "comes back as", wrap(DETR, "Detr.detect", next_class)),
         "frcnn": ("classes", "", wrap(FRCNN, "_to_torchvision", background_forgotten)),
+        "rt_detr": ("classes", "comes back as", wrap(TRANSFORMERS, "TransformersDetr.detect", next_class)),
         "yolo": ("classes", "comes back as", wrap(YOLO_FOUND, "detections", yolo_next_class)),
     },
     "boxes scaled to the wrong size": {
         "detr": ("boxes", "comes back as", wrap(DETR, "Detr.detect", scaled_to_padding)),
         "frcnn": ("boxes", "", wrap(FEED, "ImageDataset.__getitem__", never_scaled)),
+        "rt_detr": (
+            "boxes",
+            "comes back as",
+            wrap(TRANSFORMERS, "TransformersDetr.detect", square_forgotten),
+        ),
         "yolo": ("boxes", "comes back as", wrap(YOLO_DATA, "_label", by_the_long_side)),
     },
     "BGR for RGB": {
         "detr": ("colours", "red and blue are swapped", wrap(DETR, "Detr.inputs", bgr_batch)),
         "frcnn": ("colours", "red and blue are swapped", wrap(BATCH, "Batch.images", bgr_images)),
+        "rt_detr": ("colours", "red and blue", wrap(TRANSFORMERS, "TransformersDetr.inputs", bgr_batch)),
         "yolo": ("colours", "in prediction red and blue", wrap(YOLO_FOUND, "read_image", bgr_file)),
     },
 }
+
+
+def test_another_normalisation_in_prediction_is_caught(
+    family: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if family.subject.family.name != "rt_detr":
+        pytest.skip("planted where pixels stay in 0..1")
+    wrap(TRANSFORMERS, "TransformersDetr.inputs", mean_subtracted)(monkeypatch.setattr)
+    assert "in prediction" in family.failed()["colours"]
 
 
 def test_without_a_fault_all_pass(family: Bench) -> None:

@@ -98,7 +98,7 @@ def test_backbones_come_in_many_kinds_of_files(imagenet: Path, tmp_path: Path) -
     import torch
     from transformers import ResNetConfig, ResNetForImageClassification
 
-    from bench.adapters.detr.model import silenced
+    from bench.adapters.query.quiet import silenced
 
     state = torch.load(imagenet, weights_only=True)
     safetensors.torch.save_file(state, tmp_path / "resnet.safetensors")

@@ -79,7 +79,7 @@ def _plain_losses(network: Any, **costs: int) -> dict[str, float]:
     import torch
     from transformers import DetrForObjectDetection
 
-    from bench.adapters.detr.model import silenced
+    from bench.adapters.query.quiet import silenced
 
     with silenced():
         plain = DetrForObjectDetection(network.detr.config).eval()
@@ -293,7 +293,7 @@ def test_a_saved_detector_is_a_checkpoint_of_transformers(tmp_path: Path) -> Non
     import torch
     from transformers import DetrForObjectDetection
 
-    from bench.adapters.detr.model import silenced
+    from bench.adapters.query.quiet import silenced
 
     detector = _detector(**SMALL)
     detector.save(tmp_path / "mine")

@@ -1,0 +1,1 @@
+"""Descendants of DETR in transformers: one adapter, a row for each architecture."""

@@ -1,0 +1,64 @@
+"""Fills a detector from a checkpoint folder of transformers: the hub's, or one that we saved."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import transformers
+from safetensors import SafetensorError
+
+from bench.adapters.class_map import NEVER, ClassMap
+from bench.adapters.query.quiet import silenced
+from bench.adapters.transformers_detr import checkpoint
+from bench.adapters.transformers_detr.model import TransformersDetr
+from bench.adapters.weights.checkpoints import misfits
+from bench.errors import WeightsError
+
+_COUNTER = "num_batches_tracked"
+"""Batch norm stores it, frozen batch norm does not; nothing depends on it."""
+
+
+def start_from(
+    detector: TransformersDetr, folder: Path, classes: Sequence[str], carried: ClassMap | None
+) -> None:
+    """Fill `detector`. Its class heads stay random unless the checkpoint has the same classes in the same
+    order; with `carried` they take the rows of the checkpoint's heads.
+
+    Raises WeightsError naming every tensor that is missing, too many or of another shape.
+    """
+    architecture, wanted = detector.architecture, detector.state_dict()
+    offered = _tensors(detector, folder)
+    heads = [name for name in wanted if re.match(rf"({architecture.class_heads})\.", name)]
+    labels = [name for name in wanted if name.rpartition(".")[0] == architecture.label_embedding]
+    new = [name for name in wanted if name.endswith(_COUNTER)]
+    if carried is not None:
+        for name in heads:
+            offered[name] = carried.rearranged(offered[name], NEVER if name.endswith("bias") else 0.0)
+        new += labels
+    elif checkpoint.classes(folder) != tuple(classes):
+        new += heads + labels
+    offered |= {name: wanted[name] for name in new}
+    problems = misfits(wanted, offered)
+    if problems:
+        raise WeightsError(f"does not fit the model: {'; '.join(problems)}", file=folder)
+    detector.load_state_dict(offered)
+
+
+def _tensors(detector: TransformersDetr, folder: Path) -> dict[str, Any]:
+    """By the names of the installed transformers, which knows those of its earlier releases."""
+    kind = getattr(transformers, f"{detector.architecture.prefix}ForObjectDetection")
+    file = folder / "model.safetensors"
+    try:
+        with silenced():
+            theirs, about = kind.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            )
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise WeightsError(f"can't be read: {error}", file=file) from None
+    lost = sorted({*about["missing_keys"], *about["unexpected_keys"], *about["mismatched_keys"]})
+    lost = [str(name) for name in lost if not str(name).endswith(_COUNTER)]
+    if lost:
+        raise WeightsError(f"does not fit its own config.json: {', '.join(lost[:6])}", file=file)
+    tensors: dict[str, Any] = theirs.state_dict()
+    return {name: tensor for name, tensor in tensors.items() if not name.endswith(_COUNTER)}
