@@ -24,6 +24,11 @@ class SplitConfig(Settings):
         description="What `grouped` keeps in one split: `roboflow` (the stem before .rf.), `folder`, or a "
         "regular expression whose first group is matched in the file's name.",
     )
+    near_duplicates: bool = Field(
+        False,
+        description="Images that look alike (perceptual hashes) stay in one split, as identical files do; "
+        "not where the split is published.",
+    )
 
 
 class SyntheticConfig(Settings):

@@ -1,7 +1,8 @@
 """Images that belong together: a split keeps them together, and a test split is resampled by them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 import regex
 
@@ -44,6 +45,12 @@ def merged(groups: Sequence[str], contents: Sequence[str] | None) -> list[str]:
         one, other = sorted((root(group), root(first_of.setdefault(content, group))))
         parent[other] = one
     return [root(group) for group in groups]
+
+
+def of_coco(images: Sequence[Mapping[str, Any]], rule: str) -> list[str]:
+    """The group of each image of a layout's COCO json: as stated there, or else by the rule for names."""
+    named = groups([str(image.get("source") or image["file_name"]) for image in images], rule)
+    return [str(image.get("group", group)) for image, group in zip(images, named, strict=True)]
 
 
 def groups(names: Sequence[str], rule: str) -> list[str]:

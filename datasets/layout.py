@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Prepared:
     split: NDArray[np.int8]  # (N,) index into SPLITS; other values: the image is left out
     image_files: Sequence[ImageFile]  # (N,), or empty if the source is known_good
     repairs: Sequence[Repair]
+    groups: Sequence[str] = ()  # (N,) images that belong together share one; empty: each is its own
 
     def file_names(self) -> list[str]:
         """The file name of each image in the layout; independent of `split`."""
@@ -73,7 +75,7 @@ def write(
             rows = rows_of(prepared, split)
             chosen = [file_names[row] for row in rows]
             place_images(folder / "images" / split, prepared, rows, chosen, split, progress, copied)
-            part = SplitFiles(prepared.dataset, rows, chosen)
+            part = SplitFiles(prepared.dataset, rows, chosen, _shared_groups(prepared.groups, rows))
             part.write_labels(folder / "labels" / split, partial(progress, f"{split} labels"))
             part.write_coco(folder / "annotations" / f"{split}.json", _first_ids(prepared, split))
         write_data_yaml(folder / "data.yaml", prepared.dataset.classes)
@@ -87,6 +89,12 @@ def rows_of(prepared: Prepared, split: SplitName) -> NDArray[np.intp]:
     names = prepared.dataset.images.names
     rows = np.flatnonzero(prepared.split == SPLITS.index(split))
     return np.array(sorted(rows.tolist(), key=names.__getitem__), dtype=np.intp)
+
+
+def _shared_groups(groups: Sequence[str], rows: NDArray[np.intp]) -> list[str | None]:
+    """The group of each of `rows`; None for an image that is alone in it."""
+    sizes = Counter(groups)
+    return [groups[row] if sizes[groups[row]] > 1 else None for row in rows.tolist()] if groups else []
 
 
 def _first_ids(prepared: Prepared, split: SplitName) -> tuple[int, int]:

@@ -5,10 +5,13 @@ pHash as in Zauner, "Implementation and Benchmarking of Perceptual Image Hash Fu
 """
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 HASHED_SIDE = 32
 """Pixels to which an image is reduced."""
@@ -69,6 +72,15 @@ def near_pairs(hashes: NDArray[np.uint64], near: int = NEAR) -> NDArray[np.int64
                 pairs.append(np.stack([first[bucket[one]], first[bucket[other]]], axis=1))
     found = np.concatenate(pairs).astype(np.int64)
     return np.unique(np.sort(found, axis=1), axis=0)
+
+
+def look_alikes(hashes: Sequence[int | None]) -> list[str]:
+    """A label for each image, (N,): equal where a chain of near pairs joins two images."""
+    rows = [row for row, one in enumerate(hashes) if one is not None]
+    pairs = np.array(rows)[near_pairs(np.array([hashes[row] for row in rows], dtype=np.uint64))]
+    pairs = pairs.reshape(-1, 2)
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(hashes), len(hashes)))
+    return [str(label) for label in connected_components(links, directed=False)[1].tolist()]
 
 
 def _stretched(image: Image.Image) -> Image.Image:

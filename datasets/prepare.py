@@ -11,6 +11,7 @@ from bench.datasets.box_formats import refuse_other_formats
 from bench.datasets.dataset import Source
 from bench.datasets.image_cache import ImageCache
 from bench.datasets.image_files import common_depth, inspect_all, with_common_depth
+from bench.datasets.perceptual_hash import look_alikes
 from bench.datasets.progress import ProgressCallback, silent
 from bench.datasets.reading import read_sound
 from bench.datasets.settle import settle
@@ -49,7 +50,10 @@ def build(
     table = classes.read_table(config.classes)
     paths: list[str] = source.dataset.images.paths.tolist()
     stored = ImageCache(cache.resolve() / "images")
-    inspected = [] if source.known_good else with_common_depth(inspect_all(paths, progress, stored))
+    hashed = config.split.near_duplicates
+    inspected = (
+        [] if source.known_good else with_common_depth(inspect_all(paths, progress, stored, hashed=hashed))
+    )
     if config.repair:
         source, keep = safe_repairs.apply(source, inspected)
         inspected = (
@@ -60,8 +64,13 @@ def build(
     dataset, class_account = classes.apply(settled, table)
     kept_files = [inspected[row] for row in kept] if inspected else []
     contents = [one.sha256 for one in kept_files] or None
-    split, split_account = splits.assign(dataset, config.split, config.limit, source.declared, contents)
-    prepared = layout.Prepared(dataset, split, kept_files, made)
+    alike = look_alikes([one.perceptual_hash for one in kept_files]) if hashed and kept_files else None
+    split, split_account = splits.assign(
+        dataset, config.split, config.limit, source.declared, contents, alike
+    )
+    names: list[str] = dataset.images.names.tolist()
+    grouped = splits.groups_of(names, config.split.group, alike or contents)
+    prepared = layout.Prepared(dataset, split, kept_files, made, grouped)
     taken = int((split >= 0).sum())
     manifest: dict[str, Any] = {
         "format_version": layout.FORMAT_VERSION,
@@ -92,7 +101,8 @@ def _settings(config: DataConfig, table: classes.ClassTable | None) -> dict[str,
     return {
         "format_version": layout.FORMAT_VERSION,
         "table": None if table is None else [table.name, table.classes, dict(table.targets), table.rest],
-        "split": config.split.model_dump(mode="json"),
+        "split": config.split.model_dump(mode="json", exclude={"near_duplicates"}),
         "limit": config.limit,
         **({"repair": True} if config.repair else {}),
+        **({"near_duplicates": True} if config.split.near_duplicates else {}),
     }

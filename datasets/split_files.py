@@ -19,7 +19,13 @@ _PIXEL_DECIMALS = 4
 class SplitFiles:
     """One split's images and boxes, in the order in which they are written."""
 
-    def __init__(self, dataset: Dataset, rows: NDArray[np.intp], file_names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        rows: NDArray[np.intp],
+        file_names: Sequence[str],
+        groups: Sequence[str | None] = (),
+    ) -> None:
         position = np.full(len(dataset.images), -1, dtype=np.int64)
         position[rows] = np.arange(len(rows))
         mine = np.flatnonzero(position[dataset.boxes.image] >= 0)
@@ -29,6 +35,7 @@ class SplitFiles:
         self.sizes_wh = dataset.images.sizes_wh[rows]
         self.names: list[str] = dataset.images.names[rows].tolist()
         self.file_names = file_names
+        self.groups = groups or [None] * len(rows)
         self.classes = dataset.classes
 
     def write_labels(self, folder: Path, on_progress: Callable[[int, int], None]) -> None:
@@ -52,7 +59,8 @@ class SplitFiles:
                 on_progress(row + 1, len(self.file_names))
 
     def write_coco(self, path: Path, first_ids: tuple[int, int]) -> None:
-        """COCO json, one image or box per line; `source` is the image's name in the source."""
+        """COCO json, one image or box per line; `source` is the image's name in the source, `group` is shared
+        by images that belong together."""
         path.parent.mkdir(parents=True, exist_ok=True)
         categories = [
             {"id": index + CATEGORY_OFFSET, "name": name, "supercategory": ""}
@@ -68,11 +76,12 @@ class SplitFiles:
             file.write("]}\n")
 
     def _image_rows(self, first: int) -> Iterator[str]:
-        rows = zip(self.file_names, self.names, self.sizes_wh.tolist(), strict=True)
-        for number, (file_name, source, (width, height)) in enumerate(rows, start=first):
+        rows = zip(self.file_names, self.names, self.sizes_wh.tolist(), self.groups, strict=True)
+        for number, (file_name, source, (width, height), group) in enumerate(rows, start=first):
+            tail = "" if group is None else f', "group": {_compact(group)}'
             yield (
                 f'{{"id": {number}, "file_name": {_compact(file_name)}, "width": {width}, '
-                f'"height": {height}, "source": {_compact(source)}}}'
+                f'"height": {height}, "source": {_compact(source)}{tail}}}'
             )
 
     def _annotation_rows(self, first_ids: tuple[int, int]) -> Iterator[str]:

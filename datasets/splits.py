@@ -35,18 +35,20 @@ def assign(
     limit: int | None,
     declared: Mapping[SplitName, str] = NONE_DECLARED,
     contents: Sequence[str] | None = None,
+    alike: Sequence[str] | None = None,
 ) -> tuple[NDArray[np.int8], dict[str, Any]]:
     """The split of each image (index into SPLITS, or EXCLUDED), and its description for the manifest.
 
     `declared`: the splits that the source declares -> where it says their images are.
     `contents`: a hash of each image's file, (N,). Identical files stay in one split unless it is published.
+    `alike`: in place of it, a label for each image, (N,), equal for those that look alike.
 
     Raises DataError if a split would be empty or without a box, if `published` is asked for and the source
     has no train split, or if a declared split has no image.
     """
     published = dataset.images.splits
     kind = config.kind or ("published" if (published != NO_SPLIT).any() else "random")
-    sampler = _Sampler(dataset, config, contents)
+    sampler = _Sampler(dataset, config, alike or contents)
     account: dict[str, Any] = {"kind": kind, "seed": config.seed}
     if kind == "published":
         check_declared(published, declared)
@@ -61,6 +63,13 @@ def assign(
     account["shared_groups"] = _shared_groups(sampler.named_groups, split)
     if contents is not None and (identical := _shared_groups(contents, split)):
         account["identical_across_splits"] = identical
+    if alike is not None:
+        sizes = np.unique(np.array(alike), return_counts=True)[1]
+        account["near_duplicates"] = {
+            "groups": int((sizes > 1).sum()),
+            "largest": int(sizes.max()),
+            "across_splits": _shared_groups(alike, split),
+        }
     if limit is not None and limit < len(split):
         split = sampler.limited(split, limit)
         _check_filled(split, "limit", sampler.has_box)
@@ -75,11 +84,7 @@ class _Sampler:
         self.names: list[str] = dataset.images.names.tolist()
         self.present = dataset.class_counts() > 0
         self.has_box: NDArray[np.bool_] = np.asarray(self.present.any(axis=1))  # (N,) holds a box
-        try:
-            self.named_groups = image_groups.groups(self.names, config.group)
-        except ValueError as error:
-            raise DataError(str(error), record="data.split.group", value=config.group) from None
-
+        self.named_groups = groups_of(self.names, config.group)
         self.copies = image_groups.merged(self.names, contents)
         self.groups = image_groups.merged(self.named_groups, contents)
 
@@ -128,6 +133,14 @@ class _Sampler:
 
     def _order(self, keys: Sequence[str]) -> NDArray[np.intp]:
         return ordered_by_hash(self.seed, keys)
+
+
+def groups_of(names: Sequence[str], rule: str, contents: Sequence[str] | None = None) -> list[str]:
+    """The group of each image by its name; images of one content are in one group. Raises DataError."""
+    try:
+        return image_groups.merged(image_groups.groups(names, rule), contents)
+    except ValueError as error:
+        raise DataError(str(error), record="data.split.group", value=rule) from None
 
 
 def ordered_by_hash(seed: int, keys: Sequence[str]) -> NDArray[np.intp]:

@@ -9,7 +9,6 @@ They are written beside the layout NAME, with links to its images and labels.
 import json
 import os
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ def first_images(coco: Coco, rule: str, percent: int, seed: int) -> set[int]:
     Groups are whole: the last one is taken if the share is not reached without it.
     """
     images = coco["images"]
-    keys, item_of = np.unique(np.array(groups_of(images, rule), dtype=object), return_inverse=True)
+    keys, item_of = np.unique(np.array(image_groups.of_coco(images, rule), dtype=object), return_inverse=True)
     weights = np.bincount(item_of, minlength=len(keys))
     order = nested_order(
         _present(coco, item_of, len(keys)), weights, ordered_by_hash(seed, [str(key) for key in keys])
@@ -63,13 +62,6 @@ def first_images(coco: Coco, rule: str, percent: int, seed: int) -> set[int]:
     before = np.concatenate([[0], np.cumsum(weights[order])[:-1]])
     taken = np.isin(item_of, order[before < max(1, round(len(images) * percent / 100))])
     return {image["id"] for image, inside in zip(images, taken.tolist(), strict=True) if inside}
-
-
-def groups_of(images: Sequence[dict[str, Any]], rule: str) -> list[str]:
-    """The group of each image of a COCO json: as the layout states it, or else by the rule for names."""
-    names = [str(image.get("source") or image["file_name"]) for image in images]
-    named = image_groups.groups(names, rule)
-    return [str(image.get("group", group)) for image, group in zip(images, named, strict=True)]
 
 
 def _grouping_rule(layout: Layout) -> str:
@@ -141,4 +133,4 @@ def _link_all(new: Layout, layout: Layout, split: SplitName, coco: Coco, folders
             layouts.link(str(target), str(folder / target.name), os.path.realpath(folder))
 
 
-__all__ = ["first_images", "groups_of", "share_of_train"]
+__all__ = ["first_images", "share_of_train"]

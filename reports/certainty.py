@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bench import statistics
 from bench.errors import BenchError
 from bench.evaluation import Judge, WeightedFigures, matches_of
-from bench.image_groups import groups
+from bench.image_groups import of_coco
 from bench.records import CellRecord
 from bench.reports.stored import read_json
 from bench.statistics import DRAWS, MARGIN, Sample, image_weights, units_of
@@ -124,8 +124,8 @@ def certainty(models: Mapping[str, Sequence[Training]], margin: float = MARGIN) 
 def _groups(run: RunFolder, image_ids: Sequence[int]) -> list[str]:
     """The group of each test image by the split's rule (`data.split.group`): images of a group, as the copies
     of one original that Roboflow makes, are not independent of each other."""
-    truth = read_json(run.ground_truth_path("test"))
-    names = {image["id"]: str(image.get("source") or image["file_name"]) for image in truth["images"]}
+    images = read_json(run.ground_truth_path("test"))["images"]
     config = run.manifest().get("config") if run.manifest_path.is_file() else None
     rule = ((config or {}).get("split") or {}).get("group", "roboflow")
-    return groups([names[image_id] for image_id in image_ids], rule)
+    found = dict(zip((image["id"] for image in images), of_coco(images, rule), strict=True))
+    return [found[image_id] for image_id in image_ids]

@@ -159,7 +159,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
     def full(original, name, origin):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(writing, "_link", full)
+    monkeypatch.setattr(writing, "link", full)
     with pytest.raises(RunError, match="the disk is full"):
         write(tmp_path / "cache/out", prepared(tmp_path / "src"), MANIFEST)
     assert list((tmp_path / "cache").iterdir()) == []

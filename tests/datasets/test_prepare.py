@@ -260,3 +260,43 @@ def test_fracture_and_limit(real_data, tmp_path):
     assert manifest["split"]["counts"] == {"train": 263, "val": 25, "test": 12}
     assert manifest["split"]["shared_groups"] == 148
     assert counts_of(manifest) == {"polygon": 1884}
+
+
+def test_images_that_look_alike_stay_together_where_that_is_asked_for(tmp_path):
+    """20 photos, each also a little brighter: apart by default, together on request."""
+    dice = np.random.default_rng(0)
+    images, boxes = [], []
+    for number in range(20):
+        noise = Image.fromarray(dice.integers(0, 220, (8, 8, 3), dtype=np.uint8)).resize((96, 96))
+        for copy, image in (("a", noise), ("b", noise.point(lambda v: v + 3))):
+            row = {"id": len(images) + 1, "file_name": f"{number}{copy}.png"}
+            image.save(tmp_path / row["file_name"])
+            images.append({**row, "width": image.width, "height": image.height})
+            boxes.append({"id": row["id"], "image_id": row["id"], "category_id": 1, "bbox": [2, 2, 9, 9]})
+    coco = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "it"}]}
+    (tmp_path / "annotations.json").write_text(json.dumps(coco))
+
+    def prepared(near):
+        config = DataConfig(
+            source="coco",
+            path=tmp_path,
+            annotations="annotations.json",
+            split={"kind": "random", "near_duplicates": near},
+        )
+        layout = prepare(config, tmp_path / "cache")
+        rows = [
+            (image["source"].rstrip("abgnp."), split, image.get("group"))
+            for split in SPLITS
+            for image in json.loads(layout.coco_path(split).read_text())["images"]
+        ]
+        apart = len({row[:2] for row in rows}) - 20
+        return apart, {row[0::2] for row in rows}, manifest_of(layout)["split"].get("near_duplicates")
+
+    apart, groups, account = prepared(near=False)
+    assert apart > 3
+    assert {group for _, group in groups} == {None}
+    assert account is None
+    apart, groups, account = prepared(near=True)
+    assert apart == 0
+    assert len(groups) == len({group for _, group in groups} - {None}) == 20
+    assert account == {"groups": 20, "largest": 2, "across_splits": 0}
