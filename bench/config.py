@@ -147,6 +147,11 @@ class BenchConfig(Settings):
         description="auto, cpu, cuda, cuda:N; cuda:0,1 trains each model on both GPUs, with half of each "
         "batch on each; cpu:2 does so in two processes, for trying it out.",
     )
+    jobs: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        1,
+        description="Trainings that go on at the same time; devices and CPU threads are shared out. auto: "
+        "one for each GPU; on a CPU, one for each core.",
+    )
     gates: bool = Field(
         True,
         description="A model must pass the gates to be ranked; false turns them off, and the report says so.",

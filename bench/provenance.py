@@ -40,7 +40,7 @@ def provenance(command: str) -> Provenance:
         platform=platform.platform(),
         versions={name: found for name in DISTRIBUTIONS if (found := _version(name))},
         cpu=_cpu_name(Path("/proc/cpuinfo")),
-        cpu_count=_cpu_count(),
+        cpu_count=cpu_count(),
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
         gpu=_gpu_name(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -68,7 +68,7 @@ def _cpu_name(cpuinfo: Path) -> str:
     return platform.processor() or platform.machine() or "unknown"
 
 
-def _cpu_count() -> int:
+def cpu_count() -> int:
     """The number of CPUs that this process may use, which a container or a scheduler may limit."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -91,6 +91,8 @@ class TrainingRecord(Frozen):
     images_seen: int
     duration_s: float = Field(description="wall seconds with validation, summed over interruptions")
     training_s: float | None = Field(None, description="the same without validation")
+    peak_memory_mib: float | None = Field(None, description="resident memory of the training's process")
+    peak_gpu_memory_mib: float | None = None
     stopped_early: bool
     chosen_by: str = Field(description="the val metric that chose the best epoch, and whose implementation")
     notes: tuple[LedgerEntry, ...] = Field(
@@ -179,9 +181,12 @@ class Efficiency(Frozen):
     images_per_s: float = Field(description="with `throughput_batch` images in a batch")
     throughput_batch: int
     timed_images: int
-    peak_memory_mib: float = Field(description="resident memory of the cell's process")
+    peak_memory_mib: float = Field(description="resident memory of the process that was timed")
     peak_gpu_memory_mib: float | None
     device: str
+    other_load: float | None = Field(
+        None, description="CPU cores that other processes kept busy during the timing"
+    )
 
 
 class Provenance(Frozen):

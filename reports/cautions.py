@@ -12,6 +12,9 @@ NEAR_ZERO_AP = 0.05
 FEW_IMAGES = 100
 """Test images from which 95 % intervals hold in 92 to 96 % of simulated cases (docs/statistics.md)."""
 
+BUSY_CORES = 0.5
+"""Load by other processes during the timing from which on it is worth a sentence."""
+
 SAME_AMOUNT = 1.1
 """Images seen may differ by this factor and still count as the same training."""
 
@@ -64,6 +67,12 @@ def cautions(comparison: Comparison) -> list[str]:
     devices = {record.efficiency.device for record in records if record.efficiency}
     if len(devices) > 1:
         found.append("They were timed on different devices: their latencies can't be compared.")
+    load = max((record.efficiency.other_load or 0.0 for record in records if record.efficiency), default=0.0)
+    if load > BUSY_CORES:
+        found.append(
+            f"While they were timed, other processes kept up to {load:.1f} CPU cores busy: on an idle "
+            "machine latencies are lower, and may order otherwise."
+        )
     tested = {record.test.images for record in records if record.test}
     if tested and max(tested) < FEW_IMAGES:
         found.append(

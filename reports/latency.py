@@ -14,8 +14,8 @@ def latency_difference(models: Mapping[str, Sequence[CellRecord]], one: str, oth
     """Milliseconds of `one` minus `other`, with an interval that holds for all pairs of models at once.
 
     A model's repetitions are its cells, each timed in a process of its own; where a model has a single cell,
-    all models' rounds within their first one. Models are not timed in turns, so a machine that was busy
-    during one of them is in no interval. None where a model was timed neither twice nor in rounds.
+    all models' rounds within their first one. The models of a seed take turns (bench.runner.timing). None
+    where a model was timed neither twice nor in rounds.
     """
     timed = {name: [r.efficiency for r in records if r.efficiency] for name, records in models.items()}
     if all(len(found) > 1 for found in timed.values()):

@@ -100,14 +100,16 @@ FACTS: tuple[tuple[str, Getter], ...] = (
     ("optimiser steps", _training(lambda t: f"{t.optimizer_steps:,}")),
     ("training time", _training(lambda t: wording.seconds(t.duration_s))),
     ("time an epoch", _training(_per_epoch)),
+    ("peak memory, training", _training(lambda t: wording.mebibytes(t.peak_memory_mib))),
+    ("peak memory, training, GPU", _training(lambda t: wording.mebibytes(t.peak_gpu_memory_mib))),
     (FINAL, _final),
     ("seed", lambda r: str(r.seed)),
     ("checkpoint", _efficiency(lambda e: wording.bytes_(e.checkpoint_bytes))),
     ("timed on", _efficiency(lambda e: f"{e.device}, {e.timed_images:,} images")),
     ("latency, 95th percentile", _efficiency(lambda e: f"{wording.number(e.latency_p95_ms)} ms")),
     ("batch size of images / s", _efficiency(lambda e: str(e.throughput_batch))),
-    ("peak memory, process", _efficiency(lambda e: wording.mebibytes(e.peak_memory_mib))),
-    ("peak memory, GPU", _efficiency(lambda e: wording.mebibytes(e.peak_gpu_memory_mib))),
+    ("peak memory, timed process", _efficiency(lambda e: wording.mebibytes(e.peak_memory_mib))),
+    ("peak memory, timed process, GPU", _efficiency(lambda e: wording.mebibytes(e.peak_gpu_memory_mib))),
     ("score threshold, chosen on val", lambda r: wording.share(r.score_threshold)),
 )
 """What each model is and what its training took, whatever the recipe asked for."""

@@ -38,15 +38,10 @@ class RunView:
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self.write, self.bar = screen.write, screen.bar
-        self._cells = ""
-        self._total = 0
-        self._name = ""
-        self._epoch = ""
-        self._spans: list[float] = []
-        self._epochs = (0, 1)
+        self._total = self._left = self._ended = 0
+        self._started = 0.0
+        self._under_way: dict[str, CellProgress] = {}
         self._last_line = 0.0
-        self._in_training = False
-        self._which = ""  # of a cell's trainings
         self.run: RunFolder | None = None
 
     def on_data(self, what: str, done: int, total: int) -> None:
@@ -68,7 +63,8 @@ class RunView:
 
     def on_run_start(self, run: RunFolder, total: int, left: int) -> None:
         self.run = run
-        self._total = total
+        self._total, self._left, self._started = total, left, time.monotonic()
+        self._screen.end_bar()
         self.write(f"run      {run.root}")
         rest = "" if left == total else f", {total - left} done before"
         self.write(f"cells    {total}{rest}")
@@ -76,68 +72,119 @@ class RunView:
             self.write(line, style=style)
 
     def on_cell_start(self, number: int, cell: CellFolder, *, done: bool) -> None:
-        self._cells = f"[{number}/{self._total}]"
-        self._name, self._epoch, self._spans, self._epochs = cell.name, "", [], (0, 1)
-        self.write(f"{self._cells} {cell.name}: {'done before' if done else 'starts'}")
+        progress = CellProgress(f"[{number}/{self._total}]", cell.name)
+        self.write(f"{progress.label} {cell.name}: {'done before' if done else 'starts'}")
+        if not done:
+            self._under_way[cell.name] = progress
 
     def on_cell_event(self, cell: CellFolder, event: dict[str, Any]) -> None:
-        kind = event["event"]
-        if kind in ("epoch", "validation"):
-            self._epoch_ended(event)
-        elif kind == "step":
-            epoch, epochs = self._epochs
-            if self._in_training:
-                self.bar(self._head(), epoch + event["done"] / event["total"], epochs)
-            else:
-                self.bar(self._head(), event["done"], event["total"])
-        elif kind == "stage":
-            self._in_training = event["stage"] in ("fit", "final fit")
-            self._which = "final training  " if event["stage"] == "final fit" else ""
-            if self._in_training:
-                self._spans, self._epochs = [], (0, 1)
-            self._epoch = "" if self._in_training else event["stage"]
-            self.bar(self._head(), 0, 1)
+        progress = self._under_way[cell.name]
+        worth_a_line = progress.add(event)
+        self.bar(progress.line, progress.done, progress.total, of=cell.name)
+        self._bar_of_run()
+        now = time.monotonic()
+        due = progress.at_an_end or now - progress.last_line >= PLAIN_LINE_S
+        if worth_a_line and due and not self._screen.live:
+            progress.last_line = now
+            self.write(progress.line)
+
+    def _bar_of_run(self) -> None:
+        """Of all cells, with the time left at the present pace."""
+        done = self._ended + sum(cell.trained for cell in self._under_way.values())
+        left = ""
+        if done > 0:
+            spent = time.monotonic() - self._started
+            left = f", left {clock(spent * (self._left - done) / done)}"
+        self.bar(f"{self._ended} of {self._left} cells{left}", done, self._left, of="run")
 
     def on_cell_end(self, record: CellRecord) -> None:
+        self._ended += 1
+        label = self._under_way.pop(record.cell).label
+        self._screen.end_bar(record.cell)
         if record.status != "done" and record.failure:
             what = "INVALID" if record.status == "invalid" else f"FAILED in {record.failure.stage}"
-            text = f"{self._cells} {record.cell}: {what}: {record.failure.reason}"
-            self.write(text, style="red")
+            self.write(f"{label} {record.cell}: {what}: {record.failure.reason}", style="red")
             return
         training, test = record.training, record.ranked
         assert training is not None and test is not None
         which = "final test" if record.final else "test"
         self.write(
-            f"{self._cells} {record.cell}: done in {clock(training.duration_s)} of training, "
+            f"{label} {record.cell}: done in {clock(training.duration_s)} of training, "
             f"best epoch {training.best_epoch}, "
             f"{which} AP {wording.share(test.coco.AP)}, AP50 {wording.share(test.coco.AP50)}",
             style="green",
         )
 
+    def on_timing(self, done: int, total: int) -> None:
+        self._screen.end_bar("run")
+        self.bar("timing all models in turns", done, total)
+        if done == total:
+            self._screen.end_bar()
+
+    def on_untimed(self, cell: CellFolder) -> None:
+        self.write(f"{cell.name}: its timing broke off, see {cell.log_path}", style="red")
+
+
+class CellProgress:
+    """How far a cell is."""
+
+    def __init__(self, label: str, name: str) -> None:
+        self.label = label
+        self._name = name
+        self._now = ""
+        self._which = ""
+        """Of the cell's trainings."""
+        self._spans: list[float] = []
+        self._in_training = False
+        self._epoch = 0
+        self.done, self.total = 0.0, 1.0
+        self.trained = 0.0
+        """Share of the first training."""
+        self.at_an_end = False
+        """Whether the last epoch was the first or last of its training."""
+        self.last_line = 0.0
+
+    @property
+    def line(self) -> str:
+        return f"{self.label} {self._name}  {self._now}"
+
+    def add(self, event: dict[str, Any]) -> bool:
+        """Whether the event says something about the training."""
+        kind = event["event"]
+        if kind in ("epoch", "validation"):
+            self._epoch_ended(event)
+        elif kind == "step":
+            share = event["done"] / event["total"]
+            if self._in_training:
+                self.done = self._epoch + share
+            else:
+                self.done, self.total = share, 1.0
+        elif kind == "stage":
+            self._in_training = event["stage"] in ("fit", "final fit")
+            self._which = "final training  " if event["stage"] == "final fit" else ""
+            self._now = "" if self._in_training else event["stage"]
+            self._spans, self._epoch = [], 0
+            self.done, self.total = 0.0, 1.0
+        return kind in ("epoch", "validation")
+
     def _epoch_ended(self, event: dict[str, Any]) -> None:
         """An epoch has ended, or a validation within it after `share` of the epoch."""
         share, planned = event["share"], event["epochs"]
-        done = event["epoch"] - 1 + share
+        self.done, self.total = event["epoch"] - 1 + share, planned
+        if not self._which:
+            self.trained = self.done / planned
         if share == 1:
+            self._epoch = event["epoch"]
             self._spans.append(event["duration_s"])
-            self._epochs = (event["epoch"], planned)
         an_epoch = sum(self._spans) / len(self._spans) if self._spans else event["duration_s"] / share
-        left = (planned - done) * an_epoch
         losses = event["train_losses"]
-        parts = [f"{self._which}epoch {round(done, 2):g}/{planned}"]
+        parts = [f"{self._which}epoch {round(self.done, 2):g}/{planned}"]
         parts += [f"{name} {value:.3g}" for name, value in list(losses.items())[:4]]
         if "AP" in event["val_metrics"]:
             parts.append(f"val AP {event['val_metrics']['AP']:.3f}")
-        parts.append(f"left {clock(left)}")
-        self._epoch = "  ".join(parts)
-        self.bar(self._head(), done, planned)
-        now = time.monotonic()
-        if not self._screen.live and (done in (1, planned) or now - self._last_line >= PLAIN_LINE_S):
-            self._last_line = now
-            self.write(self._head())
-
-    def _head(self) -> str:
-        return f"{self._cells} {self._name}  {self._epoch}"
+        parts.append(f"left {clock((planned - self.done) * an_epoch)}")
+        self._now = "  ".join(parts)
+        self.at_an_end = self.done in (1, planned)
 
 
 def clock(seconds: float) -> str:

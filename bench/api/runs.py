@@ -13,6 +13,7 @@ from bench.api.report import Report, report
 from bench.config import Overrides, Source, read_config
 from bench.errors import ConfigError, RunError
 from bench.evaluation import read_results
+from bench.jobs import Jobs
 from bench.layout import SplitName
 from bench.records import CellRecord
 from bench.runner import run as runner
@@ -28,6 +29,7 @@ def run(
     models: str | Iterable[str] = (),
     seeds: int | Iterable[int] = (),
     device: str | None = None,
+    jobs: Jobs | None = None,
     overrides: Overrides = (),
     progress: bool | None = None,
     command: str | None = None,
@@ -42,6 +44,7 @@ def run(
         models: in place of the config's: names in it, families, or 'family:variant'.
         seeds: in place of the config's.
         device: in place of the config's: 'auto', 'cpu', 'cuda', 'cuda:1', 'cuda:0,1' ...
+        jobs: trainings that go on at the same time, or 'auto', in place of the config's.
         overrides: other settings in place of the config's: {'train.epochs': 50}.
         progress: None shows it in a notebook and in a terminal, True everywhere, False nowhere.
         command: what the run's record says made it. Default: this call.
@@ -53,10 +56,13 @@ def run(
     """
     names, numbers = call.names(models), call.integers(seeds)
     command = command or call.as_text(
-        "run", config, models=names, seeds=numbers, device=device, overrides=overrides
+        "run", config, models=names, seeds=numbers, device=device, jobs=jobs, overrides=overrides
     )
     settings = read_config(
-        call.config_of(config), overrides=call.merged(overrides, device=device), models=names, seeds=numbers
+        call.config_of(config),
+        overrides=call.merged(overrides, device=device, jobs=jobs),
+        models=names,
+        seeds=numbers,
     )
     with watch(progress) as view:
         return Run(runner.start(settings, view, command=command).run)
@@ -141,10 +147,13 @@ class Run:
         """
         return report(self.path, output=output)
 
-    def resume(self, *, progress: bool | None = None) -> "Run":
-        """Run the cells that are not done. Raises RunError where the config or the data has changed."""
+    def resume(self, *, jobs: Jobs | None = None, progress: bool | None = None) -> "Run":
+        """Run the cells that are not done, `jobs` of them at a time.
+
+        Raises RunError where the config or the data has changed.
+        """
         with watch(progress) as view:
-            return Run(runner.resume(self.folder, view).run)
+            return Run(runner.resume(self.folder, view, jobs=jobs).run)
 
     def _record(self, model: str, seed: int | None) -> CellRecord:
         records = [one for one in self.records if one.share is None]

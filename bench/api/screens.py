@@ -13,7 +13,7 @@ from bench.api.console import console
 
 
 class Screen(Protocol):
-    """Lines that stay, and one bar that moves."""
+    """Lines that stay, and bars that move."""
 
     @property
     def live(self) -> bool:
@@ -24,8 +24,12 @@ class Screen(Protocol):
         """Show one line that stays. `style` is rich's: 'red', 'green', 'dim' ..."""
         ...
 
-    def bar(self, text: str, done: float, total: float) -> None:
-        """Show how far the current work is."""
+    def bar(self, text: str, done: float, total: float, *, of: str = "") -> None:
+        """Show how far a piece of work is; `of` names it where several go on at once."""
+        ...
+
+    def end_bar(self, of: str = "") -> None:
+        """Take the bar away, if there is one."""
         ...
 
 
@@ -64,17 +68,20 @@ class Silent:
     def write(self, text: str, style: str = "") -> None:
         pass
 
-    def bar(self, text: str, done: float, total: float) -> None:
+    def bar(self, text: str, done: float, total: float, *, of: str = "") -> None:
+        pass
+
+    def end_bar(self, of: str = "") -> None:
         pass
 
 
 class Terminal:
-    """Lines on a console; a bar below them where the console is a terminal."""
+    """Lines on a console; bars below them where the console is a terminal."""
 
     def __init__(self, console: Console, progress: Progress | None = None) -> None:
         self._console = console
         self._progress = progress
-        self._task: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
 
     @property
     def live(self) -> bool:
@@ -83,16 +90,20 @@ class Terminal:
     def write(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style=style))
 
-    def bar(self, text: str, done: float, total: float) -> None:
+    def bar(self, text: str, done: float, total: float, *, of: str = "") -> None:
         if self._progress is None:
             return
-        if self._task is None:
-            self._task = self._progress.add_task(text, total=total)
-        self._progress.update(self._task, description=text, completed=done, total=total)
+        if of not in self._tasks:
+            self._tasks[of] = self._progress.add_task(text, total=total)
+        self._progress.update(self._tasks[of], description=text, completed=done, total=total)
+
+    def end_bar(self, of: str = "") -> None:
+        if self._progress is not None and of in self._tasks:
+            self._progress.remove_task(self._tasks.pop(of))
 
 
 class Notebook:
-    """One output of a notebook's cell, rewritten in place. The bar goes when the work ends."""
+    """One output of a notebook's cell, rewritten in place. The bars go when the work ends."""
 
     live = True
 
@@ -100,6 +111,7 @@ class Notebook:
         from IPython.display import display
 
         self._lines: list[str] = []
+        self._bars: dict[str, str] = {}
         self._handle: Any = display(self._html(), display_id=True)
 
     def write(self, text: str, style: str = "") -> None:
@@ -107,14 +119,20 @@ class Notebook:
         self._lines.append(f"<div{colour}>{html.escape(text)}</div>")
         self._handle.update(self._html())
 
-    def bar(self, text: str, done: float, total: float) -> None:
+    def bar(self, text: str, done: float, total: float, *, of: str = "") -> None:
         share = done / total if total else 0.0
-        self._handle.update(self._html(f'<progress value="{share:.4f}"></progress> {html.escape(text)}'))
-
-    def close(self) -> None:
+        self._bars[of] = f'<div><progress value="{share:.4f}"></progress> {html.escape(text)}</div>'
         self._handle.update(self._html())
 
-    def _html(self, below: str = "") -> Any:
+    def end_bar(self, of: str = "") -> None:
+        self._bars.pop(of, None)
+        self._handle.update(self._html())
+
+    def close(self) -> None:
+        self._bars.clear()
+        self._handle.update(self._html())
+
+    def _html(self) -> Any:
         from IPython.display import HTML
 
-        return HTML(f"<pre>{''.join(self._lines)}{below}</pre>")
+        return HTML(f"<pre>{''.join(self._lines)}{''.join(self._bars.values())}</pre>")

@@ -20,7 +20,7 @@ class SearchView:
         view = RunView(screen)
         self.on_data, self.on_weights, self.on_run_start = view.on_data, view.on_weights, view.on_run_start
         self.on_cell_start, self.on_cell_event = view.on_cell_start, view.on_cell_event
-        self.on_cell_end = view.on_cell_end
+        self.on_cell_end, self.on_timing, self.on_untimed = view.on_cell_end, view.on_timing, view.on_untimed
         self.folder: SearchFolder | None = None
         self._wanted = 0
         self._done = 0

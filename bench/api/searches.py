@@ -14,6 +14,7 @@ from bench.api.runs import Run
 from bench.api.screens import open_screen
 from bench.api.search_progress import SearchView
 from bench.config import Overrides, Source, read_config
+from bench.jobs import Jobs
 from bench.search_records import SearchRecord
 from bench.searching import search as searching
 from bench.searching.folder import SearchFolder
@@ -30,7 +31,7 @@ def search(
     models: str | Iterable[str] = (),
     trials: int | None = None,
     seeds: int | Iterable[int] = (),
-    workers: int = 1,
+    jobs: Jobs | None = None,
     storage: str | None = None,
     final: bool = True,
     overrides: Overrides = (),
@@ -43,7 +44,7 @@ def search(
         config, models, overrides, progress, command: as for `bench.run`.
         trials: for each model, in place of the config's `search.trials`.
         seeds: of the final trainings, in place of the config's `search.seeds`.
-        workers: trials that run at the same time.
+        jobs: trials that go on at the same time, in place of the config's.
         storage: Optuna's URL, for a search on several machines: postgresql://USER@HOST/DATABASE.
         final: whether to train best and standard again, and to judge them on test.
 
@@ -56,8 +57,8 @@ def search(
     command = command or call.as_text(
         "search", config, models=names, trials=trials, seeds=numbers, storage=safe, overrides=overrides
     )
-    options = searching.SearchOptions(command=command, storage=storage, workers=workers, final=final)
-    more = call.merged(overrides, search__trials=trials, search__seeds=numbers or None)
+    options = searching.SearchOptions(command=command, storage=storage, final=final)
+    more = call.merged(overrides, search__trials=trials, search__seeds=numbers or None, jobs=jobs)
     settings = read_config(config, overrides=more, models=names)
     with _watch(progress) as view:
         return Search(searching.start(settings, view, options).folder)
@@ -144,20 +145,22 @@ class Search:
         *,
         trials: int | None = None,
         seeds: int | Iterable[int] = (),
-        workers: int = 1,
+        jobs: Jobs | None = None,
         storage: str | None = None,
         final: bool = True,
         progress: bool | None = None,
         command: str | None = None,
     ) -> "Search":
-        """Continue the search; `trials` and `seeds` may differ from before. Raises as `bench.search` does."""
+        """Continue the search; `trials`, `seeds` and `jobs` may differ from before.
+
+        Raises as `bench.search` does.
+        """
         options = searching.SearchOptions(
             command=command or call.as_text("open_search", str(self.path)) + ".resume()",
             storage=storage,
-            workers=workers,
             final=final,
         )
-        more = call.merged({}, search__trials=trials, search__seeds=call.integers(seeds) or None)
+        more = call.merged({}, search__trials=trials, search__seeds=call.integers(seeds) or None, jobs=jobs)
         with _watch(progress) as view:
             return Search(searching.resume(self.folder, view, options, more).folder)
 

@@ -9,6 +9,7 @@ from bench import files, registry
 from bench.cell import ranks
 from bench.cell.monitor import TrainingMonitor
 from bench.cell.spec import CellSpec
+from bench.cell.timing import peak_gpu_memory_mib, peak_memory_mib
 from bench.detector import FitContext
 from bench.feasibility import check_shares
 from bench.layout import Layout
@@ -53,6 +54,12 @@ def fit(
     context.workdir.mkdir(parents=True, exist_ok=True)
     with ranks.other_ranks(spec, layout.root, context, devices, give_up) as world:
         training = detector.fit(layout, spec.plan.recipe, replace(context, world=world))
+    training = training.model_copy(
+        update={
+            "peak_memory_mib": peak_memory_mib(),
+            "peak_gpu_memory_mib": peak_gpu_memory_mib(context.device),
+        }
+    )
     with files.replacing_folder(folder.checkpoint) as draft:  # a half-written one must never be judged
         draft.rmdir()  # `save` makes it
         detector.save(draft)

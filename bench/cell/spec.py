@@ -32,7 +32,7 @@ class CellSpec(BaseModel):
     splits: tuple[SplitName, ...] = ("val", "test")
     """What is evaluated; without test, the test split is not read, and the timing uses val's images."""
     timed: bool = True
-    """Whether latency and throughput are measured."""
+    """Whether the cell measures latency and throughput itself; a run does that later, in turns."""
     rare_classes: tuple[str, ...] = ()
     """AP_rare is the mean AP of these classes; see bench.frequencies."""
     provenance: Provenance

@@ -19,7 +19,6 @@ from bench.evaluation import Judge, MatchTable
 from bench.layout import Layout, SplitName
 from bench.records import (
     CellRecord,
-    Efficiency,
     EpochRecord,
     Failure,
     FailureKind,
@@ -86,7 +85,8 @@ class Cell:
         efficiency = None
         if self.spec.timed:
             self._enter("time")
-            efficiency = self._time(detector, layout, device)
+            images = [example.path for example in layout.examples(self.spec.splits[-1])]
+            efficiency = timing.measure(detector, images, self.folder.checkpoint, device)
         self._enter("judge")
         figures = self._judge(judge)
         self.gates += gating.after(self.folder, self.spec, layout, fit_result.training)
@@ -205,22 +205,6 @@ class Cell:
             found.append(detections)
             self.monitor.step(len(found), len(examples))
         evaluation.write_results(path, evaluation.results_json(examples, found))
-
-    def _time(self, detector: Detector, layout: Layout, device: str) -> Efficiency:
-        images = [example.path for example in layout.examples(self.spec.splits[-1])]
-        latency = timing.latency_ms(detector, images)
-        return Efficiency(
-            checkpoint_bytes=timing.folder_bytes(self.folder.checkpoint),
-            latency_ms=latency.median,
-            latency_p95_ms=latency.p95,
-            latency_rounds_ms=latency.rounds,
-            images_per_s=timing.images_per_s(detector, images),
-            throughput_batch=timing.THROUGHPUT_BATCH,
-            timed_images=latency.images,
-            peak_memory_mib=timing.peak_memory_mib(),
-            peak_gpu_memory_mib=timing.peak_gpu_memory_mib(device),
-            device=device,
-        )
 
     def _judge(self, judge: Judge) -> dict[str, SplitFigures]:
         """Figures of every split; the score threshold is chosen on val and used on all."""

@@ -39,6 +39,12 @@ Overrides = Annotated[
 ]
 
 
+Jobs = Annotated[
+    str | None,
+    typer.Option(help="Trainings that go on at the same time, or auto: one a GPU, on a CPU one a core."),
+]
+
+
 class DataFormat(StrEnum):
     """What `bench data convert` can write."""
 
@@ -78,8 +84,11 @@ def run(
     seeds: Annotated[str | None, typer.Option(help="Comma-separated integers, e.g. 0,1,2.")] = None,
     devices: Annotated[
         str | None,
-        typer.Option(help="GPUs that train each model together, e.g. 0,1; or any value of `device`."),
+        typer.Option(
+            help="GPUs, e.g. 0,1: all train each model, or --jobs share them; or any value of `device`."
+        ),
     ] = None,
+    jobs: Jobs = None,
     shares: Annotated[
         bool,
         typer.Option(
@@ -99,7 +108,7 @@ def run(
     """
     from bench.cli import run as command
 
-    command.run(data, config, models, overrides or [], seeds, devices, resume, shares=shares)
+    command.run(data, config, models, overrides or [], seeds, devices, jobs, resume, shares=shares)
 
 
 @app.command()
@@ -111,7 +120,7 @@ def search(
     ] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="For each model. Default: 40.")] = None,
     overrides: Overrides = None,
-    workers: Annotated[int, typer.Option(min=1, help="Number of trials that run at the same time.")] = 1,
+    jobs: Jobs = None,
     storage: Annotated[
         str | None,
         typer.Option(
@@ -139,7 +148,7 @@ def search(
     """
     from bench.cli import search as command
 
-    command.search(config, models, overrides or [], trials, seeds, workers, storage, final, resume)
+    command.search(config, models, overrides or [], trials, seeds, jobs, storage, final, resume)
 
 
 @app.command()

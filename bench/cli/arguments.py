@@ -1,4 +1,4 @@
-"""What is typed, as values: lists of names and seeds, devices, the command itself."""
+"""What is typed, as values: lists of names and seeds, jobs, devices, the command itself."""
 
 import shlex
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import ConfigError
+from bench.jobs import Jobs
 
 
 def names(text: str | None) -> list[str]:
@@ -29,6 +30,17 @@ def integers(text: str | None) -> list[int]:
             "seeds are whole numbers", record="--seeds", value=wrong[0], hint="write --seeds 0,1,2"
         )
     return [int(part) for part in parts]
+
+
+def jobs(text: str | None) -> Jobs | None:
+    """'2' -> 2, 'auto' as it is. Raises ConfigError for anything else."""
+    if text is None:
+        return None
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or int(text) == 0:
+        raise ConfigError("is a whole number from 1, or auto", record="--jobs", value=text)
+    return int(text)
 
 
 def device(text: str | None) -> str | None:

@@ -25,6 +25,7 @@ def run(
     overrides: list[str],
     seeds: str | None,
     devices: str | None,
+    jobs: str | None,
     resume: Path | None,
     *,
     shares: bool = False,
@@ -42,6 +43,7 @@ def run(
                 models=arguments.names(models),
                 seeds=arguments.integers(seeds),
                 device=arguments.device(devices),
+                jobs=arguments.jobs(jobs),
                 overrides=overrides,
                 progress=True,
                 command=arguments.command(),
@@ -50,10 +52,10 @@ def run(
             raise ConfigError(
                 "continues with the run's own config",
                 record="--resume",
-                hint="leave out the other options, or begin a new run with them",
+                hint="leave out the other options (--jobs may change), or begin a new run with them",
             )
         else:
-            finished = runs.open(resume).resume(progress=True)
+            finished = runs.open(resume).resume(jobs=arguments.jobs(jobs), progress=True)
     _conclude(console(), finished)
 
 

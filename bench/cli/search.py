@@ -26,7 +26,7 @@ def search(
     overrides: list[str],
     trials: int | None,
     seeds: str | None,
-    workers: int,
+    jobs: str | None,
     storage: str | None,
     final: bool,
     resume: Path | None,
@@ -39,7 +39,7 @@ def search(
                 models=arguments.names(models),
                 trials=trials,
                 seeds=numbers,
-                workers=workers,
+                jobs=arguments.jobs(jobs),
                 storage=storage,
                 final=final,
                 overrides=overrides,
@@ -50,13 +50,14 @@ def search(
             raise ConfigError(
                 "continues with the search's own config",
                 record="--resume",
-                hint="leave out the other options (--trials and --seeds may change), or begin a new search",
+                hint="leave out the other options (--trials, --seeds and --jobs may change), or begin a new "
+                "search",
             )
         else:
             finished = searches.open_search(resume).resume(
                 trials=trials,
                 seeds=numbers,
-                workers=workers,
+                jobs=arguments.jobs(jobs),
                 storage=storage,
                 final=final,
                 progress=True,

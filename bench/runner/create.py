@@ -64,6 +64,7 @@ def create_run(
                 dataset=info.dataset,
                 plan=cell.plan,
                 gates=config.gates,
+                timed=False,
                 final=config.final,
                 rare_classes=rare,
                 provenance=info.provenance,

@@ -1,4 +1,4 @@
-"""Run one cell in a process of its own, and pass on what it reports."""
+"""One cell in a process of its own."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from bench import memory
 from bench.cell.spec import CellSpec
 from bench.cell.work import failed_record, write_record
+from bench.jobs import Slot
 from bench.process import Child, Exit, Message
 from bench.records import CellRecord, FailureKind
 from bench.store import CellFolder
@@ -20,21 +21,45 @@ ENVIRONMENT = {
 """For a cell's process, where the user has not set these variables."""
 
 
-def launch(folder: CellFolder, on_event: Callable[[Message], None]) -> CellRecord:
+class CellProcess:
+    """A cell that is being run. It has to be ended."""
+
+    def __init__(self, folder: CellFolder, slot: Slot | None = None) -> None:
+        """Start it, on the slot's device where one is given."""
+        self.folder = folder
+        if slot is not None:
+            spec = CellSpec.read(folder)
+            if spec.device != slot.device:
+                spec.model_copy(update={"device": slot.device}).write(folder)
+        with folder.log_path.open("ab") as log:
+            self.child = Child(
+                "bench.cell",
+                str(folder.root),
+                output=log,
+                defaults={**ENVIRONMENT, **(slot.environment if slot else {})},
+            )
+
+    def end(self) -> CellRecord:
+        """End the process, and return the cell's record, whether it succeeded or failed.
+
+        A process that died without a record (killed, out of memory, a crash in native code) gets a failed
+        one.
+        """
+        outcome = self.child.end()
+        return self.folder.record() or _died(self.folder, outcome)
+
+
+def launch(folder: CellFolder, on_event: Callable[[Message], None], slot: Slot | None = None) -> CellRecord:
     """Run the cell and return its record, whether it succeeds or fails.
 
     `on_event` gets what the cell reports, see `bench.cell.monitor`; an exception that it raises ends the
-    cell. A process that dies without a record (killed, out of memory, a crash in native code) gets a failed
-    one. On KeyboardInterrupt the cell is ended, and its state is kept for `--resume`.
+    cell. On KeyboardInterrupt the cell is ended, and its state is kept for `--resume`.
     """
-    with (
-        folder.log_path.open("ab") as log,
-        Child("bench.cell", str(folder.root), output=log, defaults=ENVIRONMENT) as cell,
-    ):
-        for event in cell.messages():
+    cell = CellProcess(folder, slot)
+    with cell.child:
+        for event in cell.child.messages():
             on_event(event)
-        outcome = cell.end()
-    return folder.record() or _died(folder, outcome)
+        return cell.end()
 
 
 def _died(folder: CellFolder, outcome: Exit) -> CellRecord:

@@ -9,6 +9,7 @@ from bench.detector import Plan
 from bench.devices import Devices, count_gpus_apart
 from bench.errors import BenchError, ConfigError, RecipeError
 from bench.feasibility import check_shares
+from bench.jobs import slots
 from bench.records import LedgerEntry
 
 
@@ -36,11 +37,14 @@ def plan_cells(config: BenchConfig) -> list[PlannedCell]:
     Raises:
         BenchError: one for all models that can't be planned; or the GPU that is asked for does not exist.
     """
+    cells = len(config.models) * len(config.seeds) * (1 + len(config.shares))
+    places = slots(config.devices, config.jobs, cells)
+    each = Devices.parse(places[0].device)
     plans: list[tuple[str, Plan]] = []
     problems: list[BenchError] = []
     for model in config.models:
         try:
-            plans.append((model.name, plan_model(model, config)))
+            plans.append((model.name, plan_model(model, config, each)))
         except BenchError as error:
             problems.append(error)
     if problems:
@@ -59,8 +63,11 @@ def first_device(config: BenchConfig) -> str:
     return config.devices.resolve(count_gpus_apart)[0]
 
 
-def plan_model(model: ModelConfig, config: BenchConfig) -> Plan:
-    """One model's plan. Raises BenchError with the model's name."""
+def plan_model(model: ModelConfig, config: BenchConfig, devices: Devices | None = None) -> Plan:
+    """One model's plan, for one training on `devices`, by default all that the config names.
+
+    Raises BenchError with the model's name.
+    """
     family = registry.family(model.family)
     try:
         plan = family.plan(
@@ -76,7 +83,7 @@ def plan_model(model: ModelConfig, config: BenchConfig) -> Plan:
                 value=0,
                 hint="use weights: pretrained or a path, or train for at least one epoch",
             )
-        return _shared(plan, config.devices)
+        return _shared(plan, devices or config.devices)
     except BenchError as error:
         raise type(error)(f"model {model.name}: {error}") from None
 

@@ -1,7 +1,6 @@
 """Run all cells of a config, or resume a run."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -9,14 +8,17 @@ from bench import config_tree, evaluation, files, reports
 from bench.cell.spec import CellSpec
 from bench.config import BenchConfig
 from bench.datasets import prepare
-from bench.errors import RunError
+from bench.devices import Devices
+from bench.errors import ConfigError, RunError
+from bench.jobs import Jobs, Slot, slots
 from bench.layout import SPLITS, Layout
 from bench.process import Message
 from bench.records import CellRecord
 from bench.runner.checks import check_data
 from bench.runner.create import create_run, layout_of
-from bench.runner.launch import launch
+from bench.runner.executor import Executor, LocalExecutor
 from bench.runner.plan import PlannedCell, plan_cells
+from bench.runner.timing import time_cells, untimed
 from bench.store import CellFolder, RunFolder, RunInfo
 
 
@@ -40,7 +42,15 @@ class RunCallbacks(Protocol):
         ...
 
     def on_cell_end(self, record: CellRecord) -> None:
-        """A cell has ended."""
+        """A cell has ended. Its cost is measured later."""
+        ...
+
+    def on_timing(self, done: int, total: int) -> None:
+        """So many steps of the timing of all models are done."""
+        ...
+
+    def on_untimed(self, cell: CellFolder) -> None:
+        """The timing of this cell broke off: its log says why."""
         ...
 
 
@@ -76,7 +86,8 @@ def start(
             suffix = f", {cell.share} % of train" if cell.share else ""
             same = [(other.model + suffix, other.plan) for other in cells if _data(other) == _data(cell)]
             check_data(config, same, layout_of(cell, layout))
-    return _finish(create_run(config, cells, layout, command=command, into=into), callbacks)
+    run = create_run(config, cells, layout, command=command, into=into)
+    return _finish(run, callbacks, LocalExecutor(slots(config.devices, config.jobs, len(cells))))
 
 
 def _data(cell: PlannedCell) -> tuple[int | None, int]:
@@ -84,11 +95,14 @@ def _data(cell: PlannedCell) -> tuple[int | None, int]:
     return cell.share, cell.seed
 
 
-def resume(run: RunFolder, callbacks: RunCallbacks) -> RunResult:
+def resume(run: RunFolder, callbacks: RunCallbacks, *, jobs: Jobs | None = None) -> RunResult:
     """Run the cells of a killed or partly failed run that are not done yet.
+
+    `jobs`: in place of those that the run began with.
 
     Raises:
         RunError: another process works on the run, its config was changed, or its data or images are gone.
+        ConfigError: with so many jobs a model would be trained on another number of devices.
     """
     if run.info().evaluated:
         raise RunError(
@@ -108,7 +122,25 @@ def resume(run: RunFolder, callbacks: RunCallbacks) -> RunResult:
     _check_images(Layout.open(layout))
     for cell in run.cells():
         layout_of(CellSpec.read(cell), Layout.open(layout))
-    return _finish(run, callbacks)
+    return _finish(run, callbacks, LocalExecutor(_slots(run, jobs)))
+
+
+def _slots(run: RunFolder, jobs: Jobs | None) -> tuple[Slot, ...]:
+    """What the cells of an existing run get."""
+    cells = [CellSpec.read(cell) for cell in run.cells()]
+    config = run.info().config or {}
+    found = slots(
+        Devices.parse(config.get("device", cells[0].device)), jobs or config.get("jobs", 1), len(cells)
+    )
+    begun, now = cells[0].devices.count, Devices.parse(found[0].device).count
+    if begun != now:
+        raise ConfigError(
+            f"the run began with {begun} devices for each training; now there would be {now}",
+            record="jobs",
+            value=jobs,
+            hint="leave out --jobs",
+        )
+    return found
 
 
 def _check_version(run: RunFolder) -> None:
@@ -149,25 +181,45 @@ def _check_images(layout: Layout) -> None:
                 )
 
 
-def _finish(run: RunFolder, callbacks: RunCallbacks) -> RunResult:
+def _finish(run: RunFolder, callbacks: RunCallbacks, executor: Executor) -> RunResult:
     with files.alone(run.root, "run"):
         cells = run.cells()
-        done = {cell.name for cell in cells if (record := cell.record()) and record.status == "done"}
-        callbacks.on_run_start(run, len(cells), len(cells) - len(done))
-        for number, cell in enumerate(cells, start=1):
-            callbacks.on_cell_start(number, cell, done=cell.name in done)
-            if cell.name not in done:
+        numbers = {cell: number for number, cell in enumerate(cells, start=1)}
+        left = [cell for cell in cells if not ((record := cell.record()) and record.status == "done")]
+        callbacks.on_run_start(run, len(cells), len(left))
+        for cell in cells:
+            if cell in left:
                 cell.record_path.unlink(missing_ok=True)  # of a failed attempt
-                callbacks.on_cell_end(launch(cell, partial(callbacks.on_cell_event, cell)))
+            else:
+                callbacks.on_cell_start(numbers[cell], cell, done=True)
+
+        def end(cell: CellFolder, record: CellRecord) -> None:
+            write_tables(run)
+            callbacks.on_cell_end(record)
+
+        executor.run(
+            left,
+            on_start=lambda cell: callbacks.on_cell_start(numbers[cell], cell, done=False),
+            on_event=callbacks.on_cell_event,
+            on_end=end,
+        )
+        for cell in time_cells(untimed(cells), callbacks.on_timing):
+            callbacks.on_untimed(cell)
         return conclude(run)
 
 
 def conclude(run: RunFolder) -> RunResult:
     """Write results.csv, classes.csv and the report from the records."""
-    records = run.records()
-    evaluation.write_csv(run.results_path, records)
-    evaluation.write_classes_csv(run.classes_path, records)
+    records = write_tables(run)
     if records:
         reports.keep_samples(run)
     report = reports.write_report([run], run.report_path)
     return RunResult(run=run, records=tuple(records), report=report)
+
+
+def write_tables(run: RunFolder) -> list[CellRecord]:
+    """Write results.csv and classes.csv of the cells that are finished by now, and return their records."""
+    records = run.records()
+    evaluation.write_csv(run.results_path, records)
+    evaluation.write_classes_csv(run.classes_path, records)
+    return records

@@ -1,7 +1,4 @@
-"""`python -m bench.searching SEARCH`: one of several workers. Exit code 0 when the trials are all done.
-
-Its task is the storage's URL: a password in it is seen neither in a list of processes nor in an environment.
-"""
+"""`python -m bench.searching SEARCH`: one of several workers. Exit code 0 when the trials are all done."""
 
 import sys
 from pathlib import Path
@@ -12,14 +9,15 @@ from bench.errors import BenchError
 from bench.searching.folder import SearchFolder
 from bench.searching.plan import plan_search
 from bench.searching.worker import work
-from bench.searching.workers import FAILED
+from bench.searching.workers import FAILED, WorkerTask
 
 
 def main() -> int:
-    url = process.connect()
+    task = WorkerTask.model_validate_json(process.connect())
     folder = SearchFolder.open(Path(sys.argv[1]))
     try:
-        work(folder, plan_search(read_config(folder.config_path)), url, process.send)
+        config = read_config(folder.config_path, overrides={"device": task.device, "jobs": 1})
+        work(folder, plan_search(config), task.url, process.send)
     except BenchError as error:
         process.send({"event": FAILED, "reason": str(error)})
         return error.exit_code

@@ -8,6 +8,7 @@ from bench import files
 from bench.config import BenchConfig, Overrides, read_config
 from bench.datasets import prepare
 from bench.errors import RunError
+from bench.jobs import slots
 from bench.layout import Layout
 from bench.process import Message
 from bench.provenance import provenance
@@ -64,7 +65,6 @@ class SearchOptions:
 
     command: str
     storage: str | None = None
-    workers: int = 1
     final: bool = True
 
 
@@ -123,6 +123,8 @@ def _search(
 ) -> SearchResult:
     info = folder.info()
     seeds = planned.final_seeds if options.final else ()
+    trials = planned.search.trials * len(planned.plans)
+    places = slots(planned.config.devices, planned.config.jobs, trials)
     with files.alone(folder.root, "search"), reachable(url):
         storage = open_storage(url, lost_after_s=planned.search.lost_after_s)
         studies = open_studies(planned, info.dataset, storage)
@@ -141,8 +143,8 @@ def _search(
                 record()
 
         record()
-        if options.workers > 1:
-            run_workers(folder, url, options.workers, on_event)
+        if len(places) > 1:
+            run_workers(folder, url, places, on_event)
         else:
             work(folder, planned, url, on_event)
         found = write_best(folder, planned, studies)

@@ -1,5 +1,7 @@
 """The clock counts what it says."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,50 +32,80 @@ def slow(span_s: float) -> Any:
     return cast(Detector, Slow(span_s))
 
 
-def test_latency_is_that_of_one_picture_after_a_warm_up() -> None:
+IMAGES = [Path(str(number)) for number in range(10)]
+
+
+def test_latency_is_that_of_one_image_after_a_warm_up(tmp_path: Path) -> None:
     detector = slow(0.01)
-    latency = timing.latency_ms(detector, [Path(str(n)) for n in range(10)])
-    median, p95, timed = latency.median, latency.p95, latency.images
-    assert detector.asked == [(timing.WARM_UP, 1), (10, 1)]
-    assert timed == 10
-    assert 10 <= median <= p95
-    assert median < 40
+    measured = timing.measure(detector, IMAGES, tmp_path, "cpu")
+    single = [images for images, batch in detector.asked if batch == 1]
+    assert single == [timing.WARM_UP] + [1 + timing.ROUND] * timing.ROUNDS
+    assert measured.timed_images == timing.ROUNDS * timing.ROUND
+    assert 10 <= measured.latency_ms <= measured.latency_p95_ms
+    assert measured.latency_ms < 40
+    assert len(measured.latency_rounds_ms) == timing.ROUNDS
 
 
 class Clocked:
-    """Image i takes i + 1 ms of a clock that stands still otherwise."""
+    """Call i takes i + 1 ms for each image, of a clock that stands still otherwise; the first image 1 s."""
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.calls = 0
 
     def perf_counter(self) -> float:
         return self.now
 
+    def process_time(self) -> float:
+        return self.now
+
     def predict(self, images: Sequence[Path], *, batch_size: int = 1) -> Iterator[Detections]:
+        self.calls += 1
         for index in range(len(images)):
-            self.now += (index + 1) / 1000
+            self.now += 1.0 if index == 0 and batch_size == 1 else self.calls / 1000
             yield Detections.none()
 
 
-def test_latency_has_the_median_and_the_95th_percentile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_figures_follow_from_the_spans(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     detector = Clocked()
     monkeypatch.setattr(timing, "time", detector)
-    found = timing.latency_ms(cast(Detector, detector), [Path(str(n)) for n in range(40)])
-    assert (found.median, found.p95, found.images) == (pytest.approx(20.5), pytest.approx(39), 40)
+    found = timing.measure(cast(Detector, detector), IMAGES, tmp_path, "cpu")
+    assert found.latency_rounds_ms == pytest.approx(range(2, 12))  # the first call is the warm-up
+    assert found.latency_ms == pytest.approx(6.5)
+    assert found.latency_p95_ms == pytest.approx(11)
+    assert found.images_per_s == pytest.approx(1000 / 12)
 
 
-def test_throughput_repeats_few_pictures_and_uses_batches() -> None:
+def test_throughput_repeats_few_images_and_uses_batches() -> None:
     detector = slow(0.01)
-    rate = timing.images_per_s(detector, [Path("a"), Path("b")])
-    ((asked, batch),) = detector.asked
-    assert asked >= timing.TIMED_IMAGES and asked % batch == 0
-    assert 100 < rate <= timing.THROUGHPUT_BATCH / 0.01
+    watch = timing.Stopwatch(detector, [Path("a"), Path("b")])
+    watch.throughput()
+    asked, batch = detector.asked[-1]
+    assert asked >= timing.ROUNDS * timing.ROUND and asked % batch == 0 and batch == timing.THROUGHPUT_BATCH
 
 
-def test_a_slow_model_is_timed_on_fewer_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_model_is_timed_on_fewer_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(timing, "TIMED_S", 0.05)
-    timed = timing.latency_ms(slow(0.02), [Path(str(n)) for n in range(50)]).images
-    assert timed < 10
+    assert 0 < timing.measure(slow(0.02), IMAGES, tmp_path, "cpu").timed_images < 10
+
+
+def test_the_load_is_that_of_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In 2 s of the wall clock all processes computed for 7 s, this one for 3 of them."""
+    clocks = iter([(10.0, 100.0, 5.0), (12.0, 107.0, 8.0)])
+    monkeypatch.setattr(timing, "_clocks", lambda: next(clocks))
+    meter = timing.LoadMeter()
+    with meter:
+        pass
+    assert meter.cores == pytest.approx(2)
+
+
+def test_work_of_another_process_is_seen() -> None:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        meter = timing.LoadMeter()
+        with meter:
+            time.sleep(0.5)
+        busy.kill()
+    assert meter.cores > 0.3
 
 
 def test_sizes_of_all_files_below_are_added(tmp_path: Path) -> None:

@@ -281,6 +281,16 @@ def test_the_best_that_is_also_the_cheapest(say, make_record):
     assert "also the smallest and was timed the quickest" in found.trade_off
 
 
+def test_a_busy_machine_is_named_beside_latencies(say, make_record):
+    def timed(load: float) -> list[str]:
+        record = make_record("a", 0, 0.5)
+        cost = record.efficiency.model_copy(update={"other_load": load})
+        return say(record.model_copy(update={"efficiency": cost}), make_record("b", 0, 0.4)).cautions
+
+    assert not any("CPU cores busy" in caution for caution in timed(0.4))
+    assert any("kept up to 1.3 CPU cores busy" in caution for caution in timed(1.26))
+
+
 def test_cautions_about_starts_and_scores(say, make_record):
     found = say(make_record("a", 0, 0.02), make_record("frcnn", 0, 0.01))
     assert found.answer.startswith("No model finds much on this data yet: a has a test AP of 0.020")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,15 @@ from bench import files
 from bench.analysis import read_image_properties
 from bench.cell.spec import CellSpec
 from bench.config import read_config
+from bench.datasets import prepare
 from bench.errors import ConfigError, RecipeError, RunError
 from bench.layout import Layout
+from bench.process import Child
 from bench.records import CellRecord
 from bench.reports.ranking import ranking
 from bench.runner import run as running
+from bench.runner.create import create_run
+from bench.runner.plan import plan_cells
 from bench.runner.run import RunResult
 from bench.store import CellFolder, RunFolder
 
@@ -35,6 +40,8 @@ class Ears:
         self.heard: list[dict[str, Any]] = []
         self.skipped: list[str] = []
         self.records: list[CellRecord] = []
+        self.timing = (0, 0)
+        self.untimed: list[str] = []
 
     def on_data(self, what: str, done: int, total: int) -> None:
         pass
@@ -51,6 +58,12 @@ class Ears:
 
     def on_cell_end(self, record: CellRecord) -> None:
         self.records.append(record)
+
+    def on_timing(self, done: int, total: int) -> None:
+        self.timing = (done, total)
+
+    def on_untimed(self, cell: CellFolder) -> None:
+        self.untimed.append(cell.name)
 
 
 def start(
@@ -352,3 +365,51 @@ def test_a_batch_that_a_share_can_not_fill_is_found_before_there_is_a_run(
     with pytest.raises(RecipeError, match=r"model one, 10 % of train: train\.batch_size"):
         start(fake_config, tmp_path, "shares=[10]", models=("one",))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_two_at_a_time_give_the_same_figures_and_are_timed_at_the_end(
+    fake_config: Path, tmp_path: Path
+) -> None:
+    alone, _ = start(fake_config, tmp_path / "a")
+    together, ears = start(fake_config, tmp_path / "b", "jobs=2")
+    for one, two in zip(alone.records, together.records, strict=True):
+        assert (one.cell, one.val, one.test) == (two.cell, two.val, two.test)
+        assert two.efficiency and two.efficiency.latency_ms > 0 and two.efficiency.other_load is not None
+    assert all(record.efficiency is None for record in ears.records)  # not while another one runs
+    assert ears.timing[0] == ears.timing[1] > 0
+    specs = [json.loads(cell.spec_path.read_text()) for cell in together.run.cells()]
+    assert {spec["device"] for spec in specs} == {"cpu"}
+
+
+@pytest.mark.slow
+def test_a_timing_that_breaks_off_costs_no_record_and_is_made_up_for(
+    fake_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.runner.timing._start", lambda folder, stack: broken(folder, stack))
+    outcome, ears = start(fake_config, tmp_path)
+    one, two = outcome.records
+    assert ears.untimed == ["one-seed0"]
+    assert one.status == "done" and one.test and one.efficiency is None
+    assert two.efficiency is not None
+    assert ears.timing[0] == ears.timing[1]
+    monkeypatch.undo()
+    again = running.resume(outcome.run, ears := Ears())
+    assert ears.records == [] and sorted(ears.skipped) == ["one-seed0", "two-seed0"]
+    assert again.records[0].efficiency is not None
+    assert again.records[1].efficiency == two.efficiency
+
+
+def broken(folder: CellFolder, stack: ExitStack) -> Child:
+    """The process of cell one lacks its checkpoint."""
+    if folder.name == "one-seed0":
+        return stack.enter_context(Child("bench.cell.timed", str(folder.root / "gone")))
+    return stack.enter_context(Child("bench.cell.timed", str(folder.root)))
+
+
+def test_a_resume_keeps_the_devices_of_a_training(fake_config: Path, tmp_path: Path) -> None:
+    config = read_config(fake_config, overrides=[f"runs={tmp_path}", "device=cpu:4"], models=["detr:tiny"])
+    cells = plan_cells(config)
+    run = create_run(config, cells, prepare(config.data, config.cache), command="it")
+    with pytest.raises(ConfigError, match="began with 4 devices for each training; now there would be 2"):
+        running.resume(run, Ears(), jobs=2)

@@ -85,7 +85,7 @@ def test_two_workers_on_postgresql_of_which_one_is_killed(
     fake_config: Path, tmp_path: Path, postgres: str
 ) -> None:
     """The other takes up its trial; a second search then joins the study, and one of other data may not."""
-    search = bench_search(fake_config, tmp_path, "--workers", "2", "--trials", "6", "--storage", postgres)
+    search = bench_search(fake_config, tmp_path, "--jobs", "2", "--trials", "6", "--storage", postgres)
     cells = wait_for(lambda: [*tmp_path.glob("*-search-*/trials/one/*/history.csv")][1:])
     workers = processes("bench.searching", str(cells[0].parents[3]))
     assert len(workers) == 2
@@ -131,7 +131,7 @@ def test_all_workers_are_lost_and_the_search_goes_on_with_resume(fake_config: Pa
 
 
 def test_ctrl_c_says_how_to_go_on(fake_config: Path, tmp_path: Path) -> None:
-    search = bench_search(fake_config, tmp_path, "--workers", "2")
+    search = bench_search(fake_config, tmp_path, "--jobs", "2")
     cell = wait_for(lambda: [*tmp_path.glob("*-search-*/trials/one/*/history.csv")])[0]
     search.send_signal(signal.SIGINT)
     _, told = search.communicate(timeout=60)
