@@ -21,6 +21,12 @@ EARLY = (1, 10)
 _EPSILON = np.spacing(1)
 """In pycocotools' denominator of precision."""
 
+_ROUNDED_UP = np.arange(101) / 100 < RECALLS
+"""Recalls that exactly so many hundredths of the objects do not reach, in floating point."""
+
+_NEAR = 1e-7
+"""Shares of up to a million objects, in hundredths, are equal or differ by more than this."""
+
 Index = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -68,12 +74,7 @@ class Curves:
             return np.zeros(shape, dtype=np.int64)
         weight = _product(self.true, weights)
         true, start = self._within_segments(weight)
-        precision = true / (self._counted(weights) + _EPSILON)
-        bits = precision.view(np.int64)  # ordered as the floats are, from 0 on, and faster to compare
-        for begin, end in zip(self.edges[:-1], self.edges[1:], strict=True):
-            if begin < end:  # the envelope: the largest from here on
-                backwards = bits[:, begin:end][:, ::-1]
-                np.maximum.accumulate(backwards, axis=1, out=backwards)
+        envelope = self._envelope(true, weights)
         total = np.diff(start)
         # Unit u of all true positives, copies counted, belongs to step `step_of[u]` of the raveled steps.
         step_of = np.repeat(np.arange(weight.size), weight.reshape(-1))
@@ -85,8 +86,48 @@ class Curves:
         needed = _needed(support)[:, :, None, :]
         reached = needed <= total.reshape(*shape, 1)
         steps = step_of[np.where(reached, first + needed - 1, 0)]
-        np.multiply(np.take(precision.reshape(-1), steps), reached, out=out)
+        np.multiply(np.take(envelope.reshape(-1), steps), reached, out=out)
         return total.reshape(shape)
+
+    def mean_precision(self, weights: Weights, support: Index, out: Floats) -> Index:
+        """The mean over recalls of `precision` into `out` (B, A, T); returns the true positives (B, A, T).
+
+        Each step answers for the recalls that are first reached at it: summing over the steps is faster than
+        reading the envelope at every recall, and rounds differently.
+        """
+        out[:] = 0.0
+        if not len(self.segment):
+            return np.zeros(out.shape, dtype=np.int64)
+        true, start = self._within_segments(_product(self.true, weights))
+        answered = self._recalls_reached(true, support)
+        answered[:, 1:] -= answered[:, :-1].copy()
+        filled = np.flatnonzero(np.diff(self.edges))
+        begins = self.edges[filled]
+        answered[:, begins] = self._recalls_reached(true[:, begins], support, self.segment[begins])
+        answered *= self._envelope(true, weights)
+        flat = out.reshape(len(out), -1)
+        flat[:, filled] = np.add.reduceat(answered, begins, axis=1) / len(RECALLS)
+        return np.diff(start).reshape(out.shape)
+
+    def _envelope(self, true: Index, weights: Weights) -> Floats:
+        """At each step the largest precision from there on in its segment, (B, E)."""
+        precision: Floats = true / (self._counted(weights) + _EPSILON)
+        bits = precision.view(np.int64)  # ordered as the floats are, from 0 on, and faster to compare
+        for begin, end in zip(self.edges[:-1], self.edges[1:], strict=True):
+            if begin < end:
+                backwards = bits[:, begin:end][:, ::-1]
+                np.maximum.accumulate(backwards, axis=1, out=backwards)
+        return precision
+
+    def _recalls_reached(self, true: Index, support: Index, segment: Index | None = None) -> Floats:
+        """How many of RECALLS so many true positives reach, (B, E), at steps of these segments (all)."""
+        area = (self.segment if segment is None else segment) // len(IOUS)
+        share = true * np.take(len(RECALLS[1:]) / np.maximum(support, 1), area, axis=1)
+        reached = np.floor(share + _NEAR)
+        # Where found / objects is a recall to the last digit, rounding decides, as pycocotools compares them.
+        row, step = np.nonzero(share - reached < _NEAR)
+        reached[row, step] -= _ROUNDED_UP[reached[row, step].astype(np.int64)]
+        return np.asarray((reached + 1) * (true > 0))
 
     def found_early(self, weights: Weights) -> Floats:
         """True positives among the best 1 and the best 10 of each image, all sizes, (2, B, T)."""
@@ -170,7 +211,7 @@ class _Steps:
     @classmethod
     def of(cls, table: MatchTable, areas: int, copies: int) -> "_Steps":
         detection, column = _written_out(table, copies)
-        outside = is_outside(table.area)[detection, :areas]
+        outside = is_outside(table.area, areas)[detection]
         hit_of = np.full(len(table), NO_OBJECT, dtype=np.int64)
         hit_of[table.hit] = np.arange(len(table.hit))
         hit = hit_of[detection]
@@ -309,6 +350,7 @@ def _early(steps: _Steps, columns: int) -> scipy.sparse.csr_matrix:
     mine = steps.area == 0
     rank, threshold = steps.rank[steps.place[mine]], steps.threshold[mine]
     column = steps.column[steps.place[mine]]
+    # Steps of all sizes are sorted by threshold.
     rows = [number * len(IOUS) + threshold[rank < limit] for number, limit in enumerate(EARLY)]
     held = [column[rank < limit] for limit in EARLY]
     return _sums(np.concatenate(rows), np.concatenate(held), (len(EARLY) * len(IOUS), columns))
@@ -317,6 +359,8 @@ def _early(steps: _Steps, columns: int) -> scipy.sparse.csr_matrix:
 def _sums(
     rows: Index, columns: Index, shape: tuple[int, int], values: Index | None = None
 ) -> scipy.sparse.csr_matrix:
-    """A matrix that adds up the weights of `columns`, times `values`, in `rows`."""
+    """A matrix that adds up the weights of `columns`, times `values`, in `rows`, which ascend."""
     data = np.ones(len(rows)) if values is None else values.astype(np.float64)
-    return scipy.sparse.csr_matrix((data, (rows, columns)), shape=shape)
+    ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
+    # Columns within a row are neither sorted nor unique: products don't need that, and sorting takes long.
+    return scipy.sparse.csr_matrix((data, columns, ends), shape=shape)

@@ -83,7 +83,8 @@ class Judge:
         is no object to find; AP_rare is then left out. Raises RunError as `results_json` does.
         """
         truth = self.ground_truth(split)
-        return quick_figures(match(truth, by_image(truth.file_image_ids, detections)), self.rare_classes)
+        results = by_image(truth.file_image_ids, detections)
+        return quick_figures(match(truth, results, quick=True), self.rare_classes)
 
     def figures(self, table: MatchTable, score_threshold: float | None) -> SplitFigures:
         """The verdict on one split; `score_threshold` is val's best, None where none was chosen."""

@@ -131,9 +131,9 @@ class MatchTable:
         return is_outside(self.object_area) | self.object_crowd[:, None]
 
 
-def is_outside(area: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which of (N,) areas, square pixels, are outside which of the ranges, (N, A)."""
-    low, high = np.array(AREA_RANGES).T
+def is_outside(area: NDArray[np.float64], areas: int = len(AREAS)) -> NDArray[np.bool_]:
+    """Which of (N,) areas, square pixels, are outside which of the first `areas` ranges, (N, areas)."""
+    low, high = np.array(AREA_RANGES[:areas]).T
     return np.asarray((area[:, None] < low) | (area[:, None] > high))
 
 

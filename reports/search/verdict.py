@@ -129,7 +129,7 @@ class _Intervals:
                 which: [(final, records[seed]) for seed in seeds]
                 for which, records in ((BEST, ours), (STANDARD, base))
             }
-            known = certainty(trainings, _margin(final))
+            known = certainty(trainings, _margin(final), sizes=False)
         return cls(study, base, ours, known, models)
 
     def paired(self, name: str, figure: Figure, claims: int = 1) -> Paired | None:

@@ -41,7 +41,7 @@ def test_a_slice_is_the_split_without_the_other_images(models: Any) -> None:
         sample = found[1].samples[name]
         place = whole[0].names.index(figure)
         wanted = [one.batch(kept[None].astype(np.int64))[0, place] for one in whole]
-        assert np.concatenate(sample.values).tolist() == wanted
+        np.testing.assert_allclose(np.concatenate(sample.values), wanted, rtol=1e-12)
         drawn = np.stack([one.batch(draws * kept)[:, place] for one in whole], axis=1)
         np.testing.assert_allclose(sample.covariance, np.cov(drawn, rowvar=False) * 12 / 11)
     assert found[1].objects == int(np.count_nonzero(kept[tables[0].object_image] & ~tables[0].object_crowd))
@@ -63,7 +63,7 @@ def test_classes_have_their_own_figures(models: Any) -> None:
     assert [one.objects for one in found] == table.support.tolist()
     ap = WeightedFigures(table).figures(np.ones(IMAGES, dtype=np.int64))
     for label, one in enumerate(found):
-        assert one.samples["AP"].values[0][0] == ap[f"AP/{one.name}"]
+        assert one.samples["AP"].values[0][0] == pytest.approx(ap[f"AP/{one.name}"], rel=1e-12)
         off = counting_error(table, THRESHOLD).by_class[label]
         assert one.samples["count_error"].values[0][0] == pytest.approx(off)
 

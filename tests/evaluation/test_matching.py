@@ -47,6 +47,20 @@ def test_every_match_is_pycocotools_own(data: Any, scenes: Any, judged: Any, ref
 
 @THOROUGH
 @given(data=st.data())
+def test_a_quick_match_finds_the_same_over_all_sizes(data: Any, scenes: Any, judged: Any) -> None:
+    truth, results = judged(data.draw(scenes))
+    whole, quick = match(truth, results), match(truth, results, quick=True)
+    hits = [number for number, thing in enumerate(whole.hit_object[:, 0]) if (thing != NO_OBJECT).any()]
+    assert set(whole.hit[hits]) <= set(quick.hit)
+    for iou in matches.IOUS:
+        np.testing.assert_array_equal(quick.matched_object(iou), whole.matched_object(iou))
+    np.testing.assert_array_equal(quick.row, whole.row)
+    np.testing.assert_array_equal(quick.rank, whole.rank)
+    assert not quick.own_iou.any() and (quick.other_object == NO_OBJECT).all()
+
+
+@THOROUGH
+@given(data=st.data())
 def test_the_best_overlaps_are_those_of_all_pairs(data: Any, scenes: Any, judged: Any) -> None:
     truth, results = judged(data.draw(scenes))
     table = match(truth, results)

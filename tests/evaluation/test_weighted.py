@@ -49,6 +49,10 @@ def test_weights_are_copies(data: Any, scenes: Any, judged: Any, referee: Any) -
     rare = data.draw(st.lists(st.sampled_from(truth.classes), unique=True))
     weighted = WeightedFigures(match(truth, results), rare_classes=rare, score_threshold=0.25)
     figures = {name: defined(value) for name, value in weighted.figures(np.array(weights)).items()}
+    drawn = weighted.batch(np.array([weights]))[0]
+    np.testing.assert_allclose(
+        drawn, list(weighted.figures(np.array(weights)).values()), rtol=1e-12, atol=1e-14
+    )
     other = copied(scene, weights)
     asked = referee(other)
     assert [figures[name] for name in TWELVE] == asked.twelve()
@@ -92,11 +96,24 @@ def test_draws_are_independent_of_each_other_and_of_threads(
     table = match(*judged(crowded_scene))
     weights = np.random.default_rng(0).multinomial(20, [0.05] * 20, size=40)
     weighted = WeightedFigures(table, score_threshold=0.5)
-    alone = np.array([list(weighted.figures(row).values()) for row in weights])
-    assert np.array_equal(weighted.batch(weights, threads=1), alone, equal_nan=True)
-    assert len(np.unique(alone[:, 0])) == 40
+    together = weighted.batch(weights, threads=1)
+    assert np.array_equal(weighted.batch(weights[7:8]), together[7:8], equal_nan=True)
+    assert len(np.unique(together[:, 0])) == 40
     monkeypatch.setattr("bench.evaluation.weighted._CELLS_AT_ONCE", 1000)
-    assert np.array_equal(weighted.batch(weights, threads=3), alone, equal_nan=True)
+    assert np.array_equal(weighted.batch(weights, threads=3), together, equal_nan=True)
+
+
+def test_a_draw_of_a_batch_has_the_exact_figures_but_for_rounding(judged: Any, crowded_scene: Any) -> None:
+    """Of supports that are multiples of each other, where recalls are often met to the last digit, too."""
+    table = match(*judged(crowded_scene))
+    chance = np.random.default_rng(0)
+    weights = np.concatenate(
+        [chance.multinomial(20, [0.05] * 20, size=20), np.tile([[1], [2], [5], [25]], 20), np.zeros((1, 20))]
+    ).astype(int)
+    weighted = WeightedFigures(table, rare_classes=table.classes[1:], score_threshold=0.5)
+    exact = np.array([list(weighted.figures(row).values()) for row in weights])
+    np.testing.assert_allclose(weighted.batch(weights), exact, rtol=1e-12, atol=1e-14)
+    assert np.isnan(exact[-1]).all() and not np.isnan(exact[0]).any()
 
 
 def test_figures_by_size_may_be_left_out(judged: Any, crowded_scene: Any) -> None:
