@@ -1,30 +1,36 @@
-"""Commands as a person types them, each in a process of its own."""
+"""Commands as a user types them: what they print and their exit codes."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
-
-def bench(*settings: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "bench", *settings], cwd=cwd, capture_output=True, text=True, check=False
-    )
+Bench = Callable[..., "CompletedProcess[str]"]
 
 
-def refused(result: "subprocess.CompletedProcess[str]") -> str:
-    """What a user is told; never a traceback."""
+def refused(result: "CompletedProcess[str]") -> str:
+    """The message of a mistake; never a traceback."""
     assert result.returncode == 2, result.stderr
     assert "Traceback" not in result.stderr
     return result.stderr
 
 
 @pytest.mark.slow
-def test_run_ends_with_the_comparison_and_where_the_report_is(fake_config: Path, tmp_path: Path) -> None:
-    result = bench("run", "-c", str(fake_config), "--set", f"runs={tmp_path / 'runs'}", cwd=tmp_path)
+def test_run_ends_with_the_comparison_and_where_the_report_is(
+    call: Bench, fake_config: Path, tmp_path: Path
+) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "bench", "run", "-c", str(fake_config), "--set", f"runs={tmp_path / 'runs'}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert result.returncode == 0, result.stderr
     (run,) = (tmp_path / "runs").iterdir()
     assert "Ranked by test AP" in result.stdout
@@ -32,14 +38,14 @@ def test_run_ends_with_the_comparison_and_where_the_report_is(fake_config: Path,
     assert "epoch 3/3" in result.stdout and "val AP" in result.stdout and "left 0:00" in result.stdout
     info = json.loads((run / "run.json").read_text())
     assert info["provenance"]["command"].startswith("bench run -c ")
-    again = bench("report", str(run), "-o", str(tmp_path / "again.html"), cwd=tmp_path)
+    again = call("report", str(run), "-o", str(tmp_path / "again.html"), cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "again.html").read_text().startswith("<!DOCTYPE html>")
 
 
 @pytest.mark.slow
-def test_a_failed_cell_is_told_by_the_exit_code(fake_config: Path, tmp_path: Path) -> None:
-    result = bench(
+def test_a_failed_cell_sets_the_exit_code(call: Bench, fake_config: Path, tmp_path: Path) -> None:
+    result = call(
         "run",
         "-c",
         str(fake_config),
@@ -54,8 +60,7 @@ def test_a_failed_cell_is_told_by_the_exit_code(fake_config: Path, tmp_path: Pat
     assert "bench run --resume" in result.stdout
 
 
-@pytest.mark.slow
-def test_init_describe_and_convert_on_a_folder_of_data(tmp_path: Path) -> None:
+def test_init_describe_and_convert_on_a_folder_of_data(call: Bench, tmp_path: Path) -> None:
     from PIL import Image
 
     for number in range(12):
@@ -64,30 +69,29 @@ def test_init_describe_and_convert_on_a_folder_of_data(tmp_path: Path) -> None:
         Image.new("RGB", (40, 30), (number * 20, 0, 0)).save(tmp_path / "mine/images" / f"{number}.png")
         (tmp_path / "mine/labels" / f"{number}.txt").write_text(f"{number % 2} 0.5 0.5 0.25 0.5\n")
     (tmp_path / "mine/data.yaml").write_text("path: .\ntrain: images\nnames: [cat, dog]\n")
-    written = bench("init", "mine", cwd=tmp_path)
+    written = call("init", "mine", cwd=tmp_path)
     assert written.returncode == 0, written.stderr
     assert "12 pictures" in (tmp_path / "bench.yaml").read_text()
-    assert "exists already" in refused(bench("init", "mine", cwd=tmp_path))
-    described = bench("data", "describe", "--figure", "classes.png", cwd=tmp_path)
+    assert "exists already" in refused(call("init", "mine", cwd=tmp_path))
+    described = call("data", "describe", "--figure", "classes.png", cwd=tmp_path)
     assert described.returncode == 0, described.stderr
     assert "cat" in described.stdout and "50.0%" in described.stdout
     assert "rare      no class" in described.stdout
-    named = bench("data", "describe", "--set", "rare_classes=[dog]", cwd=tmp_path)
+    named = call("data", "describe", "--set", "rare_classes=[dog]", cwd=tmp_path)
     assert "rare      dog" in named.stdout
     assert "is no class of the dataset" in refused(
-        bench("data", "describe", "--set", "rare_classes=[dgo]", cwd=tmp_path)
+        call("data", "describe", "--set", "rare_classes=[dgo]", cwd=tmp_path)
     )
     assert (tmp_path / "classes.png").read_bytes().startswith(b"\x89PNG")
     (tmp_path / "mine/images/3.png").write_bytes(b"no picture")
-    converted = bench("data", "convert", cwd=tmp_path)
+    converted = call("data", "convert", cwd=tmp_path)
     data_yamls = map(str, (tmp_path / ".bench/datasets").glob("*/data.yaml"))
     assert any(path in converted.stdout for path in data_yamls)
     assert "repairs   1 pictures that can't be read" in converted.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         (("run", "-c", "none.yaml"), "bench init FOLDER"),
         (("run", "--models", "detrr"), "did you mean 'detr'"),
@@ -107,26 +111,26 @@ def test_init_describe_and_convert_on_a_folder_of_data(tmp_path: Path) -> None:
         (("frobnicate",), "No such command"),
     ],
 )
-def test_a_mistake_is_one_clear_message(tmp_path: Path, settings: tuple[str, ...], told: str) -> None:
-    assert told in refused(bench(*settings, cwd=tmp_path))
+def test_a_mistake_is_one_clear_message(
+    call: Bench, tmp_path: Path, settings: tuple[str, ...], message: str
+) -> None:
+    assert message in refused(call(*settings, cwd=tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-def test_several_wrong_keys_are_told_at_once(tmp_path: Path) -> None:
+def test_several_wrong_keys_are_reported_together(call: Bench, tmp_path: Path) -> None:
     (tmp_path / "bench.yaml").write_text("dta: {}\nmodel: []\ndata: {source: synthetic}\nmodels: [fake]\n")
-    told = refused(bench("run", cwd=tmp_path))
-    assert "did you mean `data`" in told and "did you mean `models`" in told
+    message = refused(call("run", cwd=tmp_path))
+    assert "did you mean `data`" in message and "did you mean `models`" in message
 
 
-def test_the_schema_is_json_and_names_the_words(tmp_path: Path) -> None:
-    schema = json.loads(bench("config", "schema", cwd=tmp_path).stdout)
+def test_the_schema_is_json_and_has_the_settings(call: Bench, tmp_path: Path) -> None:
+    schema = json.loads(call("config", "schema", cwd=tmp_path).stdout)
     assert "epochs" in schema["$defs"]["Recipe"]["properties"]
 
 
-@pytest.mark.slow
-def test_models_lists_every_family(tmp_path: Path) -> None:
-    out = bench("models", cwd=tmp_path).stdout
+def test_models_lists_every_family(call: Bench, tmp_path: Path) -> None:
+    out = call("models", cwd=tmp_path).stdout
     assert all(family in out for family in ("detr", "yolo", "frcnn", "fake", "resnet50_fpn_v2"))
 
 

@@ -1,10 +1,11 @@
 """`bench doctor`: what is installed, and which models pass the gates."""
 
-import subprocess
-import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from huggingface_hub import constants
@@ -53,7 +54,6 @@ def test_weights_that_are_missing_are_no_fault(tmp_path: Path, monkeypatch: pyte
     assert {one.passed for one in found} == {None}
 
 
-@pytest.mark.slow
 def test_each_model_is_examined_and_one_that_breaks_costs_no_other(
     fake_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,12 +78,10 @@ def test_each_model_is_examined_and_one_that_breaks_costs_no_other(
     assert [gate.name for gate in broken.gates if not gate.passed] == ["colours"]
 
 
-@pytest.mark.slow
-def test_the_command_ends_with_the_answer(fake_config: Path, tmp_path: Path) -> None:
-    def bench(*settings: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "bench", "doctor", *settings, "-c", str(fake_config)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
+def test_the_command_ends_with_the_answer(
+    call: Callable[..., "CompletedProcess[str]"], fake_config: Path, tmp_path: Path
+) -> None:
+    bench = partial(call, "doctor", "-c", str(fake_config), cwd=tmp_path)
     well = bench("one")
     assert well.returncode == 0, well.stderr
     assert "boxes" in well.stdout and "All checks passed." in well.stdout and "\ntwo" not in well.stdout

@@ -1,25 +1,23 @@
-"""`bench search` as a person types it."""
+"""`bench search` as a user types it."""
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from bench.search_records import SearchRecord
 
-
-def bench(*settings: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "bench", *settings], cwd=cwd, capture_output=True, text=True, check=False
-    )
+Bench = Callable[..., "CompletedProcess[str]"]
 
 
 @pytest.mark.slow
-def test_from_trials_to_the_verdict_and_best_yaml_repeats_it(fake_config: Path, tmp_path: Path) -> None:
+def test_from_trials_to_the_verdict_and_best_yaml_repeats_it(
+    call: Bench, fake_config: Path, tmp_path: Path
+) -> None:
     oracle = ("--set", "models.one.options.oracle=true", "--set", f"runs={tmp_path / 'runs'}")
     settings = ("search", "-c", str(fake_config), "--models", "one", "--trials", "4", "--seeds", "1,2")
-    result = bench(*settings, *oracle, cwd=tmp_path)
+    result = call(*settings, *oracle, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     (root,) = (tmp_path / "runs").iterdir()
     record = SearchRecord.model_validate_json((root / "search.json").read_bytes())
@@ -28,12 +26,12 @@ def test_from_trials_to_the_verdict_and_best_yaml_repeats_it(fake_config: Path, 
     assert cells == [f"one-{role}-seed{seed}" for role in ("best", "standard") for seed in (1, 2)]
     assert "Best on val by AP" in result.stdout and "Test AP" in result.stdout
     assert (root / "report.html").is_file()
-    again = bench("run", "-c", str(root / "best.yaml"), cwd=tmp_path)
+    again = call("run", "-c", str(root / "best.yaml"), cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     (run,) = (path for path in (tmp_path / "runs").iterdir() if path != root)
     first, second = ((path / "classes.csv").read_bytes() for path in (root / "final", run))
     assert first == second
-    resumed = bench("search", "--resume", str(root), "--trials", "5", "--seeds", "1,2", cwd=tmp_path)
+    resumed = call("search", "--resume", str(root), "--trials", "5", "--seeds", "1,2", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert "one 4:" in resumed.stdout
 
@@ -48,21 +46,21 @@ def test_from_trials_to_the_verdict_and_best_yaml_repeats_it(fake_config: Path, 
         (("--seeds", "a"), "seeds are whole numbers"),
     ],
 )
-@pytest.mark.slow
 def test_a_mistake_is_a_message_and_exit_code_2(
-    fake_config: Path, tmp_path: Path, settings: tuple[str, ...], message: str
+    call: Bench, fake_config: Path, tmp_path: Path, settings: tuple[str, ...], message: str
 ) -> None:
     config = () if "--resume" in settings else ("-c", str(fake_config), "--set", f"runs={tmp_path / 'runs'}")
-    result = bench("search", *config, *settings, cwd=tmp_path)
+    result = call("search", *config, *settings, cwd=tmp_path)
     assert result.returncode == 2, result.stderr
     assert message in result.stderr and "Traceback" not in result.stderr and "secret" not in result.stderr
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.slow
-def test_a_weight_table_that_does_not_fit_leaves_no_run_folder(fake_config: Path, tmp_path: Path) -> None:
+def test_a_weight_table_that_does_not_fit_leaves_no_run_folder(
+    call: Bench, fake_config: Path, tmp_path: Path
+) -> None:
     table = "loss={classification: weighted, class_weights: {nut: 1}}"
-    result = bench(
+    result = call(
         "run", "-c", str(fake_config), "--set", table, "--set", f"runs={tmp_path / 'runs'}", cwd=tmp_path
     )
     assert result.returncode == 2 and "Traceback" not in result.stderr
