@@ -251,7 +251,9 @@ def certain(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def certain(image_sd: float, units: int = 200) -> None:
         def certainty(
-            models: Mapping[str, Sequence[tuple[RunFolder, CellRecord]]], margin: float = 0.01
+            models: Mapping[str, Sequence[tuple[RunFolder, CellRecord]]],
+            margin: float = 0.01,
+            sizes: bool = True,
         ) -> Certainty:
             figures = [_figures(item) for trainings in models.values() for _, item in trainings]
             names = [name for name in figures[0] if all(name in found for found in figures)]
