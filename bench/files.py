@@ -108,13 +108,19 @@ def disk_full(path: Path) -> BenchError:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path`: renamed to `path` if the block succeeds, removed if it fails."""
+    """A temporary file beside `path`: renamed to `path` if the block succeeds, removed if it fails.
+
+    Its content is on the disk before it takes the name: after a power failure `path` is the old file or the
+    new one, whole.
+    """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(handle)
         try:
             yield Path(name)
+            with open(name, "rb") as written:  # noqa: PTH123 -- beside os.fsync
+                os.fsync(written.fileno())
             Path(name).chmod(0o644)
             Path(name).replace(path)
         except BaseException:

@@ -15,18 +15,26 @@ RUN/
 import contextlib
 import csv
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from bench import earlier, files
 from bench.errors import RunError
 from bench.layout import SplitName
 from bench.records import CellRecord, EpochRecord, Provenance
+
+CellName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""Of a folder below cells/: a run that was made by others must not lead out of its own folder."""
+
+LINKED = ("training", "data")
+"""Folders of a cell in which links are expected: those of a framework, and of the joined images of a final
+training."""
 
 
 class RunInfo(BaseModel):
@@ -41,7 +49,7 @@ class RunInfo(BaseModel):
     dataset: str
     """The key of the dataset's content, from its manifest."""
     classes: tuple[str, ...]
-    cells: tuple[str, ...]
+    cells: tuple[CellName, ...]
     """In the order in which they run."""
     config: dict[str, Any] | None = None
     """The resolved config when the run began."""
@@ -160,7 +168,7 @@ class CellFolder:
         try:
             with self.history_path.open(newline="", encoding="utf-8") as file:
                 return [
-                    {earlier.column(key): float(text) for key, text in row.items() if text}
+                    {earlier.column(key): _number(text) for key, text in row.items() if text}
                     for row in csv.DictReader(file)
                 ]
         except (OSError, TypeError, ValueError, csv.Error) as error:
@@ -174,6 +182,11 @@ class CellFolder:
         lines = [",".join(columns)]
         lines += [",".join(repr(row[key]) if key in row else "" for key in columns) for row in rows]
         files.write_text(self.history_path, "\n".join(lines) + "\n")
+
+
+def _number(text: str) -> float:
+    """As it was written: a count stays one, so that a resumed history has the same text."""
+    return int(text) if text.isdecimal() else float(text)
 
 
 def history_row(epoch: EpochRecord) -> dict[str, float]:
@@ -203,9 +216,18 @@ class RunFolder:
 
     @classmethod
     def open(cls, root: Path) -> "RunFolder":
-        """An existing run. Raises RunError if `root` is not a run."""
+        """An existing run. Raises RunError if `root` is not a run, or if a link in it may lead out of it."""
         if not (root / "run.json").is_file():
             raise RunError("is not a run folder: it has no run.json", file=root, hint="bench run makes one")
+        for folder, folders, names in os.walk(root):
+            for path in (Path(folder) / name for name in (*folders, *names)):
+                if path.is_symlink():
+                    raise RunError(
+                        "is a symbolic link: files of a run are written, and must not lie elsewhere",
+                        file=path,
+                        hint="put what it points to in its place",
+                    )
+            folders[:] = [name for name in folders if name not in LINKED]
         return cls(root)
 
     @classmethod

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import RunError
-from bench.store import RunFolder
+from bench.store import CellFolder, RunFolder
 
 EARLIER_RUN = Path(__file__).parent / "earlier_run"
 
@@ -59,3 +59,49 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: str | None,
     with pytest.raises(RunError, match=message) as caught:
         run.info(), run.manifest(), run.samples(), run.records(), run.cell("frcnn-seed0").history()
     assert caught.value.file == damaged
+
+
+@pytest.mark.parametrize("name", ["../../victim", "/etc", "..", "a\nb", ""])
+def test_a_cell_that_would_lie_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    root = copy(tmp_path, "run", "2026-03-01T00:00:00Z")
+    info = json.loads((root / "run.json").read_text())
+    (root / "run.json").write_text(json.dumps({**info, "cells": [name]}))
+    with pytest.raises(RunError, match="is not a run of a known version"):
+        RunFolder.open(root).cells()
+
+
+@pytest.mark.parametrize("name", ["figures", ".lock", "cells/frcnn-seed0/log.txt", "results.csv"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
+    root = copy(tmp_path, "run", "2026-03-01T00:00:00Z")
+    target = tmp_path / "victim"
+    target.mkdir()
+    (root / name).unlink(missing_ok=True)
+    (root / name).symlink_to(target)
+    with pytest.raises(RunError, match="is a symbolic link") as caught:
+        RunFolder.open(root)
+    assert caught.value.file == root / name
+
+
+def test_links_of_frameworks_and_joined_images_are_expected(tmp_path: Path) -> None:
+    root = copy(tmp_path, "run", "2026-03-01T00:00:00Z")
+    for name in ("training", "final/data"):
+        folder = root / "cells" / "frcnn-seed0" / name
+        folder.mkdir(parents=True)
+        (folder / "image.png").symlink_to(tmp_path / "image.png")
+    assert RunFolder.open(root).root == root
+    assert RunFolder.open(_linked(root, tmp_path / "by-link")).info()
+
+
+def _linked(root: Path, link: Path) -> Path:
+    link.symlink_to(root)
+    return link
+
+
+def test_a_history_that_is_read_and_written_stays_the_same(tmp_path: Path) -> None:
+    cell = CellFolder(tmp_path)
+    cell.write_history(
+        [{"epoch": 1, "metrics/AP": 0.25, "images_seen": 12}, {"epoch": 1.5, "images_seen": 18}]
+    )
+    before = cell.history_path.read_bytes()
+    cell.write_history(cell.history())
+    assert cell.history_path.read_bytes() == before

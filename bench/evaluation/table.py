@@ -24,6 +24,8 @@ from bench.records import (
     TrainingRecord,
 )
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
 Value = str | int | float | bool | None
 Row = dict[str, Value]
 
@@ -118,11 +120,16 @@ def _fields(model: type[BaseModel], value: BaseModel | None, prefix: str = "") -
     }
 
 
+def _harmless(value: Value) -> Value:
+    """With an apostrophe before a text that a spreadsheet would take for a formula (OWASP, CSV injection)."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in FORMULA_STARTS else value
+
+
 def _write(path: Path, columns: Sequence[str], table: Iterable[Mapping[str, Value]]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(table)
+    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in table)
     files.write_text(path, text.getvalue())
 
 

@@ -86,6 +86,13 @@ class SearchFolder:
                 file=self.info_path,
             ) from None
 
+    def record(self) -> SearchRecord | None:
+        """search.json, or None where there is none that can be read: it is written again from the storage."""
+        try:
+            return earlier.read(SearchRecord, self.record_path.read_bytes())
+        except (OSError, ValidationError):
+            return None
+
     def write_info(self, info: SearchInfo) -> None:
         files.write_text(self.info_path, info.model_dump_json(indent=2) + "\n")
 

@@ -27,7 +27,7 @@ from bench.searching.plan import (
     plan_search,
 )
 from bench.searching.storage import open_storage, reachable, without_password
-from bench.searching.study import count_trials, recover
+from bench.searching.study import check_not_lost, count_trials, recover
 from bench.searching.summary import search_record
 from bench.searching.worker import work
 from bench.searching.workers import run_workers
@@ -128,6 +128,7 @@ def _search(
     with files.alone(folder.root, "search"), reachable(url):
         storage = open_storage(url, lost_after_s=planned.search.lost_after_s)
         studies = open_studies(planned, info.dataset, storage)
+        check_not_lost(folder, studies)
         for study in studies.values():
             recover(study, alone=url == folder.own_storage)
         callbacks.on_search_start(folder, planned, sum(count_trials(study)[0] for study in studies.values()))

@@ -14,8 +14,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from bench import config_tree
-from bench.errors import ConfigError
+from bench.errors import ConfigError, RunError
 from bench.search_config import LEAST, SearchConfig
+from bench.searching.folder import SearchFolder
 from bench.searching.storage import RETRY_OF, quiet, requeue
 
 IDENTITY = "bench"
@@ -150,6 +151,26 @@ def count_trials(study: optuna.Study) -> tuple[int, int]:
     """Numbers of finished and running trials. Lost and surplus ones are neither."""
     trials = study.get_trials(deepcopy=False)
     return sum(map(has_ended, trials)), sum(trial.state is TrialState.RUNNING for trial in trials)
+
+
+def check_not_lost(folder: SearchFolder, studies: Mapping[str, optuna.Study]) -> None:
+    """Raises RunError where search.json holds trials that the storage lacks: they would all be repeated."""
+    written = folder.record()
+    if written is None:
+        return
+    lost = []
+    for study in written.studies:
+        trials = studies[study.model].get_trials(deepcopy=False)
+        stored = {trial.number for trial in trials if trial.state.is_finished()}
+        missing = sum(trial.state != "running" and trial.number not in stored for trial in study.trials)
+        lost += [f"{missing} of {study.model}"] if missing else []
+    if lost:
+        raise RunError(
+            f"holds trials that the storage lacks: {', '.join(lost)}; it was lost, or is another one",
+            file=folder.record_path,
+            hint="put study.db back from a copy, or give the search's own --storage; to repeat all trials: "
+            f"bench search -c {folder.config_path}",
+        )
 
 
 def has_ended(trial: FrozenTrial) -> bool:

@@ -126,3 +126,14 @@ def test_a_row_a_cell_split_and_class(records: list[CellRecord], tmp_path: Path)
         str(one.ground_truths) for one in records[0].test.classes
     ]
     assert all(tuple(row) == CLASS_COLUMNS for row in class_rows(records))
+
+
+def test_a_class_is_never_a_formula(records: list[CellRecord], tmp_path: Path) -> None:
+    done = records[0]
+    assert done.test
+    names = ["=cmd|' /C calc'!A0", "-1+2", "@SUM(A1)", "bottle"]
+    classes = tuple(done.test.classes[0].model_copy(update={"name": name}) for name in names)
+    test = done.test.model_copy(update={"classes": classes})
+    write_classes_csv(tmp_path / "classes.csv", [done.model_copy(update={"test": test})])
+    found = [row["class"] for row in read(tmp_path / "classes.csv") if row["split"] == "test"]
+    assert found == ["'=cmd|' /C calc'!A0", "'-1+2", "'@SUM(A1)", "bottle"]

@@ -101,6 +101,18 @@ def test_a_search_that_was_left_goes_on_as_if_it_had_not_been(
 
 
 @pytest.mark.slow
+def test_a_lost_storage_repeats_nothing_and_overwrites_nothing(cells: Any, search: Search) -> None:
+    outcome = search("search.trials=3")
+    (outcome.folder.root / "study.db").unlink()
+    before = outcome.folder.record_path.read_bytes()
+    run = len(cells.specs)
+    with pytest.raises(RunError, match="holds trials that the storage lacks: 3 of one") as caught:
+        searching.resume(outcome.folder, ears(), ASKED)
+    assert caught.value.file == outcome.folder.record_path and "study.db" in str(caught.value)
+    assert outcome.folder.record_path.read_bytes() == before and len(cells.specs) == run
+
+
+@pytest.mark.slow
 def test_more_trials_may_be_asked_for(cells: Any, search: Search) -> None:
     outcome = search("search.trials=2")
     more = searching.resume(outcome.folder, ears(), ASKED, ("search.trials=5",))
