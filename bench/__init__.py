@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.api.checkup import Checkup, doctor
     from bench.api.data import DataDescription, Dataset, check, convert, describe, export, init
+    from bench.api.download import Downloaded, download
     from bench.api.evaluate import evaluate
     from bench.api.models import models
     from bench.api.prediction import Predictions, predict
@@ -33,6 +34,7 @@ __all__ = [
     "DataDescription",
     "DataError",
     "Dataset",
+    "Downloaded",
     "Predictions",
     "RecipeError",
     "Report",
@@ -44,6 +46,7 @@ __all__ = [
     "convert",
     "describe",
     "doctor",
+    "download",
     "evaluate",
     "export",
     "fetch_weights",
@@ -63,6 +66,7 @@ __all__ = [
 _MODULES = {
     "bench.api.checkup": ("Checkup", "doctor"),
     "bench.api.data": ("DataDescription", "Dataset", "check", "convert", "describe", "export", "init"),
+    "bench.api.download": ("Downloaded", "download"),
     "bench.api.evaluate": ("evaluate",),
     "bench.api.models": ("models",),
     "bench.api.prediction": ("Predictions", "predict"),

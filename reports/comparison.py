@@ -21,7 +21,6 @@ from bench.store import RunFolder, RunInfo
 
 if TYPE_CHECKING:
     from bench.reports.certainty import Certainty
-    from bench.reports.shares import Curve
 
 History = list[dict[str, float]]
 
@@ -151,13 +150,6 @@ class Comparison:
             if c.ranked.ap
         }
         return certainty(known, self.settings.margin) if known else "no model has a test AP"
-
-    @cached_property
-    def curves(self) -> "list[Curve]":
-        """Learning curves of the models that were also trained on shares of the train split."""
-        from bench.reports.shares import curves_of
-
-        return curves_of(self)
 
     def ground_truth(self, split: SplitName) -> dict[str, Any] | None:
         """COCO json of the first run that kept it."""

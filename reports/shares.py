@@ -49,7 +49,7 @@ class LearningCurves:
 
 def learning_curves(comparison: Comparison) -> LearningCurves | None:
     """None where no cell with a figure was trained on a share."""
-    curves = comparison.curves
+    curves = curves_of(comparison)
     if not curves:
         return None
     failed = [
@@ -63,7 +63,8 @@ def learning_curves(comparison: Comparison) -> LearningCurves | None:
 
 def chart(comparison: Comparison) -> XYChart | None:
     """Test AP over training images, one line a model; None without shares."""
-    return _chart(comparison.curves) if comparison.curves else None
+    curves = curves_of(comparison)
+    return _chart(curves) if curves else None
 
 
 def curves_of(comparison: Comparison) -> list[Curve]:

@@ -266,6 +266,25 @@ def convert(
     )
 
 
+@data_app.command()
+def download(
+    name: Annotated[str, typer.Argument(metavar="DATASET", help="taco", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put it.", show_default=False)],
+    annotations: Annotated[
+        Path | None, typer.Option(help="A COCO json with addresses. Default: the official one.")
+    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=16, help="Connections at a time.")] = 4,
+) -> None:
+    """Download a public dataset's pictures, each checked; an interrupted download is continued.
+
+    Exit code 0: all are there; 1: some can't be had (missing.csv lists them); 2: the request can't be carried
+    out.
+    """
+    from bench.cli import download as command
+
+    command.download(name, folder, annotations, parallel)
+
+
 @data_app.command("check")
 def data_check(
     folder: Annotated[
