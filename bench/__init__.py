@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bench.api.report import Report, report
     from bench.api.runs import Run, open, run
     from bench.api.searches import Search, open_search, search
+    from bench.api.verify import Verification, verify
     from bench.api.weights import fetch_weights, import_weights, weights
     from bench.config import json_schema
     from bench.errors import BenchError, ConfigError, DataError, RecipeError, RunError, WeightsError
@@ -41,6 +42,7 @@ __all__ = [
     "Run",
     "RunError",
     "Search",
+    "Verification",
     "WeightsError",
     "check",
     "convert",
@@ -60,6 +62,7 @@ __all__ = [
     "report",
     "run",
     "search",
+    "verify",
     "weights",
 ]
 
@@ -73,6 +76,7 @@ _MODULES = {
     "bench.api.report": ("Report", "report"),
     "bench.api.runs": ("Run", "open", "run"),
     "bench.api.searches": ("Search", "open_search", "search"),
+    "bench.api.verify": ("Verification", "verify"),
     "bench.api.weights": ("fetch_weights", "import_weights", "weights"),
     "bench.config": ("json_schema",),
     "bench.errors": ("BenchError", "ConfigError", "DataError", "RecipeError", "RunError", "WeightsError"),

@@ -75,7 +75,7 @@ def write(
             rows = rows_of(prepared, split)
             chosen = [file_names[row] for row in rows]
             place_images(folder / "images" / split, prepared, rows, chosen, split, progress, copied)
-            part = SplitFiles(prepared.dataset, rows, chosen, _shared_groups(prepared.groups, rows))
+            part = _split_files(prepared, rows, file_names)
             part.write_labels(folder / "labels" / split, partial(progress, f"{split} labels"))
             part.write_coco(folder / "annotations" / f"{split}.json", _first_ids(prepared, split))
         write_data_yaml(folder / "data.yaml", prepared.dataset.classes)
@@ -89,6 +89,17 @@ def rows_of(prepared: Prepared, split: SplitName) -> NDArray[np.intp]:
     names = prepared.dataset.images.names
     rows = np.flatnonzero(prepared.split == SPLITS.index(split))
     return np.array(sorted(rows.tolist(), key=names.__getitem__), dtype=np.intp)
+
+
+def write_ground_truth(path: Path, prepared: Prepared, split: SplitName) -> None:
+    """The split's COCO json alone, as `write` has it."""
+    part = _split_files(prepared, rows_of(prepared, split), prepared.file_names())
+    part.write_coco(path, _first_ids(prepared, split))
+
+
+def _split_files(prepared: Prepared, rows: NDArray[np.intp], file_names: Sequence[str]) -> SplitFiles:
+    chosen = [file_names[row] for row in rows]
+    return SplitFiles(prepared.dataset, rows, chosen, _shared_groups(prepared.groups, rows))
 
 
 def _shared_groups(groups: Sequence[str], rows: NDArray[np.intp]) -> list[str | None]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import evaluate
+from bench.cli import evaluate, verify
 from bench.errors import BenchError
 
 app = typer.Typer(
@@ -190,6 +190,7 @@ def compare(
 
 
 app.command()(evaluate.evaluate)
+app.command()(verify.verify)
 
 
 @app.command()

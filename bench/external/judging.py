@@ -121,6 +121,8 @@ def evaluate(request: Request, *, runs: Path, into: Path | None, command: str) -
         )
         files.write_text(run.info_path, info.model_dump_json(indent=2) + "\n")
         manifest = {"key": key, "classes": list(classes), **data.manifest, "predictions": read}
+        if request.threshold is not None:
+            manifest["threshold"] = request.threshold
         files.write_json(run.manifest_path, manifest)
         if data.samples and data.samples.is_dir():
             shutil.copytree(data.samples, run.samples_dir)

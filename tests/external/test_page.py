@@ -36,7 +36,7 @@ def test_every_command_runs(
     )
     shutil.move(trained.root, "RUN")
     found = commands()
-    assert len(found) == 7
+    assert len(found) == 8
     for command in found:
         assert command[0] == "bench"
         app(command[1:], standalone_mode=False)
