@@ -43,6 +43,9 @@ def _source(
     run: RunFolder, manifest: Mapping[str, Any], config: Mapping[str, Any], progress: ProgressCallback
 ) -> Iterator[Check]:
     """Read and split the source again."""
+    if not config:
+        yield Check("data", "source", "skipped", "the manifest does not name it")
+        return
     settings = DataConfig.model_validate(config)
     if settings.path is not None and not settings.path.exists():
         yield Check("data", "source", "skipped", f"it is no longer at {settings.path}")

@@ -124,4 +124,5 @@ def trained(truth: dict[str, Any], detections: list[dict[str, Any]], write: Any,
         provenance=provenance("bench run"),
     )
     run.info_path.write_text(info.model_dump_json(), encoding="utf-8")
+    run.manifest_path.write_text(json.dumps({"key": record.dataset, "classes": list(known.classes)}))
     return run

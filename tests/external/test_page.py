@@ -39,6 +39,6 @@ def test_every_command_runs(
     assert len(found) == 8
     for command in found:
         assert command[0] == "bench"
-        app(command[1:], standalone_mode=False)
+        assert not app(command[1:], standalone_mode=False), command
     assert (tmp_path / "judged/report.html").is_file() and (tmp_path / "both.html").is_file()
     assert len(list((tmp_path / "runs").iterdir())) == 2
