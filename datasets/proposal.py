@@ -99,7 +99,7 @@ def _data_lines(detected: Format, name: str, path: str, dataset: Dataset) -> Ite
 
 
 def _split_lines(dataset: Dataset) -> Iterator[str]:
-    """The published split if there is one, with a warning if it leaks."""
+    """The published split if there is one, with a warning if groups of images are in several splits."""
     published = dataset.images.splits
     groups = image_groups.groups(dataset.images.names.tolist(), "roboflow")
     copies = len(groups) - len(set(groups))
@@ -116,9 +116,10 @@ def _split_lines(dataset: Dataset) -> Iterator[str]:
         seen.setdefault(group, set()).add(split)
     shared = sum(len(found) > 1 for found in seen.values())
     if shared:
-        yield f"    # The published split leaks: {shared:,} of {len(seen):,} source pictures (the stem before"
-        yield "    # `.rf.`) have copies in several splits, so test results are too optimistic."
-        yield "    # Advice: kind: grouped"
+        share = f"{shared:,} of {len(seen):,}"
+        yield f"    # {share} stems of file names (before `.rf.`) are in several splits. If these"
+        yield "    # are copies of one picture (`bench data check` compares them), test results are too"
+        yield "    # optimistic: kind: grouped keeps each stem in one split."
     yield "    kind: published"
     missing = [name for number, name in enumerate(SPLITS) if not (published == number).any()]
     for name in missing:

@@ -1,7 +1,8 @@
 """X-rays of seven kinds of bone fracture, as Roboflow exports them: YOLO txt, most rows polygons.
 
-The published split leaks: copies of one X-ray (same stem before `.rf.`) are in more than one split.
-`data.split.kind: grouped` keeps them together; `data.classes: fracture` is its class table.
+148 of its 1,342 stems before `.rf.` are in several splits, but their pictures on both sides do not look alike
+(docs/data.md): the stems were probably numbered anew in each folder.
+`data.classes: fracture` is its class table.
 """
 
 from pathlib import Path

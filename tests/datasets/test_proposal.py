@@ -36,14 +36,14 @@ def test_coco_with_a_file_for_each_split(coco, tmp_path):
     assert config.data.split.kind == "published"
 
 
-def test_a_roboflow_export_that_leaks(make_yolo, tmp_path):
+def test_a_roboflow_export_with_stems_in_several_splits(make_yolo, tmp_path):
     folder = make_yolo({"train": 4, "valid": 2})
     for split, number in (("train", 1), ("train", 2), ("valid", 3), ("valid", 4)):
         folder.add(split, f"arm_{number % 2}_jpg.rf.{number:032x}", "0 0.5 0.5 0.2 0.2\n", seed=number)
     folder.yaml("train: ../train/images\nval: ../valid/images\nnames: [cat, dog]\nroboflow: {license: MIT}")
     text = propose_config(folder.root)
-    assert "The published split leaks: 2 of 8 source pictures" in text
-    assert "Advice: kind: grouped" in text
+    assert "2 of 8 stems of file names (before `.rf.`) are in several splits" in text
+    assert "kind: grouped keeps each stem in one split" in text
     assert "test: 0.15  # not published" in text
     config = config_of(text, tmp_path)
     assert (config.data.source, config.data.split.kind) == ("yolo", "published")

@@ -160,7 +160,7 @@ def test_no_split_may_be_empty(dataset, config, limit, expected):
 
 
 @pytest.mark.data
-def test_fracture_leaks_as_published_and_not_when_grouped(real_data, tmp_path):
+def test_fracture_shares_stems_as_published_and_not_when_grouped(real_data, tmp_path):
     dataset = fracture.read(DataConfig(source="fracture", path=real_data / "fracture"), tmp_path).dataset
     _, published = assign(dataset, SplitConfig(), None)
     assert published["shared_groups"] == 148
