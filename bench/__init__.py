@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bench.api.evaluate import evaluate
     from bench.api.models import models
     from bench.api.prediction import Predictions, predict
+    from bench.api.records import from_records
     from bench.api.report import Report, report
     from bench.api.runs import Run, open, run
     from bench.api.searches import Search, open_search, search
@@ -52,6 +53,7 @@ __all__ = [
     "evaluate",
     "export",
     "fetch_weights",
+    "from_records",
     "import_weights",
     "init",
     "json_schema",
@@ -73,6 +75,7 @@ _MODULES = {
     "bench.api.evaluate": ("evaluate",),
     "bench.api.models": ("models",),
     "bench.api.prediction": ("Predictions", "predict"),
+    "bench.api.records": ("from_records",),
     "bench.api.report": ("Report", "report"),
     "bench.api.runs": ("Run", "open", "run"),
     "bench.api.searches": ("Search", "open_search", "search"),

@@ -297,7 +297,7 @@ def json_schema() -> dict[str, Any]:
     """The JSON schema of bench.yaml, for editors."""
     schema = BenchConfig.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["$defs"]["DataConfig"]["properties"]["source"]["enum"] = list(registry.SOURCES)
+    schema["$defs"]["DataConfig"]["properties"]["source"]["enum"] = registry.source_names()
     model = schema["$defs"]["ModelConfig"]
     model["required"] = ["family"]
     model["properties"]["train"] = {"$ref": "#/$defs/Recipe"}

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bench import registry
-from bench.config_problems import guess
+from bench.config_problems import guess, problems
 from bench.recipe import Settings
 
 
@@ -73,7 +73,9 @@ class CsvConfig(Settings):
 class DataConfig(Settings):
     """The dataset and how it is prepared."""
 
-    source: str = Field(description="The format: synthetic, coco, yolo, voc, csv, taco or fracture.")
+    source: str = Field(
+        description="The format: synthetic, coco, yolo, voc, csv, taco, fracture, or a plug-in's."
+    )
     path: Path | None = Field(None, description="The dataset's folder, relative to this file.")
     annotations: Path | tuple[Path, ...] | dict[Literal["train", "val", "test"], Path] | None = Field(
         None,
@@ -99,17 +101,30 @@ class DataConfig(Settings):
     synthetic: SyntheticConfig = SyntheticConfig()
     voc: VocConfig = VocConfig()
     csv: CsvConfig = CsvConfig()
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Settings of a plug-in's source, in its own model."
+    )
 
     @field_validator("source")
     @classmethod
     def _known(cls, value: str) -> str:
-        if value not in registry.SOURCES:
-            known = list(registry.SOURCES)
+        known = registry.source_names()
+        if value not in known:
             raise ValueError(f"there are: {', '.join(known)}" + guess(value, known))
         return value
 
     @model_validator(mode="after")
     def _placed(self) -> "DataConfig":
-        if self.source != "synthetic" and self.path is None:
+        own = self.source in registry.SOURCES
+        if own and self.options:
+            raise ValueError(f"options: source {self.source!r} has none; they are for plug-ins")
+        if own and self.source != "synthetic" and self.path is None:
             raise ValueError(f"source {self.source!r} needs `path`: the dataset's folder")
+        if not own:
+            settings: type[Settings] = registry.source(self.source).settings
+            try:
+                settings.model_validate(self.options)
+            except ValidationError as error:
+                found = problems(error, settings, prefix="options.")
+                raise ValueError("; ".join(str(problem) for problem in found)) from None
         return self

@@ -1,6 +1,7 @@
 """Names of detector families and dataset formats, imported when they are used.
 
-Third parties add detectors through the entry-point group `bench.detectors`: `NAME = "module:FAMILY"`.
+Third parties add detectors through the entry-point group `bench.detectors`: `NAME = "module:FAMILY"`, and
+dataset formats through `bench.sources`: `NAME = "module:SOURCE"`, a bench.datasets.dataset.SourcePlugin.
 """
 
 import difflib
@@ -32,6 +33,7 @@ SOURCES: dict[str, str] = {
 }
 
 ENTRY_POINT_GROUP = "bench.detectors"
+SOURCE_GROUP = "bench.sources"
 
 
 def detector_names() -> list[str]:
@@ -47,6 +49,21 @@ def family(name: str) -> Family:
         if point.name == name:
             return cast(Family, point.load())
     raise unknown("model", name, detector_names())
+
+
+def source_names() -> list[str]:
+    """Every dataset format: ours, then those of installed plug-ins."""
+    return list(SOURCES) + [point.name for point in entry_points(group=SOURCE_GROUP)]
+
+
+def source(name: str) -> Any:
+    """The reader of one of our formats, or the SourcePlugin of another. Raises ConfigError."""
+    if name in SOURCES:
+        return load(SOURCES[name])
+    for point in entry_points(group=SOURCE_GROUP):
+        if point.name == name:
+            return point.load()
+    raise unknown("data.source", name, source_names())
 
 
 def load(target: str) -> Any:

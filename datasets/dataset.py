@@ -16,6 +16,7 @@ from bench.data_config import DataConfig
 from bench.datasets.problems import Problems
 from bench.datasets.repairs import Repair
 from bench.layout import SplitName
+from bench.recipe import Settings
 
 NO_SPLIT = -1
 """In `Images.splits`: the source assigns no split."""
@@ -146,7 +147,7 @@ class Source:
 
 
 class Reader(Protocol):
-    """A module of bench.datasets.sources: its `read`."""
+    """What reads a format, such as `read` of a module of bench.datasets.sources."""
 
     def __call__(self, config: DataConfig, workdir: Any) -> Source:
         """Read the dataset that `config` names.
@@ -155,3 +156,13 @@ class Reader(Protocol):
         Bad rows are returned in `problems`. Raises DataError if nothing can be read at all.
         """
         ...
+
+
+@dataclass(frozen=True)
+class SourcePlugin:
+    """A format of another distribution, named by an entry point of the group `bench.sources`."""
+
+    read: Reader
+    settings: type[Settings] = Settings
+    """The model of `data.options`, which are checked with bench.yaml; `read` finds them in `config.options`.
+    Default: the source has none."""

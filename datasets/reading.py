@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bench import registry
 from bench.data_config import DataConfig
-from bench.datasets.dataset import Reader, Source
+from bench.datasets.dataset import Reader, Source, SourcePlugin
 from bench.datasets.progress import ProgressCallback, silent
 from bench.datasets.sources import folders
 
@@ -15,7 +15,8 @@ def read(config: DataConfig, workdir: Path, progress: ProgressCallback = silent)
     `workdir` is a folder in which a source may generate or unpack images.
     Raises DataError if nothing can be read at all.
     """
-    reader: Reader = registry.load(registry.SOURCES[config.source])
+    found = registry.source(config.source)
+    reader: Reader = found.read if isinstance(found, SourcePlugin) else found
     progress("reading annotations", 0, 1)
     with folders.reading(config.path):
         source = reader(config, workdir)
