@@ -17,6 +17,7 @@ from bench.analysis.image_properties import (
     read_image_properties,
     write_image_properties,
 )
+from bench.analysis.losses import validation_losses
 from bench.analysis.parts import of_images, of_sizes
 from bench.analysis.rates import RATES, Counts
 from bench.analysis.slices import Judged, Slice, class_slices, size_slices, slices
@@ -55,5 +56,6 @@ __all__ = [
     "threshold_for_precision",
     "threshold_for_recall",
     "val_threshold",
+    "validation_losses",
     "write_image_properties",
 ]

@@ -29,6 +29,16 @@ class Confusion:
         shares = np.divide(self.counts, totals, out=np.full(self.counts.shape, np.nan), where=totals > 0)
         return np.asarray(shares)
 
+    @property
+    def class_error(self) -> float | None:
+        """Of the objects that are located, rightly named or confused, the share that is confused.
+
+        The counterpart of DETR's `class_error` (bench.analysis.losses). None where nothing is located.
+        """
+        located = self.counts[:-1, :-1]
+        total = int(located.sum())
+        return 1 - int(np.trace(located)) / total if total else None
+
 
 def confusion(table: MatchTable, score_threshold: float) -> Confusion:
     """Matches at IoU 0.5 first, as for AP; what is left is confused, missed or background.

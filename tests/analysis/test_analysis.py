@@ -92,6 +92,8 @@ def test_confusion_counted_by_hand(table_of: Any) -> None:
     assert found.counts.tolist() == [[1, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0], [0, 1, 1, 0]]
     assert found.rates[0].tolist() == [0.5, 0.5, 0.0, 0.0]
     assert confusion(table, 0.1).counts[1].tolist() == [0, 1, 0, 0]
+    assert found.class_error == 0.5 and confusion(table, 0.1).class_error == pytest.approx(1 / 3)
+    assert confusion(table, 0.95).class_error is None
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 0.95])

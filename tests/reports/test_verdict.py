@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from bench.reports.certainty import Certainty
 from bench.reports.comparison import compare
+from bench.reports.latency import latency_difference
 from bench.reports.verdict import verdict
-from bench.reports.wording import signed
+from bench.reports.wording import number, signed
 from bench.statistics import plan
 
 
@@ -19,6 +20,11 @@ def say(make_run):
         return verdict(comparison)
 
     return say
+
+
+@pytest.fixture
+def names_of_runs():
+    return (f"timed-{number}" for number in range(10_000))
 
 
 class Judge:
@@ -262,6 +268,43 @@ def test_quicker_is_said_where_repeated_timing_shows_it(say, make_record):
 
     told = say(in_rounds("a", 0.5, (20.0, 21.0, 20.5)), in_rounds("b", 0.4, (10.0, 10.5, 10.2))).trade_off
     assert "b is quicker: 10.0 ms an image instead of 20.0 ms (by 9" in told
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    latencies=st.lists(st.floats(5, 100), min_size=2, max_size=3),
+    unsteady=st.sampled_from((0.0, 0.02, 0.5)),
+    repeats=st.integers(1, 4),
+    chance=st.randoms(use_true_random=False),
+)
+def test_quicker_is_never_said_against_its_interval(
+    make_run, make_record, names_of_runs, latencies, unsteady, repeats, chance
+):
+    """Of simulated timings: true latencies, and repetitions that scatter by so much."""
+    records = [
+        make_record(
+            model, seed, 0.9 - 0.1 * place, latency_ms=latency * (1 + unsteady * (2 * chance.random() - 1))
+        )
+        for place, (model, latency) in enumerate(zip("abc", latencies, strict=False))
+        for seed in range(repeats)
+    ]
+    (comparison,) = compare([make_run(next(names_of_runs), records=records)])
+    told = verdict(comparison).trade_off
+    timed = {model: [r for r in records if r.model == model] for model in "abc"[: len(latencies)]}
+    means = {model: np.mean([r.efficiency.latency_ms for r in of]) for model, of in timed.items()}
+    quickest = min(means, key=means.get)
+    for model in set(timed) - {quickest, "a"}:
+        assert f"{model} is quicker" not in told and f"{model} was quicker" not in told
+    if quickest == "a" or repeats == 1:
+        assert "is quicker" not in told
+    else:
+        difference = latency_difference(timed, quickest, "a")
+        assert (f"{quickest} is quicker" in told) <= difference.behind
+        if f"{quickest} is quicker" in told:
+            assert f"(by {number(-difference.high)} to {number(-difference.low)} ms)" in told
+        elif difference.behind:  # by too little to be named
+            assert means[quickest] > 0.95 * means["a"]
 
 
 @pytest.mark.parametrize(("less", "named"), [(0.96, False), (0.95, True), (0.94, True)])

@@ -1,8 +1,11 @@
 """What is said of best against standard, and that the figures support it."""
 
+import re
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bench.errors import RunError
 from bench.reports import search_verdicts
@@ -121,6 +124,67 @@ def test_all_models_in_one_sentence(make_search, certain):
         "On test, the best setting that was found is better than standard for detr; worse for frcnn; "
         "neither surely better nor surely as good for yolo."
     )
+
+
+SAID = {
+    "better": "is better than standard on test",
+    "worse": "is worse than standard on test",
+    "same": "is as good as standard on test",
+    "unknown": "whether the best setting is better than standard can't be told",
+}
+IN_HEADLINE = {
+    "better than": "better",
+    "worse for": "worse",
+    "as good as standard": "same",
+    "neither": "unknown",
+}
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    gains=st.lists(st.just(0.0) | st.floats(-0.1, 0.1), min_size=3, max_size=3),
+    spread=st.sampled_from((0.0, 0.002, 0.02)),
+    seeds=st.integers(1, 3),
+    image_sd=st.sampled_from((0.0005, 0.003, 0.03)),
+)
+def test_claims_headline_and_printed_intervals_agree(
+    make_search, search_record, final_records, certain, monkeypatch, gains, spread, seeds, image_sd
+):
+    """Of simulated searches: true gains, seeds that differ, test images that are so much chance."""
+    certain(image_sd)
+    monkeypatch.setattr("bench.reports.search.verdict._margin", lambda run: 0.05)
+    models = ("detr", "yolo", "frcnn")
+    differences = {
+        model: tuple(gain + spread * (seed - 1) for seed in range(seeds))
+        for model, gain in zip(models, gains, strict=True)
+    }
+    folder = make_search(search_record(models=models, trials=3), final_records(differences))
+    found = finals(read_search(folder))
+    shutil.rmtree(folder)
+    for final in found:
+        low, high = (
+            float(end.replace("\N{MINUS SIGN}", "-"))
+            for end in re.search(r"95 % interval (\S+) to (\S+) over", final.detail).groups()
+        )
+        assert [kind for kind, words in SAID.items() if words in final.sentence] == [final.outcome]
+        assert (final.outcome == "better") <= (low >= 0) and (final.outcome == "worse") <= (high <= 0)
+        assert (final.outcome == "same") <= (low >= -0.05 and high <= 0.05)
+        if seeds == 1:
+            assert final.outcome == "unknown" and "another training" in final.detail
+        elif final.outcome == "unknown":
+            assert low <= 0 <= high and "gone unseen" in final.detail
+        else:
+            assert low > -0.0005 or high < 0.0005 or final.outcome == "same"
+            assert "gone unseen" not in final.detail
+    parts = headline(found).removeprefix("On test, the best setting that was found is ").split("; ")
+    placed = [
+        (model, IN_HEADLINE[next(words for words in IN_HEADLINE if part.startswith(words))])
+        for part in parts
+        for model in models
+        if re.search(rf"\b{model}\b", part)
+    ]
+    assert sorted(placed) == sorted((final.study.model, final.outcome) for final in found)
 
 
 def test_what_is_no_search_is_refused(tmp_path):
