@@ -99,6 +99,9 @@ class TrainingRecord(Frozen):
         default=(), description="for the ledger: what only the training images could show"
     )
     loss: LossRecord | None = Field(None, description="None: the framework's own class loss")
+    native_notes: tuple[LedgerEntry, ...] = Field(
+        (), description="how the framework's own metrics (`used`) differ from bench's (`asked`)"
+    )
 
 
 class CocoFigures(Frozen):

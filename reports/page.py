@@ -52,7 +52,7 @@ class DatasetSection:
     recipe: list[training.SettingRow]
     own: list[tuple[Contestant, list[tuple[str, str]]]]
     ledger: list[training.LedgerRow]
-    native: list[tuple[Contestant, list[tuple[str, str]]]]
+    native: list[training.NativeMetrics]
     shares: LearningCurves | None
     data: DataSheet
 

@@ -4,7 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.records import CellRecord, Description, Efficiency, LedgerEntry, LossRecord, TrainingRecord
+from bench.records import (
+    CellRecord,
+    Description,
+    Efficiency,
+    LedgerEntry,
+    LossRecord,
+    SplitFigures,
+    TrainingRecord,
+)
 from bench.reports import wording
 from bench.reports.comparison import Comparison, Contestant
 
@@ -29,7 +37,35 @@ class LedgerRow:
     entry: LedgerEntry
 
 
+@dataclass(frozen=True)
+class NativeRow:
+    """One figure of a framework, and the one of bench's that it is closest to."""
+
+    metric: str
+    value: str
+    counterpart: str
+    ours: str
+    difference: str
+
+
+@dataclass(frozen=True)
+class NativeMetrics:
+    """One model's, and how they differ from bench's."""
+
+    contestant: Contestant
+    rows: tuple[NativeRow, ...]
+    notes: tuple[LedgerEntry, ...]
+
+
 Getter = Callable[[CellRecord], str]
+
+COUNTERPARTS: dict[str, tuple[str, Callable[[SplitFigures], float | None]]] = {
+    "mAP50-95": ("AP", lambda figures: figures.coco.AP),
+    "mAP50": ("AP50", lambda figures: figures.coco.AP50),
+    "precision": ("precision", lambda figures: getattr(figures.operating_point, "precision", None)),
+    "recall": ("recall", lambda figures: getattr(figures.operating_point, "recall", None)),
+}
+"""A framework's name of a figure -> bench's name, and the figure."""
 
 
 def _description(get: Callable[[Description], str]) -> Getter:
@@ -224,13 +260,24 @@ def _entries(record: CellRecord) -> tuple[LedgerEntry, ...]:
     return record.ledger + (record.training.notes if record.training else ())
 
 
-def native_metrics(comparison: Comparison) -> list[tuple[Contestant, list[tuple[str, str]]]]:
-    """The frameworks' own figures on val, of the shown cell."""
+def native_metrics(comparison: Comparison) -> list[NativeMetrics]:
+    """The frameworks' own figures on val, of the shown cell, beside bench's."""
     return [
-        (contestant, [(name, wording.share(value)) for name, value in record.native_metrics.items()])
+        NativeMetrics(
+            contestant,
+            tuple(_native_row(record, name, value) for name, value in record.native_metrics.items()),
+            record.training.native_notes if record.training else (),
+        )
         for contestant in comparison.finished
         if (record := contestant.shown) and record.native_metrics
     ]
+
+
+def _native_row(record: CellRecord, name: str, value: float) -> NativeRow:
+    title, figure = COUNTERPARTS.get(name, (wording.NOTHING, lambda figures: None))
+    ours = figure(record.val) if record.val else None
+    difference = wording.NOTHING if ours is None else wording.signed(value - ours)
+    return NativeRow(name, wording.share(value), title, wording.share(ours), difference)
 
 
 def plain(value: Any) -> str:

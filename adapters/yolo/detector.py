@@ -23,6 +23,7 @@ from bench.adapters.yolo import model as yolo_model
 from bench.adapters.yolo import round_trip as yolo_round_trip
 from bench.adapters.yolo import state as yolo_state
 from bench.adapters.yolo.detections import Predictor
+from bench.adapters.yolo.native import NATIVE_NOTES
 from bench.adapters.yolo.trainer import Trainer
 from bench.detector import Detections, FitContext, Plan
 from bench.errors import RecipeError
@@ -82,7 +83,7 @@ class YoloDetector:
             self._load_best(context.workdir, terms, progress)
         trained = progress.record(_chosen_by(progress, judged=context.score_val is not None))
         loss = None if progress.loss is None else LossRecord.model_validate(progress.loss)
-        return trained.model_copy(update={"loss": loss})
+        return trained.model_copy(update={"loss": loss, "native_notes": NATIVE_NOTES})
 
     def _load_best(self, workdir: Path, terms: dict[str, Any], progress: Progress) -> None:
         """After a training. Its folder keeps plain checkpoints of the best and the last epoch."""

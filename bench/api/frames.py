@@ -13,7 +13,7 @@ from bench.store import RunFolder
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-NESTED = ("class_map", "notes", "loss", "latency_rounds_ms")
+NESTED = ("class_map", "notes", "loss")
 """Fields of a record that hold more than one value: they are left out of the table of results."""
 
 

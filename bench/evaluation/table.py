@@ -29,6 +29,9 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 Value = str | int | float | bool | None
 Row = dict[str, Value]
 
+NO_COLUMNS = ("latency_rounds_ms", "native_notes")
+"""Fields that hold more than one value and say nothing in a table."""
+
 CLASS_COLUMNS = ("cell", "model", "seed", "share", "split", "class", *list(ClassFigures.model_fields)[1:])
 
 
@@ -114,9 +117,7 @@ def _split(figures: SplitFigures | None, prefix: str) -> Row:
 def _fields(model: type[BaseModel], value: BaseModel | None, prefix: str = "") -> Row:
     """Every field of `model` that is one value as a column; empty where there is no `value`."""
     return {
-        prefix + name: getattr(value, name, None)
-        for name in model.model_fields
-        if name != "latency_rounds_ms"
+        prefix + name: getattr(value, name, None) for name in model.model_fields if name not in NO_COLUMNS
     }
 
 

@@ -176,7 +176,7 @@ def record(
             peak_gpu_memory_mib=None,
             device="cpu",
         ),
-        "native_metrics": {"metrics/mAP50-95(B)": ap + 0.005} if model == "yolo-n" else {},
+        "native_metrics": {"mAP50-95": ap + 0.005} if model == "yolo-n" else {},
         "provenance": provenance(),
     }
     return CellRecord(**{**values, **changes})

@@ -3,6 +3,7 @@ import pytest
 from bench.records import LedgerEntry, LossRecord
 from bench.reports import training
 from bench.reports.comparison import compare
+from bench.reports.page import render
 
 
 @pytest.fixture
@@ -53,8 +54,29 @@ def test_the_ledger_has_what_only_the_training_pictures_could_tell(make_run, mak
 def test_own_words_and_native_figures(comparison):
     ((contestant, options),) = training.own_options(comparison)
     assert (contestant.label, options) == ("detr", [("queries", "6")])
-    ((contestant, metrics),) = training.native_metrics(comparison)
-    assert (contestant.label, metrics) == ("yolo-n", [("metrics/mAP50-95(B)", "0.525")])
+    (native,) = training.native_metrics(comparison)
+    row = training.NativeRow("mAP50-95", "0.525", "AP", "0.530", "\N{MINUS SIGN}0.005")
+    assert (native.contestant.label, native.rows) == ("yolo-n", (row,))
+
+
+def test_native_figures_stand_beside_ours_with_the_differences(make_run, make_record):
+    note = LedgerEntry(setting="interpolation", asked="101 recalls", used="straight lines", why="lower")
+    record = make_record("yolo-n", 0, 0.5)
+    record = record.model_copy(
+        update={
+            "native_metrics": {"mAP50": 0.7, "recall": 0.4, "fitness": 0.3},
+            "training": record.training.model_copy(update={"native_notes": (note,)}),
+        }
+    )
+    comparisons = compare([make_run(records=[record])])
+    (native,) = training.native_metrics(comparisons[0])
+    assert [(row.counterpart, row.difference) for row in native.rows] == [
+        ("AP50", f"{0.7 - record.val.coco.AP50:+.3f}".replace("-", "\N{MINUS SIGN}")),
+        ("recall", f"{0.4 - record.val.operating_point.recall:+.3f}".replace("-", "\N{MINUS SIGN}")),
+        ("\N{EN DASH}", "\N{EN DASH}"),
+    ]
+    page = render(comparisons)
+    assert "<td>101 recalls</td><td>straight lines</td><td>lower</td>" in page
 
 
 @pytest.mark.parametrize(
