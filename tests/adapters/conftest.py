@@ -1,7 +1,6 @@
 """What the tests of the adapters share."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +10,6 @@ from PIL import Image, ImageDraw
 from bench.layout import Layout
 
 COLOURS = {"brick": (200, 60, 40), "leaf": (60, 170, 70)}
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Sums in another order give other last digits, and a training makes much of them."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

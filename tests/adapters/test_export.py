@@ -15,7 +15,7 @@ from bench.detector import Detections, FitContext
 from bench.layout import Layout
 from bench.recipe import Recipe
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.slow
 
 SIDE = 96
 

@@ -13,7 +13,7 @@ from bench.layout import Layout
 from bench.recipe import Recipe
 from bench.store import CellFolder
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.slow
 
 NOT_REPEATED = {"duration_s", "images_per_s", "peak_memory_mib"}
 

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,17 +74,6 @@ def mobile_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         network.rpn.head.cls_logits.weight *= 50
     torch.save(network.state_dict(), path)
     return path
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Such small networks gain little from more, and threads that spin for a busy core cost a lot."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from bench.layout import Layout
 from bench.recipe import Recipe
 from bench.records import TrainingRecord
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.slow
 
 SIDE = 96
 RARE = 4

@@ -17,7 +17,7 @@ from bench.errors import DataError, WeightsError
 from bench.layout import Example, Layout
 from bench.recipe import Recipe
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.slow
 
 EPOCHS = 34
 OPTIONS = {"mosaic": 0.0, "scale": 0.2, "hsv_h": 0.0, "hsv_s": 0.2}

@@ -21,7 +21,7 @@ from bench.layout import Layout
 from bench.recipe import Recipe
 from bench.records import EpochRecord, TrainingRecord
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.slow
 
 SWITCHED: dict[str, dict[str, Any]] = {
     "weighted": {"classification": "weighted"},

@@ -17,7 +17,7 @@ from bench.layout import Layout
 from bench.recipe import Recipe
 from bench.records import EpochRecord, TrainingRecord
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.slow
 
 PLAIN: dict[str, Any] = {"mosaic": 0, "close_mosaic": 0}
 

@@ -19,7 +19,7 @@ from bench.layout import Layout
 from bench.recipe import Recipe
 from bench.records import EpochRecord, TrainingRecord
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.slow
 
 EPOCHS = 5
 OPTIONS = {"close_mosaic": 2}
