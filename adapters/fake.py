@@ -73,7 +73,7 @@ class FakeDetector:
         for epoch in range(state["epoch"] + 1, recipe.epochs + 1):
             begun = time.perf_counter()
             if epoch == self.options["fail_at_epoch"]:
-                raise RuntimeError(f"the fake detector breaks in epoch {epoch}, as it was told to")
+                raise RuntimeError(f"the fake detector breaks in epoch {epoch}, as its options say")
             time.sleep(self.options["epoch_s"])
             self.priors = _between(epoch / recipe.epochs, target)
             metrics: dict[str, float] = {}

@@ -149,7 +149,7 @@ class BenchConfig(Settings):
     )
     jobs: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         1,
-        description="Trainings that go on at the same time; devices and CPU threads are shared out. auto: "
+        description="Trainings at the same time; devices and CPU threads are divided among them. auto: "
         "one for each GPU; on a CPU, one for each core.",
     )
     gates: bool = Field(
@@ -177,7 +177,7 @@ class BenchConfig(Settings):
     @classmethod
     def _loss_beside(cls, value: Recipe) -> Recipe:
         if "loss" in value.model_fields_set:
-            raise ValueError("`loss` belongs beside `train`, not in it")
+            raise ValueError("`loss` belongs at the level of `train`, not in it")
         return value
 
     @field_serializer("train", mode="wrap")

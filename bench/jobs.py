@@ -1,4 +1,4 @@
-"""`jobs` of bench.yaml: how many trainings go on at the same time, and what each of them gets."""
+"""`jobs` of bench.yaml: how many trainings run at the same time, and the devices and threads of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def slots(
     count_gpus: Callable[[], int] = count_gpus_apart,
     cores: int | None = None,
 ) -> tuple[Slot, ...]:
-    """The devices and this machine's cores, in equal parts for the trainings that go on at the same time.
+    """The devices and this machine's cores, in equal parts for the trainings that run at the same time.
 
     'auto' jobs are one for each named GPU (for `device: auto`: each that torch sees); on a CPU, one for each
     core. There are never more than `cells`.

@@ -36,7 +36,7 @@ GRACE_S = 10.0
 """Seconds between the request to end and the kill."""
 
 _ATTACHED = "BENCH_CHILD"
-"""Environment variable that tells a process that a `Child` stands for it, so that one can be run by hand,
+"""Environment variable that marks a process as started by `Child`; without it one can be run by hand,
 too."""
 
 _CHUNK = 1 << 16

@@ -218,7 +218,9 @@ class Recipe(Settings):
         1, description="Epochs between two validations, or {steps: N}. The last epoch always ends with one."
     )
     workers: int = Field(0, ge=0, description="Number of processes that load images.")
-    loss: LossConfig = Field(LossConfig(), description="In bench.yaml it is beside `train`, not in it.")
+    loss: LossConfig = Field(
+        LossConfig(), description="In bench.yaml it is at the level of `train`, not in it."
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

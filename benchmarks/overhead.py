@@ -48,14 +48,14 @@ import json, sys
 import torch
 threads = torch.get_num_threads()
 from ultralytics import YOLO
-words = json.loads(open(sys.argv[1]).read())
-model = YOLO(words.pop("model"))
+settings = json.loads(open(sys.argv[1]).read())
+model = YOLO(settings.pop("model"))
 model.add_callback("on_train_start", lambda trainer: torch.set_num_threads(threads))
-model.train(**words)
-best = YOLO(words["save_dir"] + "/weights/best.pt")
+model.train(**settings)
+best = YOLO(settings["save_dir"] + "/weights/best.pt")
 best.add_callback("on_val_start", lambda validator: torch.set_num_threads(threads))
-judged = best.val(data=words["data"], imgsz=words["imgsz"], split="test", plots=False,
-                  device=words["device"], save_dir=words["save_dir"] + "/test")
+judged = best.val(data=settings["data"], imgsz=settings["imgsz"], split="test", plots=False,
+                  device=settings["device"], save_dir=settings["save_dir"] + "/test")
 print("AP", judged.box.map)
 """
 
@@ -136,15 +136,15 @@ def direct(config: BenchConfig, layout: Layout, folder: Path) -> Cost:
         "amp": False,
         "verbose": False,
     }
-    (folder / "words.json").write_text(json.dumps(settings), encoding="utf-8")
+    (folder / "direct.json").write_text(json.dumps(settings), encoding="utf-8")
     log = folder / "log.txt"
     wall_s, cpu_s, code = timed(
-        [sys.executable, "-c", DIRECT, str(folder / "words.json")], log, quiet(folder)
+        [sys.executable, "-c", DIRECT, str(folder / "direct.json")], log, quiet(folder)
     )
-    told = log.read_text(encoding="utf-8")
+    printed = log.read_text(encoding="utf-8")
     if code:
-        raise SystemExit(f"ultralytics failed:\n{told}")
-    return Cost(wall_s, cpu_s, float(told.rsplit("AP ", 1)[1]))
+        raise SystemExit(f"ultralytics failed:\n{printed}")
+    return Cost(wall_s, cpu_s, float(printed.rsplit("AP ", 1)[1]))
 
 
 def model_word(plan: Plan, folder: Path) -> str:

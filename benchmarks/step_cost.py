@@ -125,7 +125,7 @@ def pass_of(trainer: Any, batches: list[dict[str, Any]]) -> Callable[[], None]:
     trainer._setup_train()
     trainer.add_callback("on_train_epoch_end", leave)
     trainer.train_loader = _Fixed(batches, trainer.train_loader)
-    trainer._setup_train = lambda: None  # it stands
+    trainer._setup_train = lambda: None  # it is set up
 
     def steps() -> None:
         with contextlib.suppress(_Passed):
@@ -149,7 +149,7 @@ class _Fixed:
 
 
 def yolo_pair(layout: Layout, given: argparse.Namespace, workdir: Path) -> tuple[Any, Any]:
-    """Passes in plain ultralytics' trainer and in ours, the same words, network and batches in both."""
+    """Passes in plain ultralytics' trainer and in ours, the same settings, network and batches in both."""
     family = registry.family("yolo")
     recipe = Recipe(
         epochs=10_000, batch_size=given.batch, warmup_epochs=0.0, schedule="constant", image_size=96

@@ -32,7 +32,7 @@ def stratify(
     parts = len(targets)
     capacity = np.array(targets, dtype=np.int64)
     shares = capacity / max(1, capacity.sum())
-    wanted = _wanted(present.sum(axis=0), shares, floor)  # (parts, C) items that a part still wants
+    wanted = _wanted(present.sum(axis=0), shares, floor)  # (parts, C) items that a part still lacks
     part_of = np.full(len(present), -1, dtype=np.int8)
     ranked = present[order]
     left = present.sum(axis=0).astype(np.int64)

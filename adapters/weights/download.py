@@ -49,7 +49,7 @@ def fetch(url: str, target: Path, *, sha256_prefix: str = "", hint: str | None =
     """Download one file from `url` to `target`, which is replaced last, once the content is checked.
 
     Raises:
-        WeightsError: nothing answers, the server refuses, the transfer breaks off, or the content is not what
+        WeightsError: no server answers, it refuses, the transfer breaks off, or the content is not what
             it should be. It names `target`, `url` and `hint`.
         RunError: the disk is full, or the folder can't be written to.
     """

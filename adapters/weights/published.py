@@ -63,7 +63,7 @@ class Published:
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """What a training starts from, as `Plan` wants it."""
+    """What a training starts from, as in `Plan`."""
 
     weights: str  # 'none', or the path of a file or folder
     pretrained_on: str

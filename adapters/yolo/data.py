@@ -72,7 +72,7 @@ class SharedBatches:
 
 
 def _label(example: Example) -> dict[str, Any]:
-    """One image's entry of YOLODataset.get_labels; crowds stand for many objects and are left out."""
+    """One image's entry of YOLODataset.get_labels; crowds, boxes around many objects, are left out."""
     kept = ~example.crowd
     width, height = example.size_wh
     boxes = xyxy_to_cxcywh_norm(example.boxes_xyxy[kept], np.array(example.size_wh, dtype=np.float64))

@@ -69,7 +69,7 @@ def build(plan: Plan, classes: Sequence[str], *, seed: int) -> Built:
 def _carry(carried: ClassMap, source: DetectionModel, model: DetectionModel) -> None:
     """The class rows of each scale of the head; every class has a sigmoid of its own, so ours are enough.
 
-    The layers before them stand as they are in `source`: `load` has widened ours to theirs.
+    The layers before them are those of `source`: `load` has widened ours to theirs.
     """
     for branch in ("cv3", "one2one_cv3"):
         theirs, ours = (getattr(found.model[-1], branch, None) or () for found in (source, model))
@@ -91,7 +91,7 @@ def read(path: Path) -> DetectionModel:
     check_pickle(path, read_by_torch=True)
     try:
         model, _ = load_checkpoint(str(path))
-    except Exception as error:  # whatever a checkpoint in name only breaks there is the file's fault
+    except Exception as error:  # any exception here is the fault of the file
         raise WeightsError(
             f"can't be read by ultralytics: {type(error).__name__}: {error}", file=path
         ) from error

@@ -13,7 +13,7 @@ from bench.adapters.training.stages import ResolvedStage, of_epoch, resolved_sta
 from bench.recipe import Recipe
 
 UNLIMITED_EPOCHS = 1_000_000
-"""Epochs of a training that ends after so many seconds: ultralytics wants a number."""
+"""Epochs of a training that ends after so many seconds: ultralytics needs a number."""
 
 
 def schedules_steps(recipe: Recipe) -> bool:

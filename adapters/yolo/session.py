@@ -44,7 +44,7 @@ class Session:
     # Resuming
 
     def resume_from(self, progress: Progress, parts: dict[str, Any]) -> None:
-        """Before `Trainer.train()`: go on with a training whose state was saved."""
+        """Before `Trainer.train()`: continue a training whose state was saved."""
         self.progress = progress
         self._parts = parts
         steps = self._trainer.steps

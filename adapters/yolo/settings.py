@@ -100,7 +100,7 @@ def check_loss(settings: LossConfig, options: YoloOptions) -> None:
     )
     if settings.label_smoothing:
         raise RecipeError(
-            "YOLO's targets are soft already: its assigner says how well each box is met",
+            "YOLO's targets are soft already: each says how well a prediction fits its box",
             record="loss.label_smoothing",
             value=settings.label_smoothing,
             hint="leave it out for this model",

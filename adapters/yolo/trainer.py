@@ -206,7 +206,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no typ
         return validator
 
     def validate(self) -> tuple[dict[str, float], float]:
-        """The judge's AP is the fitness; ultralytics' own figures stand beside it."""
+        """The judge's AP is the fitness; ultralytics' own figures are returned with it."""
         return self.session.validate()
 
     def save_model(self) -> bool:

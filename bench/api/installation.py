@@ -70,7 +70,7 @@ def gpu() -> CheckResult:
     """What torch sees; none is no fault."""
     try:
         import torch
-    except Exception as error:  # a broken installation raises whatever its libraries stumble over
+    except Exception as error:  # a broken installation raises any exception
         return CheckResult("GPU", False, f"torch can't be imported: {error}")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not count:
@@ -89,7 +89,7 @@ def weights() -> Iterator[CheckResult]:
 
 
 def network(host: tuple[str, int] = HUB, look_s: float = LOOK_S) -> CheckResult:
-    """Whether the hub answers; none is no fault."""
+    """Whether the hub answers; having no network is no fault."""
     answered = threading.Event()
 
     def look() -> None:

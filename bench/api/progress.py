@@ -1,4 +1,4 @@
-"""What is shown of a run while it goes on: one bar on a live screen, and a line for each cell."""
+"""What is shown of a run in progress: one bar on a live screen, and a line for each cell."""
 
 import contextlib
 import time
@@ -48,7 +48,7 @@ class RunView:
         self.bar(f"data: {what}", done, total)
 
     def on_weights(self, name: str, done: int, total: int | None) -> None:
-        """A download of weights goes on: bytes received, and in all where the server says how many."""
+        """Progress of a download of weights: bytes received, and in all if the server says how many."""
         of = "" if total is None else f" of {wording.bytes_(total)}"
         text = f"fetching {name}: {wording.bytes_(done)}{of}"
         self.bar(text, done, total or max(done, 1))

@@ -25,7 +25,7 @@ class Screen(Protocol):
         ...
 
     def bar(self, text: str, done: float, total: float, *, of: str = "") -> None:
-        """Show how far a piece of work is; `of` names it where several go on at once."""
+        """Show how far a piece of work is; `of` names it where several run at once."""
         ...
 
     def end_bar(self, of: str = "") -> None:

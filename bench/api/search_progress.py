@@ -1,4 +1,4 @@
-"""What is shown of a search while it goes on: a line for each trial that ends, one bar for all of them."""
+"""What is shown of a search in progress: a line for each trial that ends, one bar for all of them."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ def values_line(trial: TrialRecord) -> str:
 def setting_line(setting: dict[str, Any]) -> str:
     """'classification focal, focal_gamma 1.5'."""
     parts = []
-    for word, value in setting.items():
+    for key, value in setting.items():
         short = f"{value:.3g}" if isinstance(value, float) else str(value)
-        parts.append(f"{word.removeprefix('loss.')} {short}")
+        parts.append(f"{key.removeprefix('loss.')} {short}")
     return ", ".join(parts)

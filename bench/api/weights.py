@@ -27,7 +27,7 @@ def fetch_weights(name: str, *, progress: bool | None = None) -> Path:
     """Download published weights, unless they are on this machine; returns where they are.
 
     `name`: as in `bench.weights()`, or ORG/MODEL of the Hugging Face hub.
-    Raises WeightsError: an unknown name, nothing answers, or the content is not the published one.
+    Raises WeightsError: an unknown name, no server answers, or the content is not the published one.
     """
     with watch(progress):
         return locate(name)

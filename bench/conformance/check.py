@@ -263,7 +263,7 @@ class _Check:
         record = self._fit(self._build(plan), plan, "killed", _never_stop(epochs))
         numbers = [epoch.epoch for epoch in epochs]
         self._expect(
-            record.epochs == EPOCHS and numbers[-1:] == [EPOCHS], "resume: it does not go on to the end"
+            record.epochs == EPOCHS and numbers[-1:] == [EPOCHS], "resume: it does not continue to the end"
         )
         self._expect(
             len(set(numbers)) == len(numbers) and record.optimizer_steps >= epochs[-1].optimizer_steps,

@@ -1,4 +1,4 @@
-"""A csv with one detection a row and named columns; `bench predict` writes such a one.
+"""A csv with one detection per row and named columns, such as `bench predict` writes.
 
 Of each group below, the first column that the table has is read. Boxes are corners, or a corner and a size,
 in pixels.

@@ -31,7 +31,7 @@ class Predictions:
     record: Callable[[int], str]
     """Where a detection stands in the file: 'detection 4', 'line 5' ..."""
     class_names: tuple[str, ...] = ()
-    """By class index, where the tool wrote them beside its files."""
+    """By class index, if the tool wrote them to a file of their own."""
 
     def __len__(self) -> int:
         return len(self.scores)

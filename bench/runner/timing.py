@@ -1,4 +1,4 @@
-"""The last stage of a run: what the models cost, measured when nothing else of the run goes on.
+"""The last stage of a run: what the models cost, measured when no cell of the run is running.
 
 All models of a seed are loaded, each in a process of its own, and take turns, a round of images each: what
 else the machine does at some moment meets them all.

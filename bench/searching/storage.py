@@ -36,7 +36,7 @@ def open_storage(url: str, *, lost_after_s: int) -> RDBStorage:
 
     Raises:
         ConfigError: the URL is invalid, or its driver is not installed.
-        RunError: nothing answers within CONNECT_S, or access is refused.
+        RunError: no server answers within CONNECT_S, or access is refused.
     """
     parsed = _url(url)
     sqlite = parsed.get_backend_name() == "sqlite"

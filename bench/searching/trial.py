@@ -32,7 +32,7 @@ WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
 
 class TrialFailed(Exception):
-    """The trial has no figures; the search goes on."""
+    """The trial has no figures; the search continues."""
 
 
 class TrialRun:

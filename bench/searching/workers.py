@@ -12,7 +12,7 @@ from bench.searching.folder import SearchFolder
 from bench.searching.trial import OnEvent
 
 FAILED = "failed"
-"""The event of a worker that can't go on."""
+"""The event of a worker that can't continue."""
 
 
 class WorkerTask(BaseModel):
@@ -57,5 +57,5 @@ def run_workers(folder: SearchFolder, url: str, slots: Sequence[Slot], on_event:
         raise RunError(
             f"all {len(slots)} workers have ended early: {reason}",
             file=folder.root,
-            hint=f"go on with: bench search --resume {folder.root}",
+            hint=f"continue with: bench search --resume {folder.root}",
         )

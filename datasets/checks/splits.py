@@ -126,7 +126,7 @@ def _cut_groups(subject: Subject) -> Iterator[Finding]:
             "warning",
             message,
             "look at the pairs: names can be equal by chance, where several folders were numbered alike. If "
-            f"they are of one source, {_GROUPED}; if not, set a `data.split.group` that tells them apart",
+            f"they are of one source, {_GROUPED}; if not, set a `data.split.group` that distinguishes them",
             examples,
             len(cut),
         )
