@@ -19,6 +19,9 @@ DETECTORS: dict[str, str] = {
     "frcnn": "bench.adapters.frcnn.family:FAMILY",
     "dino": "bench.adapters.dino.family:FAMILY",
     "rt_detr": "bench.adapters.transformers_detr.rt_detr:FAMILY",
+    "rt_detr_v2": "bench.adapters.transformers_detr.rt_detr_v2:FAMILY",
+    "d_fine": "bench.adapters.transformers_detr.d_fine:FAMILY",
+    "deformable_detr": "bench.adapters.transformers_detr.deformable:FAMILY",
     "fake": "bench.adapters.fake:FAMILY",
 }
 

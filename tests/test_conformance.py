@@ -22,7 +22,9 @@ def test_the_fake_keeps_the_contract(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["detr", "dino", "frcnn", "rt_detr", "yolo"])
+@pytest.mark.parametrize(
+    "name", ["d_fine", "deformable_detr", "detr", "dino", "frcnn", "rt_detr", "rt_detr_v2", "yolo"]
+)
 def test_our_families_keep_the_contract(name: str, tmp_path: Path) -> None:
     assert check_family(registry.family(name), tmp_path, variant="tiny") == []
 

@@ -77,17 +77,20 @@ def recipe(
     """With `usual` values for settings that are None, and the family's `loss` figures. Raises RecipeError.
 
     Args:
+        usual: settings of the recipe; `backbone_lr_ratio` in place of BACKBONE_LR_RATIO.
         random: whether the backbone starts from random weights.
     """
     if asked.optimizer == "sgd" and asked.lr is None:
         raise RecipeError(
             f"no SGD rate is published for {family}", record="train.lr", hint="set it, or use adamw"
         )
+    usual = dict(usual)
+    ratio = usual.pop("backbone_lr_ratio", BACKBONE_LR_RATIO)
     lr = asked.lr or usual["lr"]
     filled = {
         **usual,
         "warmup_epochs": min(usual["warmup_epochs"], asked.epochs / 10),
-        "backbone_lr": lr if random else lr * BACKBONE_LR_RATIO,
+        "backbone_lr": lr if random else lr * ratio,
         "momentum": 0.9,
     }
     open_settings = {name: value for name, value in filled.items() if getattr(asked, name) is None}

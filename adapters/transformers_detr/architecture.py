@@ -41,10 +41,16 @@ class Architecture:
     """Regular expression: linear layers with a row for each class."""
     label_embedding: str | None = None
     """Of the denoising queries: a row for each class and one more."""
+    fixed_config: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of transformers' config that are the same for every variant, and for loaded weights."""
     keep_initialised: str
     """Regular expression: modules that transformers initialises as the paper's code does."""
+    xavier: str
+    """Regular expression: modules that the paper's code initialises by Xavier's rule, not by torch's own."""
     zeroed: str | None = None
     """Regular expression: linear layers that start at zero in the paper's code, but not in transformers."""
+    finish: Callable[[Any], None] = lambda network: None
+    """Called with transformers' new network: shares heads between layers as the paper's code does."""
 
     loss: str
     """Its class loss, in words."""
@@ -58,11 +64,13 @@ class Architecture:
     """class, box, giou -> setting of transformers' config with the matching cost."""
     default_costs: Mapping[str, float]
 
-    queries: str = "num_queries"
-    """Setting of transformers' config with the number of object queries."""
+    queries: tuple[str, ...] = ("num_queries",)
+    """Settings of transformers' config with the number of object queries."""
     default_queries: int = 300
-    selects_queries: bool = False
-    """Queries start from the best feature cells, so that there must be as many cells."""
+    selects_queries: Callable[[Mapping[str, Any]], bool] = lambda config: False
+    """Of a config: whether queries start from the best feature cells, so that there must be as many."""
+    encoder_loss: bool = False
+    """Whether the proposals of a two-stage encoder need a loss of ours: transformers gives them none."""
     denoising: str | None = None
     """Setting of transformers' config with the number of denoising queries."""
     default_denoising: int = 100

@@ -12,23 +12,23 @@ from torch import Tensor, nn
 from bench.adapters.losses.sigmoid import PRIOR_LOGIT
 from bench.adapters.transformers_detr.architecture import Architecture
 
-_ATTENTION = re.compile(r"\.(q|k|v|o)_proj$")
-
 
 def initialise(network: nn.Module, architecture: Architecture) -> None:
-    """torch's own initialisation, Xavier in attention (as torch.nn.MultiheadAttention), and a low score of
-    every class; modules that `architecture` names stay as transformers has made them."""
+    """torch's own initialisation, Xavier's or zeros where `architecture` says so, and a low score of every
+    class; modules that it names otherwise stay as transformers has made them."""
     for name, module in network.named_modules():
-        if re.search(architecture.class_heads, name) and isinstance(module, nn.Linear):
-            nn.init.constant_(module.bias, PRIOR_LOGIT)
-        if re.search(architecture.keep_initialised, name):
+        if not isinstance(module, nn.Linear | nn.Conv2d | nn.BatchNorm2d):
             continue
-        if architecture.zeroed and re.search(architecture.zeroed, name):
-            _fill(module, weight=nn.init.zeros_)
-        elif _ATTENTION.search(name) and isinstance(module, nn.Linear):
-            _fill(module, weight=nn.init.xavier_uniform_)
-        elif isinstance(module, nn.Linear | nn.Conv2d | nn.BatchNorm2d):
-            module.reset_parameters()
+        if not re.search(architecture.keep_initialised, name):
+            if architecture.zeroed and re.search(architecture.zeroed, name):
+                _fill(module, weight=nn.init.zeros_)
+            elif re.search(architecture.xavier, name) and not isinstance(module, nn.BatchNorm2d):
+                _fill(module, weight=nn.init.xavier_uniform_)
+            else:
+                module.reset_parameters()
+        if re.fullmatch(architecture.class_heads, name):
+            nn.init.constant_(module.bias, PRIOR_LOGIT)
+    architecture.finish(network)
 
 
 def _fill(module: nn.Module, weight: Callable[[Tensor], Tensor]) -> None:

@@ -4,7 +4,7 @@ B images, N boxes in an image, Q queries, C classes.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,19 @@ from bench.adapters.transformers_detr.initialisation import initialise
 from bench.adapters.transformers_detr.options import COSTS, QueryOptions
 from bench.adapters.transformers_detr.oracle import OracleDetector
 from bench.adapters.transformers_detr.planning import canvas_side
+from bench.adapters.transformers_detr.proposals import proposal_losses
 from bench.errors import ConfigError
 from bench.layout import Example
 from bench.recipe import InputSize
 
 PRIOR = 0.01
 """Score of every class before training (Lin et al. 2017, section 4.1)."""
+
+ENCODER, DENOISING = "_encoder", "_denoising"
+"""Endings of the losses of the encoder's proposals and of the denoising queries."""
+
+NO_LOSS = "cardinality_error"
+"""Of transformers' loss: a figure without a gradient."""
 
 _TERM = re.compile(r"(?P<name>loss_[a-z]+)(_(?P<kind>aux|dn))?(_(?P<layer>\d+))?")
 """transformers' names in `loss_dict`."""
@@ -56,8 +63,12 @@ class TransformersDetr(QueryTrainable):
             config = build_config(architecture, options, classes)
             self.detector = getattr(transformers, f"{architecture.prefix}ForObjectDetection")(config)
         weights = {**architecture.loss_weights, **{part: getattr(options, f"{part}_loss") for part in COSTS}}
-        endings = ["", "_encoder", "_denoising"] if options.denoising else ["", "_encoder"]
-        self.loss_weights = {f"{part}{end}": weight for part, weight in weights.items() for end in endings}
+        components = list(weights)
+        if architecture.selects_queries(options.config):
+            components += [f"{part}{ENCODER}" for part in COSTS]
+        if options.denoising:
+            components += [f"{part}{DENOISING}" for part in weights]
+        self.loss_weights = {name: weights[name.partition("_")[0]] for name in components}
         self.augment = options.augment
         initialise(self.detector, architecture)
         self.prepare_backbone(options.norm, whole=whole_backbone)
@@ -90,30 +101,40 @@ class TransformersDetr(QueryTrainable):
         """Objects. The number of denoising queries depends on the image with the most objects of each batch:
         accumulation comes close to one large batch there, and does not equal it."""
         objects = max(sum(len(target.labels) for target in batch.targets), 1)
-        return dict.fromkeys(self.loss_weights, float(objects))
+        found = dict.fromkeys(self.loss_weights, float(objects))
+        return found | {name: float(len(batch)) for name in found if name.startswith("ddf")}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Losses summed over decoder layers; those of the encoder's proposals and of the denoising queries
         apart, with `_encoder` and `_denoising` at the end. Without such queries theirs is 0."""
         pixels, mask = self.inputs(batch)
-        out = self.detector(pixel_values=pixels, pixel_mask=mask, labels=self.labels(batch))
+        batch_labels = self.labels(batch)
+        out = self.detector(pixel_values=pixels, pixel_mask=mask, labels=batch_labels)
+        terms = [(self._component(name, out.loss_dict), loss) for name, loss in out.loss_dict.items()]
+        if self.architecture.encoder_loss and out.enc_outputs_class is not None:
+            terms += proposal_losses(out, batch_labels, self.detector.config).items()
         found = dict.fromkeys(self.loss_weights, 0 * out.logits.sum())
-        for name, loss in out.loss_dict.items():
-            component = self._component(name)
-            found[component] = found[component] + loss
+        for component, loss in terms:
+            if component is not None:
+                found[component] = found[component] + loss
         return found
 
-    def _component(self, name: str) -> str:
-        """Our name of one of transformers' terms. Raises KeyError for an unknown one: none may get lost."""
+    def _component(self, name: str, terms: Collection[str]) -> str | None:
+        """Our name of one of transformers' `terms`; None for a figure that is no loss.
+
+        Raises KeyError for an unknown one: none may get lost.
+        """
+        if name.startswith(NO_LOSS):
+            return None
         term = _TERM.fullmatch(name)
         if term is None or term["name"] not in self.architecture.losses:
             raise KeyError(f"transformers' loss has an unknown term, {name}")
-        ending = ""
+        ours = self.architecture.losses[term["name"]]
         if term["kind"] == "dn":
-            ending = "_denoising"
-        elif term["kind"] == "aux" and int(term["layer"]) == self.detector.config.decoder_layers - 1:
-            ending = "_encoder"
-        return f"{self.architecture.losses[term['name']]}{ending}"
+            return f"{ours}{DENOISING}"
+        # The encoder's proposals are the last of the auxiliary outputs.
+        last = term["kind"] == "aux" and f"loss_bbox_aux_{int(term['layer']) + 1}" not in terms
+        return f"{ours}{ENCODER}" if last else ours
 
     def detect(self, batch: Batch) -> list[RawDetections]:
         """The best of all queries and classes."""
@@ -161,24 +182,30 @@ def build_config(architecture: Architecture, options: QueryOptions, classes: Seq
     """The options as transformers' config. Raises ConfigError for settings that it does not have."""
     kind = getattr(transformers, f"{architecture.prefix}Config")
     settings: dict[str, Any] = dict(options.config)
-    unknown = sorted(set(settings) - set(kind().to_dict()))
+    with silenced():
+        known = kind().to_dict()
+    unknown = sorted(set(settings) - set(known))
     if unknown:
         raise ConfigError(
             f"no setting of transformers' {kind.__name__}",
             record=f"options.config.{unknown[0]}",
             value=settings[unknown[0]],
         )
-    settings |= {architecture.costs[part]: getattr(options, f"{part}_cost") for part in COSTS}
+    for part in COSTS:
+        cost = getattr(options, f"{part}_cost")
+        setting = architecture.costs[part]
+        # Some configs take whole numbers only.
+        settings[setting] = int(cost) if isinstance(known[setting], int) and cost == int(cost) else cost
     settings |= dict.fromkeys(architecture.loss_config.values(), 1.0)
     if architecture.frozen_norm is not None:
         settings[architecture.frozen_norm] = options.norm == "frozen"
-    settings[architecture.queries] = options.queries
+    settings |= dict.fromkeys(architecture.queries, options.queries)
     if architecture.denoising is not None:
         settings[architecture.denoising] = options.denoising
     names = dict(enumerate(classes))
     labels = {"id2label": names, "label2id": {name: index for index, name in names.items()}}
     try:
-        return kind(**settings, **labels)
+        return kind(**{**settings, **architecture.fixed_config, **labels})
     except (StrictDataclassError, ValueError, TypeError) as error:
         raise ConfigError(
             f"transformers' {kind.__name__} refuses it: {error}", record="options.config"

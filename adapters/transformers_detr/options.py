@@ -52,7 +52,7 @@ class QueryOptions(BaseModel):
         for part in COSTS:
             values[f"{part}_cost"] = architecture.default_costs[part]
             values[f"{part}_loss"] = architecture.loss_weights[part]
-        values["queries"] = full.get(architecture.queries, architecture.default_queries)
+        values["queries"] = full.get(architecture.queries[0], architecture.default_queries)
         if architecture.denoising is not None:
             values["denoising"] = full.get(architecture.denoising, architecture.default_denoising)
         given = {name: value for name, value in self if value is not None and name != "config"}

@@ -62,7 +62,11 @@ def recipe(
     query.check_size(full, strides[-1])
     side = canvas_side(full.input_size.long, strides)
     cells = sum((side // stride) ** 2 for stride in strides)
-    if architecture.selects_queries and options.queries is not None and options.queries > cells:
+    if (
+        architecture.selects_queries(options.config)
+        and options.queries is not None
+        and options.queries > cells
+    ):
         raise RecipeError(
             f"queries start from feature cells: an image of {full.input_size.long} pixels has {cells}",
             record="options.queries",

@@ -37,6 +37,7 @@ R101: dict[str, Any] = {
     "encoder_hidden_dim": 384,
     "decoder_in_channels": (384, 384, 384),
 }
+R101_RECIPE = {"backbone_lr_ratio": 0.01}
 TINY: dict[str, Any] = {
     "backbone_config": {
         "model_type": "rt_detr_resnet",
@@ -91,6 +92,7 @@ SHARED: dict[str, Any] = {
     "class_heads": r"model\.decoder\.class_embed\.\d+|model\.enc_score_head",
     "label_embedding": "model.denoising_class_embed",
     "keep_initialised": r"class_embed|bbox_embed\.\d+\.layers\.2$|enc_score_head|encoder_attn",
+    "xavier": r"\.(q|k|v|o)_proj$",
     "zeroed": r"enc_bbox_head\.layers\.2$",
     "loss": "varifocal loss",
     "losses": {"loss_vfl": "class", "loss_bbox": "box", "loss_giou": "giou"},
@@ -99,7 +101,7 @@ SHARED: dict[str, Any] = {
     "costs": {"class": "matcher_class_cost", "box": "matcher_bbox_cost", "giou": "matcher_giou_cost"},
     "default_costs": {"class": 2.0, "box": 5.0, "giou": 2.0},
     "denoising": "num_denoising",
-    "selects_queries": True,
+    "selects_queries": lambda config: True,
     "frozen_norm": "freeze_backbone_batch_norms",
     "normalisation": "unit",
     "square": True,
@@ -126,7 +128,7 @@ RT_DETR = Architecture(
         "r50vd": Variant("RT-DETR-R50, 43 million parameters", R50, {}, "PekingU/rtdetr_r50vd"),
         "r18vd": Variant("RT-DETR-R18, 20 million parameters", R18, {}, "PekingU/rtdetr_r18vd"),
         "r34vd": Variant("RT-DETR-R34, 31 million parameters", R34, {}, "PekingU/rtdetr_r34vd"),
-        "r101vd": Variant("RT-DETR-R101, 77 million parameters", R101, {}, "PekingU/rtdetr_r101vd"),
+        "r101vd": Variant("RT-DETR-R101, 77 million parameters", R101, R101_RECIPE, "PekingU/rtdetr_r101vd"),
         "tiny": Variant(
             "0.6 million parameters; learns the synthetic scenes from random weights", TINY, TINY_RECIPE
         ),

@@ -51,14 +51,28 @@ def _tensors(detector: TransformersDetr, folder: Path) -> dict[str, Any]:
     file = folder / "model.safetensors"
     try:
         with silenced():
+            config = kind.config_class.from_pretrained(folder, local_files_only=True)
+            config.tie_word_embeddings = False  # it would overwrite the heads of all layers with the first's
             theirs, about = kind.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+                folder, config=config, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
     except (OSError, SafetensorError, RuntimeError) as error:
         raise WeightsError(f"can't be read: {error}", file=file) from None
-    lost = sorted({*about["missing_keys"], *about["unexpected_keys"], *about["mismatched_keys"]})
-    lost = [str(name) for name in lost if not str(name).endswith(_COUNTER)]
+    tensors = {name: tensor for name, tensor in theirs.state_dict().items() if not name.endswith(_COUNTER)}
+    missing = set(about["missing_keys"])
+    for name in sorted(missing):  # stored once where heads are shared
+        shared = [other for other in _same(detector, name) if other in tensors and other not in missing]
+        if shared:
+            tensors[name] = tensors[shared[0]]
+            about["missing_keys"].discard(name)
+    lost = {str(name) for kind in ("missing", "unexpected", "mismatched") for name in about[f"{kind}_keys"]}
+    lost = {name for name in lost if not name.endswith(_COUNTER)}
     if lost:
-        raise WeightsError(f"does not fit its own config.json: {', '.join(lost[:6])}", file=file)
-    tensors: dict[str, Any] = theirs.state_dict()
-    return {name: tensor for name, tensor in tensors.items() if not name.endswith(_COUNTER)}
+        raise WeightsError(f"does not fit its own config.json: {', '.join(sorted(lost)[:6])}", file=file)
+    return tensors
+
+
+def _same(detector: TransformersDetr, name: str) -> list[str]:
+    """All names of the parameter that is called `name`, among others."""
+    known = dict(detector.detector.named_parameters(remove_duplicate=False))
+    return [other for other, parameter in known.items() if parameter is known.get(name)]

@@ -1,6 +1,6 @@
 """What a search will do, resolved before anything is written."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any
@@ -10,13 +10,21 @@ from optuna.storages import RDBStorage
 
 from bench.config import BenchConfig
 from bench.detector import Plan
-from bench.errors import BenchError, ConfigError, combined
+from bench.errors import BenchError, ConfigError, RecipeError, combined
 from bench.layout import Layout
 from bench.runner import checks
 from bench.runner.create import resolve_rare_classes
 from bench.runner.plan import plan_cells, plan_model
-from bench.search_config import SearchConfig
-from bench.searching.setting import Batching, configured_setting, final_config, model_of, plan_corners
+from bench.search_config import IMPLIED, SearchConfig
+from bench.searching.setting import (
+    CHOICE,
+    Batching,
+    configured_setting,
+    final_config,
+    model_of,
+    plan_corners,
+    plan_setting,
+)
 from bench.searching.space import Setting, Space, space_of
 from bench.searching.study import check_identity, open_study
 
@@ -70,26 +78,51 @@ class SearchPlan:
 def plan_search(config: BenchConfig) -> SearchPlan:
     """Plan every model. Raises BenchError for what can't be planned."""
     plans = {cell.model: cell.plan for cell in plan_cells(config)}
-    search = _completed(config.search or SearchConfig(), config.seeds[0], plans)
+    search = _completed(config.search or SearchConfig(), config, plans)
     config = config.model_copy(update={"search": search})
     spaces = {name: space_of(name, search.parameters, list(plans)) for name in plans}
     return SearchPlan(config=config, search=search, spaces=spaces, plans=plans)
 
 
-def _completed(search: SearchConfig, trial_seed: int, plans: Mapping[str, Plan]) -> SearchConfig:
-    """With fresh final seeds, and the learning rates in the default space, each around the model's own."""
+def _completed(search: SearchConfig, config: BenchConfig, plans: Mapping[str, Plan]) -> SearchConfig:
+    """With fresh final seeds, and the learning rates in the default space, each around the model's own.
+
+    The default space has the class losses only for models that follow them.
+    """
     changes: dict[str, Any] = {}
     if search.seeds is None:
-        fresh = (seed for seed in count() if seed != trial_seed)
+        fresh = (seed for seed in count() if seed != config.seeds[0])
         changes["seeds"] = tuple(islice(fresh, FINAL_SEEDS))
     if "space" not in search.model_fields_set:
         rates = {name: plan.recipe.lr for name, plan in plans.items()}
-        changes["space"] = dict(search.space) | {
+        changes["space"] = _class_losses_apart(search.space, config, list(plans)) | {
             f"models.{name}.train.lr": {"low": rate / LR_FACTOR, "high": rate * LR_FACTOR, "log": True}
             for name, rate in rates.items()
             if rate is not None
         }
     return search.model_copy(update=changes)
+
+
+def _class_losses_apart(
+    space: Mapping[str, Any], config: BenchConfig, models: Sequence[str]
+) -> dict[str, Any]:
+    """`space`; if some models refuse other class losses, with these for each of the others by its name."""
+    following = [name for name in models if _follows_class_losses(config, name)]
+    if len(following) == len(models):
+        return dict(space)
+    own = {key for key in space if key == CHOICE or CHOICE in IMPLIED.get(key, {})}
+    found = {key: values for key, values in space.items() if key not in own}
+    return found | {f"models.{name}.{key}": space[key] for name in following for key in space if key in own}
+
+
+def _follows_class_losses(config: BenchConfig, name: str) -> bool:
+    try:
+        plan_setting(config, name, {CHOICE: "weighted"})
+    except RecipeError:
+        return False
+    except BenchError:  # of other settings of the config; `check_space` reports it
+        pass
+    return True
 
 
 def check_seeds(planned: SearchPlan) -> None:

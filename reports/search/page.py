@@ -95,6 +95,7 @@ def _cautions(search: Search, found: list[Final]) -> list[str]:
     short = [final.study.model for final in found if len(ended(final.study)) < record.wanted_trials]
     if short:
         told.append(f"Fewer trials than asked for: {wording.listed(short)}.")
+    told += _not_searched(record)
     if len(record.studies) > 1 and (cost := _trial_cost(record)):
         told.append(cost)
     paired = [pair for final in found for pair in (final.ap, final.rare_ap) if pair]
@@ -107,6 +108,20 @@ def _cautions(search: Search, found: list[Final]) -> list[str]:
             "less often than that (docs/statistics.md)."
         )
     return told
+
+
+def _not_searched(record: SearchRecord) -> list[str]:
+    """Losses that are in the space of some models only."""
+    models = [study.model for study in record.studies]
+    own = {
+        name: {
+            key.removeprefix(f"models.{name}.") for key in record.space if key.startswith(f"models.{name}.")
+        }
+        for name in models
+    }
+    losses = sorted({key for keys in own.values() for key in keys if key.startswith("loss.")})
+    missing = {name: [key for key in losses if key not in own[name]] for name in models}
+    return [f"Not searched for {name}: {wording.listed(keys)}." for name, keys in missing.items() if keys]
 
 
 def _trial_cost(record: SearchRecord) -> str:

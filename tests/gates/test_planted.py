@@ -191,7 +191,7 @@ FAULTS: dict[str, dict[str, tuple[str, str, Plant]]] = {
 def test_another_normalisation_in_prediction_is_caught(
     family: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if family.subject.family.name != "rt_detr":
+    if family.candidate.family.name != "rt_detr":
         pytest.skip("planted where pixels stay in 0..1")
     wrap(TRANSFORMERS, "TransformersDetr.inputs", mean_subtracted)(monkeypatch.setattr)
     assert "in prediction" in family.failed()["colours"]

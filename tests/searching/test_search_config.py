@@ -250,3 +250,14 @@ def test_final_seeds_are_fresh_and_the_default_space_holds_each_model_s_learning
     assert "train.lr" not in named.spaces["one"].parameters
     with pytest.raises(ConfigError, match="the trials train with seed 1"):
         check_seeds(named)
+
+
+def test_the_default_space_leaves_out_what_a_model_cannot_follow() -> None:
+    models = [{"family": name, "variant": "tiny", "weights": "none"} for name in ("detr", "rt_detr", "dino")]
+    planned = plan_search(check(tree(models=models), "it"))
+    spaces = {name: set(found.parameters) for name, found in planned.spaces.items()}
+    rest = {"loss.class_coefficient", "train.lr"}
+    assert spaces == {"detr": {*DEFAULT_SPACE, "train.lr"}, "rt_detr": rest, "dino": rest}
+    assert check_space(planned)
+    alone = plan_search(check(tree(models=models[:1]), "it"))
+    assert set(DEFAULT_SPACE) < set(alone.search.space)  # as before, where every model follows

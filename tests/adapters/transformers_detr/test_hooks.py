@@ -20,10 +20,11 @@ pytestmark = pytest.mark.slow
 def test_the_config_has_every_setting_that_is_set(name: str) -> None:
     architecture = registry.family(name).architecture
     known = getattr(transformers, f"{architecture.prefix}Config")().to_dict()
-    ours = {architecture.queries, architecture.denoising, architecture.frozen_norm}
+    ours = {*architecture.queries, architecture.denoising, architecture.frozen_norm}
+    ours |= {*architecture.fixed_config}
     ours |= {*architecture.loss_config.values(), *architecture.costs.values()}
     assert ours - {None} - set(known) == set()
-    assert known[architecture.queries] == architecture.default_queries
+    assert known[architecture.queries[0]] == architecture.default_queries
     if architecture.denoising is not None:
         assert known[architecture.denoising] == architecture.default_denoising
     assert known["model_type"] == architecture.model_type
@@ -46,7 +47,9 @@ def test_the_published_sizes_are_built(name: str) -> None:
 def test_the_modules_that_keep_their_initialisation_exist(name: str, make) -> None:
     trainable = make(name).trainable
     architecture = trainable.architecture
-    names = [key for key, module in trainable.detector.named_modules() if isinstance(module, nn.Linear)]
+    names = [
+        key for key, module in trainable.detector.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)
+    ]
     for pattern in architecture.keep_initialised.split("|"):
         assert any(re.search(pattern, key) for key in names), pattern
     if architecture.zeroed is not None:
@@ -64,8 +67,9 @@ def test_the_terms_of_the_loss_have_the_names_that_are_known(name: str, make, ba
     layers = trainable.detector.config.decoder_layers
     found: dict[str, int] = {}
     for term in out.loss_dict:
-        component = trainable._component(term)
-        found[component] = found.get(component, 0) + 1
+        component = trainable._component(term, out.loss_dict)
+        if component is not None:
+            found[component] = found.get(component, 0) + 1
     assert found["class"] == layers
     assert found.get("class_denoising", 0) == (layers if trainable.architecture.denoising else 0)
-    assert ("class_encoder" in found) == trainable.architecture.selects_queries
+    assert ("class_encoder" in found) == ("class_encoder" in trainable.loss_weights)

@@ -2,13 +2,14 @@
 
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 
 from bench.reports import figures, write_search_report
 from bench.reports.search import charts as search_charts
 from bench.reports.search.folder import read_search
-from bench.reports.search.page import render_search
+from bench.reports.search.page import _not_searched, render_search
 from bench.reports.search.trials import best_so_far
 from bench.reports.search.verdict import finals
 
@@ -165,3 +166,13 @@ def test_every_figure_is_drawn_or_has_nothing_to_show(make_search, search_record
     bare = search_record(models=("detr",), trials=0, final=None)
     search = read_search(make_search(bare, records=[]))
     assert make(search, finals(search)[0]) is None
+
+
+def test_losses_that_are_in_the_space_of_some_models_only_are_named() -> None:
+    space: dict = {"loss.class_coefficient": [1], "models.dino.train.lr": [1]}
+    space["models.detr.loss.classification"] = ["focal"]
+    studies = [SimpleNamespace(model=name) for name in ("detr", "dino")]
+    record = SimpleNamespace(space=space, studies=studies)
+    assert _not_searched(record) == ["Not searched for dino: loss.classification."]
+    record.space = {"loss.classification": ["focal"]}
+    assert _not_searched(record) == []
