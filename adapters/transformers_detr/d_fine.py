@@ -122,8 +122,8 @@ D_FINE = Architecture(
         "zeroed": r"(enc|pre)_bbox_head\.layers\.2$",
         "loss": "varifocal loss",
         "losses": SHARED["losses"] | {"loss_fgl": "fgl", "loss_ddf": "ddf"},
-        "loss_weights": SHARED["loss_weights"] | {"fgl": 0.15, "ddf": 1.5},
-        "loss_config": SHARED["loss_config"] | {"fgl": "weight_loss_fgl", "ddf": "weight_loss_ddf"},
+        # transformers multiplies both by their weights, 0.15 and 1.5; fgl grows with the IoU of the boxes.
+        "loss_weights": SHARED["loss_weights"] | {"fgl": 1.0, "ddf": 1.0},
     },
 )
 

@@ -1,4 +1,4 @@
-"""Every family passes the gates that look at its inputs and boxes."""
+"""Every family passes the gates as it comes."""
 
 from pathlib import Path
 
@@ -21,5 +21,5 @@ def test_a_sound_family_passes(name: str, tmp_path: Path) -> None:
     detector.disable_augmentation()  # type: ignore[attr-defined]
     candidate = Candidate(family, plan, CLASSES, 0, "cpu")
     checks = gate_checks(candidate, detector, GateInputs.create(candidate, tmp_path))
-    results = [run_gate(gate, checks[gate]) for gate in NAMES[:-1]]
+    results = [run_gate(gate, checks[gate]) for gate in NAMES]
     assert [(result.name, result.detail) for result in results if not result.passed] == []
