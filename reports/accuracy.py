@@ -1,6 +1,6 @@
 """Charts of the test AP: every seed, and AP against what a model costs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bench.records import CellRecord
 from bench.reports import wording
@@ -8,6 +8,7 @@ from bench.reports.axes import fitting, of_ap
 from bench.reports.charts import ChartRow, Dot, Point, RowChart, XYChart
 from bench.reports.comparison import Comparison, Contestant
 from bench.reports.ranking import test_ap
+from bench.statistics import estimate
 
 
 def seeds(comparison: Comparison) -> RowChart | None:
@@ -15,17 +16,38 @@ def seeds(comparison: Comparison) -> RowChart | None:
     ranked = [contestant for contestant in comparison.contestants if contestant.ranked.ap]
     if not ranked:
         return None
-    axis = of_ap(value for c in ranked if c.ranked.ap for value in c.ranked.ap.values)
+    bands = _bands(comparison)
+    values = [value for c in ranked if c.ranked.ap for value in c.ranked.ap.values]
+    axis = of_ap([*values, *(end for band in bands.values() for end in band)])
     return RowChart(
-        title="Test AP of every seed",
-        caption="One point per training, bar: mean. Where the points of two models overlap, "
-        "their order may be chance.",
+        title="Test AP, and how far it can be trusted",
+        caption="One point per training, bar: mean. "
+        + (_about_bands(ranked) if bands else "No intervals: see above."),
         x=axis.named("AP, test split (IoU .50:.95)"),
-        rows=tuple(_seed_row(contestant) for contestant in ranked),
+        rows=tuple(_seed_row(contestant, bands.get(contestant.label)) for contestant in ranked),
     )
 
 
-def _seed_row(contestant: Contestant) -> ChartRow:
+def _bands(comparison: Comparison) -> dict[str, tuple[float, float]]:
+    """Model -> the 95 % interval of its mean, cut at 0 and 1; empty where nothing is known of chance."""
+    known = comparison.certainty
+    sample = None if isinstance(known, str) else known.sample("AP")
+    if sample is None:
+        return {}
+    found = {name: estimate(sample, place) for place, name in enumerate(sample.models)}
+    return {name: (max(0.0, one.low), min(1.0, one.high)) for name, one in found.items()}
+
+
+def _about_bands(ranked: Sequence[Contestant]) -> str:
+    several = all(c.ranked.ap and c.ranked.ap.sd is not None for c in ranked)
+    covers = "seeds and test images together" if several else "test images alone where there is one seed"
+    return (
+        f"Band: 95 % interval, {covers}. Bands of two models may overlap although one is surely ahead: "
+        "the difference is known better than either."
+    )
+
+
+def _seed_row(contestant: Contestant, band: tuple[float, float] | None) -> ChartRow:
     ap = contestant.ranked.ap
     mean = ap.mean if ap else 0.0
     return ChartRow(
@@ -42,6 +64,7 @@ def _seed_row(contestant: Contestant) -> ChartRow:
             if (value := test_ap(record)) is not None
         ),
         mean=mean if ap and ap.sd is not None else None,
+        band=band,
         note=wording.share(mean),
     )
 

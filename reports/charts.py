@@ -45,6 +45,7 @@ class Line:
     ys: tuple[float, ...]
     dashed: bool = False
     stepped: bool = False  # each value holds until the next x
+    rule: bool = False  # marks a value of x rather than a series
 
     @property
     def corners(self) -> list[tuple[float, float]]:
@@ -91,6 +92,7 @@ class ChartRow:
     dots: tuple[Dot, ...]
     tone: Tone | None = None  # of the model that the row is about
     mean: float | None = None  # marked by a bar where it is given
+    band: tuple[float, float] | None = None  # the interval of the mean
     note: str = ""  # stands after the row on the page
 
 

@@ -9,7 +9,9 @@ from bench.reports.axes import Axis, linear
 from bench.reports.charts import ChartRow, Dot, RowChart
 from bench.reports.comparison import Comparison, Contestant
 from bench.reports.palette import GROUND_TRUTH
+from bench.reports.parts import estimates, interval
 from bench.reports.ranking import Spread
+from bench.statistics import Estimate
 
 AP_AXIS = Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0), label="AP, test split (IoU .50:.95)")
 
@@ -25,6 +27,7 @@ class ClassScores:
     ap: tuple[Spread | None, ...]
     ap50: tuple[Spread | None, ...]
     detections: tuple[Spread | None, ...]  # at the operating threshold
+    estimates: tuple[Estimate | None, ...] = ()  # of AP, with 95 % intervals where they are known
 
 
 def class_scores(comparison: Comparison) -> list[ClassScores]:
@@ -41,6 +44,7 @@ def class_scores(comparison: Comparison) -> list[ClassScores]:
             ap=_by_model(comparison, index, lambda found: found.AP),
             ap50=_by_model(comparison, index, lambda found: found.AP50),
             detections=_by_model(comparison, index, lambda found: found.detections),
+            estimates=_estimates(comparison, figures.name),
         )
         for index, figures in enumerate(tested[0].ranked.classes)
     ]
@@ -54,14 +58,22 @@ def ap_by_class(comparison: Comparison) -> RowChart | None:
         return None
     return RowChart(
         title="AP by class",
-        caption="Test split, IoU .50:.95; mean over seeds. In brackets: boxes of the class in test.",
+        caption="Test split, IoU .50:.95; mean over seeds, with 95 % intervals where they are known. "
+        "In brackets: boxes of the class in test.",
         x=AP_AXIS,
         rows=tuple(
             ChartRow(
                 f"{row.name} ({row.support:,})",
                 tuple(
-                    Dot(c.tone, c.label, ap.mean, f"{row.name}, {c.label}: AP {wording.share(ap.mean)}")
-                    for c, ap in zip(comparison.finished, row.ap, strict=True)
+                    Dot(
+                        c.tone,
+                        c.label,
+                        ap.mean,
+                        f"{row.name}, {c.label}: AP {interval(one) if one else wording.share(ap.mean)}",
+                        low=max(0.0, one.low) if one else None,
+                        high=min(1.0, one.high) if one else None,
+                    )
+                    for c, ap, one in zip(comparison.finished, row.ap, row.estimates, strict=True)
                     if ap
                 ),
             )
@@ -107,6 +119,12 @@ def _distribution_row(row: ClassScores, contestants: Sequence[Contestant]) -> Ch
         if found
     ]
     return ChartRow(f"{row.name} ({row.support:,})", (truth, *predicted))
+
+
+def _estimates(comparison: Comparison, name: str) -> tuple[Estimate | None, ...]:
+    known = comparison.certainty
+    sample = None if isinstance(known, str) else known.sample(f"AP/{name}")
+    return estimates(sample, comparison.finished)
 
 
 def _by_model(

@@ -1,4 +1,4 @@
-"""The columns of the ranking: which figure, which way is better, how it is written, which cells are best."""
+"""The columns of the ranking: figure, direction, notation, and which models can't be told from the best."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from typing import Literal
 from bench.records import CellRecord, CocoFigures
 from bench.reports import wording
 from bench.reports.comparison import Comparison, Contestant
+from bench.reports.costs import MEMORY
+from bench.reports.marking import not_told_from_best
 from bench.reports.ranking import rare_ap
 
 Figure = Callable[[CellRecord], float | None]
@@ -23,6 +25,7 @@ class Column:
     figure: Figure
     write: Callable[[float | None], str]
     note: str
+    interval: str = ""  # the figure's name in Certainty; costs have none
 
 
 def _coco(name: str) -> Figure:
@@ -47,19 +50,25 @@ def _cost(name: str) -> Figure:
     return lambda record: getattr(record.efficiency, name) if record.efficiency else None
 
 
-def _memory(record: CellRecord) -> float | None:
-    """On a GPU its own memory, else the process's."""
-    if record.efficiency is None:
-        return None
-    return record.efficiency.peak_gpu_memory_mib or record.efficiency.peak_memory_mib
-
-
 QUALITY, THRESHOLD, COST = "Test split", "Test, at val's threshold", "Cost"
 
 COLUMNS: tuple[Column, ...] = (
-    Column("ap", "AP", QUALITY, "high", _coco("AP"), wording.share, "mean over IoU .50:.95 and classes"),
-    Column("ap50", "AP50", QUALITY, "high", _coco("AP50"), wording.share, "IoU .50: found, roughly placed"),
-    Column("ap75", "AP75", QUALITY, "high", _coco("AP75"), wording.share, "IoU .75: found, well placed"),
+    Column(
+        "ap", "AP", QUALITY, "high", _coco("AP"), wording.share, "mean over IoU .50:.95 and classes", "AP"
+    ),
+    Column(
+        "ap50",
+        "AP50",
+        QUALITY,
+        "high",
+        _coco("AP50"),
+        wording.share,
+        "IoU .50: found, roughly placed",
+        "AP50",
+    ),
+    Column(
+        "ap75", "AP75", QUALITY, "high", _coco("AP75"), wording.share, "IoU .75: found, well placed", "AP75"
+    ),
     Column(
         "ap_rare",
         "AP rare",
@@ -68,6 +77,7 @@ COLUMNS: tuple[Column, ...] = (
         rare_ap,
         wording.share,
         "mean over the rare classes, which stand under the table",
+        "AP_rare",
     ),
     Column(
         "ap_loose",
@@ -77,6 +87,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda record: record.ranked.AP_25_50_75 if record.ranked else None,
         wording.share,
         "mean over IoU .25, .50 and .75",
+        "AP_25_50_75",
     ),
     Column(
         "ar",
@@ -86,6 +97,7 @@ COLUMNS: tuple[Column, ...] = (
         _coco("AR_100"),
         wording.share,
         "recall, 100 detections per image",
+        "AR_100",
     ),
     Column(
         "precision",
@@ -95,6 +107,7 @@ COLUMNS: tuple[Column, ...] = (
         _point("precision"),
         wording.share,
         "share of detections that are right (IoU .50), at the score threshold with the best F1 on val",
+        "precision",
     ),
     Column(
         "recall",
@@ -104,8 +117,9 @@ COLUMNS: tuple[Column, ...] = (
         _point("recall"),
         wording.share,
         "share of objects found, at that threshold",
+        "recall",
     ),
-    Column("f1", "F1", THRESHOLD, "high", _point("f1"), wording.share, "harmonic mean of the two"),
+    Column("f1", "F1", THRESHOLD, "high", _point("f1"), wording.share, "harmonic mean of the two", "f1"),
     Column(
         "parameters",
         "Parameters",
@@ -142,7 +156,9 @@ COLUMNS: tuple[Column, ...] = (
         wording.seconds,
         "wall time, validation included",
     ),
-    Column("memory", "Memory", COST, "low", _memory, wording.mebibytes, "peak; the GPU's where there is one"),
+    Column(
+        "memory", "Memory", COST, "low", MEMORY.figure, MEMORY.write, "peak; the GPU's where there is one"
+    ),
 )
 
 SPLIT_COLUMNS: tuple[Column, ...] = tuple(
@@ -154,6 +170,7 @@ SPLIT_COLUMNS: tuple[Column, ...] = tuple(
         _split(split, figure),
         wording.share,
         "",
+        figure if split == "test" else "",
     )
     for split in ("val", "test")
     for figure in ("AP", "AP50", "AP_rare")
@@ -171,7 +188,7 @@ class Entry:
     text: str
     spread: str  # '± 0.012', or empty
     order: str  # what sorting compares; empty sorts last
-    best: bool
+    best: bool  # the best of its column, or not told apart from it by the intervals
 
 
 @dataclass(frozen=True)
@@ -208,7 +225,7 @@ def table(comparison: Comparison, columns: Sequence[Column]) -> Table:
 
 
 def rows(comparison: Comparison, columns: Sequence[Column] = COLUMNS) -> list[RankedRow]:
-    """One row a model, best first, the best figure of every column marked where there are several."""
+    """One row a model, best first; in each column the best is marked, with all that can't be told from it."""
     entries = [_entries(column, comparison) for column in columns]
     return [
         RankedRow(
@@ -229,10 +246,9 @@ def _place(contestant: Contestant, comparison: Comparison) -> str:
 
 def _entries(column: Column, comparison: Comparison) -> list[Entry]:
     spreads = [contestant.spread(column.figure) for contestant in comparison.contestants]
-    means = [spread.mean for spread in spreads if spread]
-    best = (max if column.better == "high" else min)(means, default=None)
+    best = not_told_from_best(column, comparison)
     found = []
-    for spread in spreads:
+    for contestant, spread in zip(comparison.contestants, spreads, strict=True):
         if spread is None:
             found.append(Entry(wording.NOTHING, "", "", False))
             continue
@@ -242,7 +258,7 @@ def _entries(column: Column, comparison: Comparison) -> list[Entry]:
                 text=column.write(spread.mean),
                 spread=f"± {column.write(spread.sd)}" if varied else "",
                 order=repr(spread.mean),
-                best=len(means) > 1 and spread.mean == best,
+                best=contestant.label in best,
             )
         )
     return found

@@ -21,6 +21,9 @@ from bench.store import RunFolder, RunInfo
 
 if TYPE_CHECKING:
     from bench.reports.certainty import Certainty
+    from bench.reports.failures.errors import SplitErrors
+    from bench.reports.failures.label_candidates import Candidate
+    from bench.reports.tables import Tables
 
 History = list[dict[str, float]]
 
@@ -149,7 +152,34 @@ class Comparison:
             for c in self.finished
             if c.ranked.ap
         }
-        return certainty(known, self.settings.margin) if known else "no model has a test AP"
+        return certainty(known, self.settings.margin, read=self.tables) if known else "no model has a test AP"
+
+    @cached_property
+    def tables(self) -> "Tables":
+        """Reads match tables; those of shown cells once."""
+        from bench.reports.tables import Tables
+
+        shown = {
+            (cell.final if record.final else cell).root
+            for c in self.finished
+            if (record := c.shown)
+            for cell in (c.run.folder.cell(record.cell),)
+        }
+        return Tables(shown)
+
+    @cached_property
+    def errors(self) -> "SplitErrors | None":
+        """Of the shown cells; None where no predictions are stored."""
+        from bench.reports.failures.errors import split_errors
+
+        return split_errors(self)
+
+    @cached_property
+    def label_candidates(self) -> "list[Candidate]":
+        """Places whose label the models doubt."""
+        from bench.reports.failures.label_candidates import label_candidates
+
+        return label_candidates(self)
 
     def ground_truth(self, split: SplitName) -> dict[str, Any] | None:
         """COCO json of the first run that kept it."""

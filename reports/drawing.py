@@ -133,6 +133,8 @@ def _draw_dots(chart: RowChart, axes: "Axes") -> None:
     import seaborn
 
     for place, row in enumerate(chart.rows):
+        if row.band and row.tone:
+            axes.plot(row.band, [place] * 2, color=row.tone.light, alpha=0.28, linewidth=7, zorder=1)
         for dot in row.dots:
             if dot.low is not None and dot.high is not None:
                 axes.plot([dot.low, dot.high], [place] * 2, color=dot.tone.light, linewidth=1.8, zorder=2)

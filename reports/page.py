@@ -14,12 +14,21 @@ from bench.reports.classes import ClassScores, ap_by_class, class_distribution, 
 from bench.reports.comparison import Comparison, Contestant, compare
 from bench.reports.datasheet import DataSheet, datasheet
 from bench.reports.failures import summary
+from bench.reports.failures.doubtful import Shown, on_page
 from bench.reports.failures.gallery import Gallery, gallery, keep_pictures
+from bench.reports.failures.label_candidates import FILE, as_csv
 from bench.reports.gates import GateRow, gate_rows
+from bench.reports.inspection import Inspection, inspection
 from bench.reports.losses import AgainstStandard, against_standard
+from bench.reports.needs import Needs, needs
+from bench.reports.precision_recall import RATES
 from bench.reports.shares import LearningCurves, learning_curves
 from bench.reports.verdict import Verdict, verdict
+from bench.reports.weighing import Weighing, weighing
 from bench.store import RunFolder
+
+SCRIPTS = ("page.js", "failures.js", "curves.js", "weighing.js", "export.js")
+"""In templates/; together the page's one script."""
 
 FIGURES = "figures"
 """Folder of the figure files, beside the page."""
@@ -31,6 +40,8 @@ class DatasetSection:
 
     comparison: Comparison
     verdict: Verdict
+    needs: Needs
+    weighing: Weighing | None
     ranking: columns.Table
     splits: columns.Table
     losses_against: list[AgainstStandard]
@@ -43,7 +54,10 @@ class DatasetSection:
     class_ap: RowChart | None
     class_counts: RowChart | None
     gallery: Gallery
+    inspection: Inspection | None
     error_kinds: RowChart | None
+    candidates: list[Shown]
+    all_candidates: int
     finders: summary.Finders | None
     learning: XYChart | None
     losses: list[curves.ModelLosses]
@@ -70,6 +84,10 @@ def write_report(runs: Sequence[RunFolder], target: Path) -> Path:
         raise RunError("is a folder", file=target, hint="name the file that the page is to be")
     page = render(comparisons)
     draw(comparisons, target.parent / FIGURES)
+    for comparison in comparisons:
+        name = f"{comparison.number}-{FILE}" if len(comparisons) > 1 else FILE
+        if found := comparison.label_candidates:
+            files.write_text(target.parent / name, as_csv(found))
     files.write_text(target, page)
     return target
 
@@ -84,7 +102,7 @@ def render(comparisons: Sequence[Comparison]) -> str:
     """The page's text."""
     from bench.reports import templating
 
-    script = templating.trusted("page.js")
+    script = templating.script(SCRIPTS)
     contestants = [c for comparison in comparisons for c in comparison.contestants]
     return templating.render(
         "page.html",
@@ -92,8 +110,9 @@ def render(comparisons: Sequence[Comparison]) -> str:
         sections=[_section(comparison) for comparison in comparisons],
         tones=[
             *sorted((c.tone for c in contestants), key=lambda tone: tone.index),
-            *(series.tone for series in summary.KIND_SERIES),
+            *(series.tone for series in (*summary.KIND_SERIES, *RATES)),
         ],
+        rates=RATES,
         twelve=columns.TWELVE,
         css=templating.trusted("page.css"),
         script=script,
@@ -103,9 +122,12 @@ def render(comparisons: Sequence[Comparison]) -> str:
 
 def _section(comparison: Comparison) -> DatasetSection:
     shown = gallery(comparison)
+    doubtful = comparison.label_candidates
     return DatasetSection(
         comparison=comparison,
         verdict=verdict(comparison),
+        needs=needs(comparison),
+        weighing=weighing(comparison),
         ranking=columns.table(comparison, columns.COLUMNS),
         splits=columns.table(comparison, columns.SPLIT_COLUMNS),
         losses_against=against_standard(comparison),
@@ -118,7 +140,10 @@ def _section(comparison: Comparison) -> DatasetSection:
         class_ap=ap_by_class(comparison),
         class_counts=class_distribution(comparison),
         gallery=shown,
+        inspection=inspection(comparison),
         error_kinds=summary.of_errors(shown.errors) if shown.errors else None,
+        candidates=on_page(doubtful, shown.shots),
+        all_candidates=len(doubtful),
         finders=summary.finders(shown.errors) if shown.errors else None,
         learning=curves.learning(comparison),
         losses=curves.losses(comparison),

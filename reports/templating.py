@@ -1,5 +1,6 @@
 """Jinja over `templates/`: every value is escaped unless it is one of our own files."""
 
+from collections.abc import Sequence
 from importlib import resources
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -8,6 +9,7 @@ from markupsafe import Markup
 from bench.reports import wording
 from bench.reports.failures.errors import KINDS, TITLES
 from bench.reports.labels import labels
+from bench.reports.parts import interval_range
 
 
 def render(template: str, **values: object) -> str:
@@ -27,6 +29,7 @@ def render(template: str, **values: object) -> str:
         counted=wording.count,
         listed=wording.listed,
         labels=labels,
+        range=interval_range,
         kind_title=lambda kind: TITLES[KINDS.index(kind)],
     )
     return environment.get_template(template).render(**values)
@@ -35,6 +38,11 @@ def render(template: str, **values: object) -> str:
 def trusted(name: str) -> Markup:
     """A style sheet or a script of ours, which goes into the page as it is."""
     return Markup(_text(name))
+
+
+def script(names: Sequence[str]) -> Markup:
+    """Several scripts of ours as one."""
+    return Markup("\n").join(trusted(name) for name in names)
 
 
 def _text(name: str) -> str:

@@ -5,25 +5,21 @@ surely within the margin. Neither: it "can't be told", and the sentence says wha
 unseen. docs/statistics.md lists the sentences with what each rests on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.records import CellRecord
 from bench.reports.cautions import FEW_IMAGES, NEAR_ZERO_AP, cautions
 from bench.reports.comparison import Comparison, Contestant
-from bench.reports.latency import latency_difference
+from bench.reports.costs import cheaper_than
 from bench.reports.more import more
 from bench.reports.ranking import Spread
-from bench.reports.wording import count, listed, number, share, signed
+from bench.reports.wording import count, listed, share, signed
 from bench.statistics import Comparison as Intervals
 from bench.statistics import Difference
 
 if TYPE_CHECKING:
     from bench.reports.certainty import Certainty
-
-WORTH_TELLING = 0.05
-"""Share by which another model must be quicker or smaller than the best one to be named for it."""
 
 UNSEEN = 0.0005
 """A smaller difference does not show in three digits."""
@@ -35,8 +31,11 @@ OTHER_FIGURES = {
     "AP_large": "AP of large objects",
     "precision": "precision",
     "recall": "recall",
+    "recall_at_precision_0.95": "recall at precision .95",
+    "recall_at_precision_0.99": "recall at precision .99",
+    "precision_at_recall_0.9": "precision at recall .90",
 }
-"""In which a model that is not first may be ahead of the one that is."""
+"""In which a model that is not first may be ahead of the one that is. All claims about them hold at once."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,18 @@ class Verdict:
     """What more seeds or test images would tell, and what this test split can tell at all."""
     trade_off: str
     cautions: tuple[str, ...]
+
+    @property
+    def headline(self) -> str:
+        """The answer without its figures."""
+        claim, told, _ = self.answer.partition(": test AP")
+        return f"{claim}." if told else claim
+
+    @property
+    def figures(self) -> str:
+        """The figures of the answer; empty where the headline has them all."""
+        _, told, rest = self.answer.partition(": test AP")
+        return f"Test AP{rest}" if told else ""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -67,7 +78,7 @@ def verdict(comparison: Comparison, known: "Certainty | str | None" = None) -> V
         return Verdict(answer, _alone(best), "", "", tuple(cautions(comparison)))
     known = comparison.certainty if known is None else known
     intervals = None if isinstance(known, str) else known.comparison("AP")
-    trade_offs = [_cost(best, ranked)]
+    trade_offs = [cheaper_than(best, ranked)]
     if intervals is None or isinstance(known, str):
         reason = known if isinstance(known, str) else "too few of the test images hold an object"
         answer, certain, further = _unproven(ranked), _unknown(reason), ""
@@ -228,62 +239,16 @@ def _other_figures(ranked: Sequence[Contestant], known: "Certainty") -> str:
     told = []
     for figure, title in OTHER_FIGURES.items():
         intervals = known.comparison(figure, claims=len(OTHER_FIGURES))
-        for rival in ranked[1:] if intervals else ():
-            difference = intervals.difference(rival.label, best.label) if intervals else None
-            if difference and difference.ahead:
+        for rival in ranked[1:]:
+            if intervals is None or not {rival.label, best.label} <= set(intervals.order):
+                continue
+            difference = intervals.difference(rival.label, best.label)
+            if difference.ahead:
                 told.append(
                     f"{rival.label} is ahead of {best.label} in {title}: {signed(difference.estimate)} "
                     f"({signed(difference.low)} to {signed(difference.high)})"
                 )
     return f"{'; '.join(told)}." if told else ""
-
-
-def _cost(best: Contestant, ranked: Sequence[Contestant]) -> str:
-    """Who is quicker or smaller than the best, and at what AP."""
-    parts = []
-    quick = _least(ranked, lambda r: r.efficiency.latency_ms if r.efficiency else None)
-    small = _least(ranked, lambda r: float(r.description.parameters) if r.description else None)
-    if quick and quick[2] is not None and _worth_telling(quick[1], quick[2]):
-        parts += _quicker(best, ranked, *quick)
-    if small and small[2] is not None and _worth_telling(small[1], small[2]):
-        parts.append(
-            f"{small[0].label} is smaller: {number(small[1] / 1e6)} M parameters instead of "
-            f"{number(small[2] / 1e6)} M, at a test AP of {_ap(small[0])}"
-        )
-    if quick and small and quick[0] is small[0] is best:
-        return f"{best.label} is also the smallest and was timed the quickest."
-    return f"{'; '.join(parts)}." if parts else ""
-
-
-def _quicker(
-    best: Contestant, ranked: Sequence[Contestant], quick: Contestant, mine: float, theirs: float | None
-) -> list[str]:
-    """Nothing where repeated timing does not show it."""
-    times = f"{number(mine)} ms an image instead of {number(theirs)} ms"
-    timed = {c.label: c.done for c in ranked if any(record.efficiency for record in c.done)}
-    difference = latency_difference(timed, quick.label, best.label)
-    if difference is None:
-        return [f"{quick.label} was quicker, timed once: {times}, at a test AP of {_ap(quick)}"]
-    if not difference.behind:
-        return []
-    low, high = (number(-end) for end in (difference.high, difference.low))
-    return [f"{quick.label} is quicker: {times} (by {low} to {high} ms), at a test AP of {_ap(quick)}"]
-
-
-def _worth_telling(least: float, best: float) -> bool:
-    return least <= (1 - WORTH_TELLING) * best
-
-
-def _least(
-    ranked: Sequence[Contestant], figure: Callable[[CellRecord], float | None]
-) -> tuple[Contestant, float, float | None] | None:
-    """The contestant with the lowest mean, its mean, and the best-ranked one's; None where nobody has one."""
-    known = [(c, spread.mean) for c in ranked if (spread := c.spread(figure))]
-    if not known:
-        return None
-    least = min(known, key=lambda pair: pair[1])
-    first = ranked[0].spread(figure)
-    return least[0], least[1], first.mean if first else None
 
 
 def _spread(contestant: Contestant) -> Spread:

@@ -2,7 +2,8 @@
 
 One in RANDOM_SHARE is drawn at random among all test images, so that ordinary ones are seen too.
 The others are taken in turn from rankings, one for each question: missed by every model, found by one model
-alone, most disagreement, each kind of error, most confident false alarms, and the worst of every class.
+alone, seen by most models but not labelled, most disagreement, each kind of error, most confident false
+alarms, and the worst of every class.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.reports.failures.errors import BACKGROUND, KINDS, MISSED, TITLES, SplitErrors
+from bench.reports.failures.errors import BACKGROUND, CLASS, KINDS, MISSED, TITLES, SplitErrors
 
 RANDOM_SHARE = 5
 SEED = 0
@@ -52,6 +53,7 @@ def _rankings(errors: SplitErrors) -> Iterator[tuple[str, list[int]]]:
 
     yield "missed by every model", _descending(objects(errors.missed_by_all))
     yield "found by one model alone", _descending(objects(errors.found_by_one))
+    yield "every model says so, the label doesn't", _descending(_unlabelled(errors))
     some = errors.real & ~errors.found_by_all & ~errors.missed_by_all
     yield "models disagree", _descending(objects(some))
     for kind in range(len(KINDS)):
@@ -59,7 +61,19 @@ def _rankings(errors: SplitErrors) -> Iterator[tuple[str, list[int]]]:
         yield f"most errors of one kind: {TITLES[kind]}", _descending(counts)
     yield "most confident false alarm", _descending(_best_alarm(errors))
     for index, name in enumerate(table.classes):
-        yield f"most errors with {name}", _descending(_with_class(errors, index))
+        yield f"most errors with \u2068{name}\u2069", _descending(_with_class(errors, index))
+
+
+def _unlabelled(errors: SplitErrors) -> NDArray[np.int64]:
+    """(I,) classes that more than half of the models see in an image where the label has none, or another."""
+    table, classes = errors.table, len(errors.table.classes)
+    votes = np.zeros(table.images * classes, dtype=np.int64)
+    for model in errors.models:
+        wrong = model.wrong(BACKGROUND) | model.wrong(CLASS)
+        votes[np.unique(model.table.image[wrong].astype(np.int64) * classes + model.table.label[wrong])] += 1
+    most = 2 * votes > len(errors.models)
+    agreed = most & (len(errors.models) > 1)
+    return np.asarray(agreed.reshape(table.images, classes).sum(axis=1))
 
 
 def _best_alarm(errors: SplitErrors) -> NDArray[np.float64]:

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import RunError
-from bench.evaluation import Judge, MatchTable, matches_of
+from bench.evaluation import Judge, MatchTable
 from bench.reports.comparison import Comparison, Contestant
+from bench.reports.tables import Tables
 
 MISSED, CLASS, LOCATION, DUPLICATE, BACKGROUND = range(5)
 KINDS = ("missed", "class", "location", "duplicate", "background")
@@ -119,13 +120,13 @@ def split_errors(comparison: Comparison) -> SplitErrors | None:
     found = [
         model
         for contestant in comparison.finished
-        if (model := _model_errors(contestant, judges[contestant.run.label]))
+        if (model := _model_errors(contestant, judges[contestant.run.label], comparison.tables))
     ]
     same = [model for model in found if _same_objects(model.table, found[0].table)]
     return SplitErrors(tuple(same)) if same else None
 
 
-def _model_errors(contestant: Contestant, judge: Judge) -> ModelErrors | None:
+def _model_errors(contestant: Contestant, judge: Judge, tables: Tables) -> ModelErrors | None:
     record = contestant.shown
     if record is None or record.score_threshold is None:
         return None
@@ -134,7 +135,7 @@ def _model_errors(contestant: Contestant, judge: Judge) -> ModelErrors | None:
     if not cell.predictions_path("test").is_file() or not run.ground_truth_path("test").is_file():
         return None
     try:
-        table = matches_of(run, cell, "test", judge=judge)
+        table = tables(run, cell, "test", judge=judge)
     except RunError:
         return None  # predictions that do not fit the ground truth: the page says that there are none to show
     return of_table(contestant, table, record.score_threshold)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.boxes import Boxes, xywh_to_xyxy
-from bench.evaluation import read_results
+from bench.boxes import Boxes
+from bench.evaluation.matches import MAX_DETECTIONS
 from bench.reports.comparison import Comparison, Contestant
 from bench.reports.failures import tags
+from bench.reports.failures.boxes import ByImage, DetectionBoxes, detection_boxes, truth_boxes
 from bench.reports.failures.choose import choose
 from bench.reports.failures.errors import (
     CORRECT,
@@ -18,11 +19,9 @@ from bench.reports.failures.errors import (
     ModelErrors,
     SplitErrors,
     sizes,
-    split_errors,
 )
 from bench.reports.failures.pictures import Picture, keep, load
 from bench.reports.failures.tags import Rect
-from bench.store import RunFolder
 
 MOST_SHOWN = 40
 """Detections of a model in one picture that the page keeps; more only cover each other."""
@@ -40,6 +39,7 @@ class Mark:
     label: int  # class index
     name: str  # of the class
     size: str  # 'small', 'medium', 'large'
+    truth: int | None = None  # the class of the object that a detection confuses, and of a missed object
     score: float | None = None  # of a detection; of an object the score at which it is found, None for never
     shown: bool = True  # at the model's own threshold
     by_all: bool = False  # an object that every model misses
@@ -113,7 +113,7 @@ class Gallery:
 
 def gallery(comparison: Comparison) -> Gallery:
     """Choose the pictures and draw all models on them."""
-    errors = split_errors(comparison)
+    errors = comparison.errors
     settings = comparison.settings
     chosen = choose(errors, settings.pictures) if errors else []
     pictures = load(comparison, chosen, budget_bytes=settings.megabytes * 1e6) if settings.pictures else []
@@ -129,14 +129,15 @@ def gallery(comparison: Comparison) -> Gallery:
 
 def keep_pictures(comparison: Comparison) -> None:
     """Store the pictures that the report shows in the run, so that it needs nothing else."""
-    errors = split_errors(comparison)
+    errors = comparison.errors
     if errors and comparison.settings.pictures:
         keep(comparison, choose(errors, comparison.settings.pictures))
 
 
 def _shots(comparison: Comparison, errors: SplitErrors, pictures: Sequence[Picture]) -> list[Shot]:
-    truth_xyxy = _truth_boxes(comparison, errors)
-    boxes = [_detection_boxes(model) for model in errors.models]
+    truth_xyxy = truth_boxes(comparison, errors)
+    boxes = [detection_boxes(model) for model in errors.models]
+    detections = [ByImage(model) for model in errors.models]
     places = {int(image_id): place for place, image_id in enumerate(errors.table.image_ids)}
     found = []
     for number, picture in enumerate(pictures, 1):
@@ -152,8 +153,8 @@ def _shots(comparison: Comparison, errors: SplitErrors, pictures: Sequence[Pictu
                 truth=tuple(_tagged(objects, picture)),
                 objects=int(errors.real[here].sum()),
                 panels=tuple(
-                    _panel(model, place, here, objects, detections, picture, comparison.classes)
-                    for model, detections in zip(errors.models, boxes, strict=True)
+                    _panel(model, by_image.of(place), here, objects, found_boxes, picture, comparison.classes)
+                    for model, by_image, found_boxes in zip(errors.models, detections, boxes, strict=True)
                 ),
             )
         )
@@ -185,34 +186,39 @@ def _objects(
 
 def _panel(
     model: ModelErrors,
-    place: int,
+    mine: np.ndarray,
     here: np.ndarray,
     objects: Sequence[Mark],
-    boxes_xyxy: Boxes,
+    boxes: DetectionBoxes,
     picture: Picture,
     classes: Sequence[str],
 ) -> Panel:
     """Correct detections are drawn first, errors over them, missed objects last."""
     table = model.table
     floor = min(LEAST_SCORE, model.threshold)
-    mine = np.flatnonzero((table.image == place) & (table.score >= floor) & table.judged)
+    mine = mine[(table.score[mine] >= floor) & (table.rank[mine] < MAX_DETECTIONS)]
     mine = mine[np.argsort(-table.score[mine], kind="stable")][:MOST_SHOWN]
+    boxes_xyxy = boxes.xyxy(table.row[mine].tolist())
     detections = [
         Mark(
-            rect=_percent(boxes_xyxy[table.row[index]], picture.size_wh),
+            rect=_percent(box_xyxy, picture.size_wh),
             kind=_kind(int(model.kind[index])),
             label=int(table.label[index]),
             name=_name(classes, int(table.label[index])),
             size=size,
+            truth=int(table.object_label[table.other_object[index]])
+            if KINDS[model.kind[index]] == "class"
+            else None,
             score=float(table.score[index]),
             shown=bool(table.score[index] >= model.threshold),
         )
-        for index, size in zip(mine.tolist(), sizes(table.area[mine]), strict=True)
+        for index, size, box_xyxy in zip(mine.tolist(), sizes(table.area[mine]), boxes_xyxy, strict=True)
     ]
     missed = [
         replace(
             mark,
             kind="missed",
+            truth=mark.label,
             score=float(model.found_score[index]) if model.found_score[index] >= 0 else None,
             shown=bool(model.missed[index]),
         )
@@ -243,22 +249,3 @@ def _percent(box_xyxy: Boxes, size_wh: tuple[int, int]) -> Rect:
 
 def _name(classes: Sequence[str], label: int) -> str:
     return classes[label] if 0 <= label < len(classes) else f"class {label}"
-
-
-def _truth_boxes(comparison: Comparison, errors: SplitErrors) -> Boxes:
-    """(O, 4) pixels, by object."""
-    annotations = (comparison.ground_truth("test") or {}).get("annotations", [])
-    by_id = {item["id"]: item["bbox"] for item in annotations}
-    return xywh_to_xyxy(
-        np.array([by_id[int(index)] for index in errors.table.object_id], dtype=np.float64).reshape(-1, 4)
-    )
-
-
-def _detection_boxes(model: ModelErrors) -> Boxes:
-    """(N, 4) pixels, by row of the predictions file."""
-    record = model.contestant.shown
-    assert record is not None, "a model with errors has a shown cell"
-    run: RunFolder = model.contestant.run.folder
-    cell = run.cell(record.cell)
-    path = (cell.final if record.final else cell).predictions_path("test")
-    return xywh_to_xyxy(read_results(path).boxes_xywh)

@@ -38,6 +38,8 @@ from bench.records import (
 from bench.reports.certainty import Certainty
 from bench.store import RunFolder, history_row
 
+from .judged import judge_anew, write_predictions, write_scene
+
 SCRIPT = "<script>alert(1)</script>"
 BREAKOUT = '"><img src=x onerror=alert(2)>'
 CLASSES = ("bottle", SCRIPT, BREAKOUT, "cigarette $x_1$", "Ünïcode 紙 \u2028 line", "never seen")
@@ -251,9 +253,7 @@ def certain(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def certain(image_sd: float, units: int = 200) -> None:
         def certainty(
-            models: Mapping[str, Sequence[tuple[RunFolder, CellRecord]]],
-            margin: float = 0.01,
-            sizes: bool = True,
+            models: Mapping[str, Sequence[tuple[RunFolder, CellRecord]]], margin: float = 0.01, **_: Any
         ) -> Certainty:
             figures = [_figures(item) for trainings in models.values() for _, item in trainings]
             names = [name for name in figures[0] if all(name in found for found in figures)]
@@ -276,7 +276,8 @@ def certain(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def _figures(item: CellRecord) -> dict[str, float]:
     test = item.ranked
     assert test is not None
-    known = {"AP": test.coco.AP, "AP_rare": test.AP_rare} | {f"AP/{c.name}": c.AP for c in test.classes}
+    known = {"AP": test.coco.AP, "AP_small": test.coco.AP_small, "AP_rare": test.AP_rare}
+    known |= {f"AP/{c.name}": c.AP for c in test.classes}
     return {name: value for name, value in known.items() if value is not None}
 
 
@@ -321,6 +322,33 @@ def make_run(tmp_path: Path) -> Make:
         return run
 
     return make
+
+
+@pytest.fixture
+def judged(make_run: Make) -> Make:
+    """judged("a", "b", seeds=2, images=120) -> a run whose records are those of its predictions, best
+    first."""
+
+    def judged(
+        *models: str,
+        seeds: int = 2,
+        images: int = 120,
+        classes: tuple[str, ...] = CLASSES[:5],
+        name: str = "judged",
+    ) -> RunFolder:
+        cells = [
+            (record(model, seed, 0.5, rare_classes=(classes[-1],)), 0.9 - 0.15 * number)
+            for number, model in enumerate(models)
+            for seed in range(seeds)
+        ]
+        run = make_run(name, records=[item for item, _ in cells], classes=classes)
+        write_scene(run, classes, images)
+        for item, skill in cells:
+            write_predictions(run, item, skill, len(classes))
+            judge_anew(run, item)
+        return run
+
+    return judged
 
 
 def manifest(dataset: str, classes: tuple[str, ...]) -> dict[str, Any]:

@@ -29,14 +29,15 @@ def axe() -> str:
 
 
 @pytest.mark.parametrize("width", [1400, 1024, 390])
-def test_the_report_breaks_no_rule(axe, make_run, chromium, tmp_path, width):
-    path = tmp_path / "report.html"
-    path.write_text(render(compare([make_run()])), encoding="utf-8")
+def test_the_report_breaks_no_rule(axe, make_run, judged, chromium, tmp_path, width):
     browser = chromium(width)
-    for scheme in ("light", "dark"):
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        browser.devtools("Emulation.setEmulatedMedia", {"features": [feature]})
-        browser.open(path)
-        browser.run(UNFOLD)
-        browser.run(axe)
-        assert browser.run(VIOLATIONS) == [], scheme
+    for name, run in (("usual", make_run()), ("judged", judged("a", "b", "c"))):
+        path = tmp_path / f"{name}.html"
+        path.write_text(render(compare([run])), encoding="utf-8")
+        for scheme in ("light", "dark"):
+            feature = {"name": "prefers-color-scheme", "value": scheme}
+            browser.devtools("Emulation.setEmulatedMedia", {"features": [feature]})
+            browser.open(path)
+            browser.run(UNFOLD)
+            browser.run(axe)
+            assert browser.run(VIOLATIONS) == [], (name, scheme)

@@ -56,7 +56,7 @@ def test_on_a_desktop(page, chromium):
     assert browser.run("document.querySelector('[data-own]').click(); return " + drawn) == before
 
     assert browser.run(
-        "const p = document.querySelector('.chart:not(.small) polyline').closest('.plot');"
+        "const p = document.querySelector('#training-1 .chart:not(.small) polyline').closest('.plot');"
         "const b = p.getBoundingClientRect();"
         "p.dispatchEvent(new PointerEvent('pointermove', {clientX: b.right, clientY: b.top}));"
         "return document.getElementById('tip').textContent"

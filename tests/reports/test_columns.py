@@ -8,17 +8,34 @@ def best(comparison, key):
     return [row.contestant.label for row in rows(comparison) if row.entries and row.entries[index].best]
 
 
-def test_the_best_of_each_column_is_marked_whichever_way_is_better(make_run):
-    (comparison,) = compare([make_run()])
-    assert best(comparison, "ap") == ["yolo-n"]
-    assert best(comparison, "parameters") == ["detr"]
-    assert best(comparison, "latency") == ["yolo-n"]
-    assert best(comparison, "throughput") == ["yolo-n"]
+def test_the_best_of_each_column_is_marked_whichever_way_is_better(make_run, make_record, certain):
+    certain(0.001)
+    records = [
+        make_record(model, seed, ap + seed / 1000, latency_ms=ms, parameters=size)
+        for model, ap, ms, size in (("a", 0.5, 10.0, 3_000_000), ("b", 0.3, 90.0, 2_000_000))
+        for seed in (0, 1)
+    ]
+    (comparison,) = compare([make_run(records=records)])
+    assert best(comparison, "ap") == ["a"]
+    assert best(comparison, "parameters") == ["b"]
+    assert best(comparison, "latency") == ["a"]
 
 
-def test_ties_are_both_marked_and_a_lone_model_is_not(make_run, make_record):
-    (tied,) = compare([make_run("a", records=[make_record("x", 0, 0.5), make_record("y", 0, 0.5)])])
-    assert best(tied, "ap") == ["x", "y"]
+def test_what_is_not_told_from_the_best_is_marked_alike(make_run, make_record, certain):
+    certain(0.02)
+    records = [
+        make_record(model, seed, ap + seed / 1000, parameters=size)
+        for model, ap, size in (("a", 0.906, 218_731), ("b", 0.904, 218_298), ("c", 0.3, 900_000))
+        for seed in (0, 1)
+    ]
+    (comparison,) = compare([make_run(records=records)])
+    assert best(comparison, "ap") == ["a", "b"]
+    assert best(comparison, "parameters") == ["a", "b"], "0.2 % are no difference"
+
+
+def test_nothing_is_marked_without_intervals_or_rivals(make_run, make_record):
+    (unknown,) = compare([make_run("a", records=[make_record("x", 0, 0.5), make_record("y", 0, 0.4)])])
+    assert best(unknown, "ap") == best(unknown, "latency") == []
     (lone,) = compare([make_run("b", records=[make_record("x", 0, 0.5)])])
     assert best(lone, "ap") == []
 

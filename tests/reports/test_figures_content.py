@@ -103,7 +103,7 @@ def test_test_ap_has_a_point_for_every_training_in_the_row_of_its_model(figure):
     assert axes.get_xlabel() == "AP, test split (IoU .50:.95)"
     assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] >= 0.55
     assert ticks(axes.xaxis) == [(0.0, "0"), (0.2, "0.2"), (0.4, "0.4"), (0.6, "0.6")]
-    assert texts(drawn)[0] == "Test AP of every seed"
+    assert texts(drawn)[0] == "Test AP, and how far it can be trusted"
 
 
 @pytest.mark.parametrize(

@@ -321,7 +321,18 @@ def test_the_best_that_is_also_the_cheapest(say, make_record):
         make_record("good", 0, 0.5, parameters=1_000_000, latency_ms=5.0),
         make_record("other", 0, 0.3, parameters=3_000_000, latency_ms=10.0),
     )
-    assert "also the smallest and was timed the quickest" in found.trade_off
+    assert found.trade_off == "good is also the smallest.", "timed once, it is not said to be quick"
+
+
+def test_quickest_and_smallest_are_said_where_they_are_more_than_noise(say, make_record):
+    def both(latency_ms, parameters):
+        records = [make_record("good", seed, 0.5, latency_ms=5.0, parameters=1_000_000) for seed in (0, 1, 2)]
+        other = {"latency_ms": latency_ms, "parameters": parameters}
+        return say(*records, *(make_record("other", seed, 0.3, **other) for seed in (0, 1, 2))).trade_off
+
+    assert both(50.0, 3_000_000) == "good is also the smallest and the quickest."
+    assert both(5.1, 3_000_000) == "good is also the smallest."
+    assert both(5.1, 1_002_000) == "", "0.2 % more parameters are none to tell of"
 
 
 def test_a_busy_machine_is_named_beside_latencies(say, make_record):
