@@ -52,8 +52,8 @@ def compared(models: Mapping[str, Sequence[CellRecord]], cost: Cost) -> Comparis
     """One cost of several models; None where one of them has none.
 
     The margin is WORTH_TELLING of the lowest mean. A model that was measured once makes an interval that
-    covers nothing (`covers_training` is False). Models are not timed in turns, so a machine that was busy
-    during one of them is in no interval.
+    covers nothing (`covers_training` is False). The models of a seed are timed in turns
+    (bench.runner.timing).
     """
     values = {name: _repetitions(records, cost, _several(models, cost)) for name, records in models.items()}
     if not values or not all(len(found) for found in values.values()):

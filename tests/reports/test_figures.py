@@ -21,8 +21,8 @@ def test_every_figure_is_written_as_svg_and_png_and_leaves_no_trace(comparison, 
     before = dict(matplotlib.rcParams)
     written = draw([comparison], tmp_path / "figures")
     assert [path.name for path in written] == [
-        f"{name}.{kind}" for name in FIGURES for kind in ("svg", "png")
-    ]
+        f"{name}.{kind}" for name in FIGURES if name != "ap-against-images" for kind in ("svg", "png")
+    ], "no model was trained on shares"
     for path in written:
         if path.suffix == ".svg":
             assert ElementTree.parse(path).getroot().tag.endswith("svg")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bench.reports.certainty import Certainty
 from bench.reports.comparison import compare
-from bench.reports.latency import latency_difference
+from bench.reports.costs import latency_difference
 from bench.reports.verdict import verdict
 from bench.reports.wording import number, signed
 from bench.statistics import plan
