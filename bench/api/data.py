@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bench import files
 from bench.api import call, data_notes, frames
+from bench.api.label_findings import with_doubts
 from bench.api.screens import open_screen
 from bench.config import BenchConfig, Overrides, Source, read_config
 from bench.datasets.checks import Report as CheckReport
@@ -24,6 +25,7 @@ from bench.datasets.reading import read_sound
 from bench.errors import ConfigError
 from bench.frequencies import rare_classes
 from bench.layout import Layout, SplitName
+from bench.store import RunFolder
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -153,6 +155,7 @@ def check(
     annotations: str | os.PathLike[str] | None = None,
     group: str | None = None,
     known: str | os.PathLike[str] | None = None,
+    trained: str | os.PathLike[str] | None = None,
     overrides: Overrides = (),
     progress: bool | None = None,
 ) -> CheckReport:
@@ -163,9 +166,25 @@ def check(
         annotations: the annotation file, relative to `folder`.
         group: which pictures belong together: roboflow, folder, or a regular expression.
         known: a COCO json or a text file that names all pictures that exist somewhere.
+        trained: a run on this data: adds what its models say of the labels of val and test.
 
-    Raises DataError if there is no folder or nothing in it is recognised.
+    Raises DataError if there is no folder or nothing in it is recognised, RunError for the run.
     """
+    run = None if trained is None else RunFolder.open(Path(trained))
+    report = _checked(folder, config, images, annotations, group, known, overrides, progress)
+    return report if run is None else with_doubts(report, run)
+
+
+def _checked(
+    folder: str | os.PathLike[str] | None,
+    config: Source,
+    images: str | os.PathLike[str] | None,
+    annotations: str | os.PathLike[str] | None,
+    group: str | None,
+    known: str | os.PathLike[str] | None,
+    overrides: Overrides,
+    progress: bool | None,
+) -> CheckReport:
     names = None if known is None else Path(known)
     with open_screen(progress) as screen:
 

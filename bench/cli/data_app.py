@@ -87,6 +87,10 @@ def data_check(
         Path | None,
         typer.Option(help="A COCO json or a text file that names all pictures that exist somewhere."),
     ] = None,
+    trained: Annotated[
+        Path | None,
+        typer.Option("--with", metavar="RUN", help="Add what a run's models say of the labels."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write an HTML page with thumbnails.")
@@ -98,7 +102,9 @@ def data_check(
     """
     from bench.cli import data_check as command
 
-    command.data_check(folder, config, overrides or [], images, annotations, group, known, as_json, output)
+    command.data_check(
+        folder, config, overrides or [], images, annotations, group, known, trained, as_json, output
+    )
 
 
 @data_app.command()

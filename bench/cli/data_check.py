@@ -31,6 +31,7 @@ def data_check(
     annotations: Path | None,
     group: str | None,
     known: Path | None,
+    trained: Path | None,
     as_json: bool,
     output: Path | None,
 ) -> None:
@@ -43,6 +44,7 @@ def data_check(
         annotations=annotations,
         group=group,
         known=known,
+        trained=trained,
         overrides=overrides,
         progress=not as_json,
     )
