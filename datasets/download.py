@@ -18,7 +18,8 @@ import httpx
 from PIL import Image
 
 from bench import files
-from bench.datasets.image_files import ORIENTATION_TAG, quiet
+from bench.datasets.image_files import quiet
+from bench.datasets.pixels import ORIENTATION_TAG
 from bench.errors import DataError
 
 AGENT = "bench-data-download (one dataset; stops on 429)"

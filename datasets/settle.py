@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from bench.boxes import clip
 from bench.datasets.dataset import BoxTable, Dataset, Images, Source
-from bench.datasets.image_files import ImageFile, turn_boxes
+from bench.datasets.image_files import ImageFile
+from bench.datasets.pixels import turn_boxes
 from bench.datasets.repairs import Repair
 from bench.errors import DataError
 

@@ -19,7 +19,8 @@ from PIL import Image
 from bench import files, registry
 from bench.boxes import xyxy_to_xywh
 from bench.cell.spec import CellSpec
-from bench.datasets.image_files import inspect, quiet, upright_rgb
+from bench.datasets.image_files import inspect, quiet
+from bench.datasets.pixels import upright_rgb
 from bench.detector import Detections, Detector
 from bench.devices import Devices
 from bench.errors import RunError

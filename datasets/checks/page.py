@@ -10,7 +10,8 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from bench.datasets.checks.finding import Example, Report
-from bench.datasets.image_files import quiet, upright_rgb
+from bench.datasets.image_files import quiet
+from bench.datasets.pixels import upright_rgb
 
 _SIDE = 320
 """Pixels of a thumbnail's longer side."""

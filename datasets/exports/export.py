@@ -12,8 +12,9 @@ from bench import files
 from bench.datasets.dataset import Dataset
 from bench.datasets.exports import coco, csv_table, voc, yolo
 from bench.datasets.exports.part import Part
-from bench.datasets.image_files import ImageFile, upright_rgb
+from bench.datasets.image_files import ImageFile
 from bench.datasets.layout import Prepared, place_images, rows_of
+from bench.datasets.pixels import upright_rgb
 from bench.datasets.progress import ProgressCallback, silent
 from bench.errors import ConfigError
 from bench.layout import SPLITS

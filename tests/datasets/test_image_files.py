@@ -10,15 +10,8 @@ from PIL import Image, ImageOps
 
 from bench.datasets import image_files
 from bench.datasets.image_cache import ImageCache
-from bench.datasets.image_files import (
-    ORIENTATION_TAG,
-    inspect,
-    inspect_all,
-    turn_boxes,
-    upright_rgb,
-    with_common_depth,
-    write_copy,
-)
+from bench.datasets.image_files import inspect, inspect_all, with_common_depth, write_copy
+from bench.datasets.pixels import ORIENTATION_TAG, turn_boxes, upright_rgb
 
 SIZE_WH = (40, 24)
 
