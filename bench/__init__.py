@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.api.checkup import Checkup, doctor
+    from bench.api.compare import Comparison, compare
     from bench.api.data import DataDescription, Dataset, check, convert, describe, export, init
     from bench.api.download import Downloaded, download
     from bench.api.evaluate import evaluate
@@ -32,6 +33,7 @@ __version__ = "0.2.0"
 __all__ = [
     "BenchError",
     "Checkup",
+    "Comparison",
     "ConfigError",
     "DataDescription",
     "DataError",
@@ -46,6 +48,7 @@ __all__ = [
     "Verification",
     "WeightsError",
     "check",
+    "compare",
     "convert",
     "describe",
     "doctor",
@@ -70,6 +73,7 @@ __all__ = [
 
 _MODULES = {
     "bench.api.checkup": ("Checkup", "doctor"),
+    "bench.api.compare": ("Comparison", "compare"),
     "bench.api.data": ("DataDescription", "Dataset", "check", "convert", "describe", "export", "init"),
     "bench.api.download": ("Downloaded", "download"),
     "bench.api.evaluate": ("evaluate",),

@@ -124,11 +124,15 @@ class Run:
         Raises:
             RunError: there is no such cell, or it has no predictions.
         """
+        coco = self._coco(split)
+        return frames.detections(read_results(self.predictions_path(model, seed=seed, split=split)), coco)
+
+    def predictions_path(self, model: str, *, seed: int | None = None, split: SplitName = "test") -> Path:
+        """The COCO results json of `predictions`. Raises RunError where there is no such cell."""
         record = self._record(model, seed)
         folder = self.folder.cell(record.cell)
         judged = folder.final if record.final and split == "test" else folder
-        coco = self._coco(split)
-        return frames.detections(read_results(judged.predictions_path(split)), coco)
+        return judged.predictions_path(split)
 
     def ground_truth(self, split: SplitName = "test") -> "DataFrame":
         """One row for each object of 'val' or 'test', in pixels of the upright image."""

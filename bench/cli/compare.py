@@ -8,25 +8,23 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench.api.compare import compare as comparison_of
 from bench.api.console import console
-from bench.reports.differences import Compared, differences
+from bench.reports.differences import Compared
 from bench.reports.wording import share, signed
-from bench.store import RunFolder
 
 WORSE = 3
 """Exit code where a model is worse than `--fail-if-worse-than` allows."""
 
 
 def compare(roots: list[Path], figure: str, as_json: bool, fail_if_worse_than: str | None, by: float) -> None:
-    found = differences([RunFolder.open(root) for root in roots], figure)
+    found = comparison_of(roots, figure)
     if as_json:
-        typer.echo(json.dumps([compared.as_json() for compared in found], indent=2))
+        typer.echo(json.dumps(found.as_json(), indent=2))
     else:
-        for compared in found:
+        for compared in found.parts:
             _show(console(), compared)
-    if fail_if_worse_than is None:
-        return
-    worse = [item for compared in found for item in compared.worse_than(fail_if_worse_than, by)]
+    worse = found.worse_than(fail_if_worse_than, by) if fail_if_worse_than is not None else []
     for item in worse:
         typer.echo(
             f"{item.one} is worse than {item.other} by more than {by:g}: {figure} {signed(item.estimate)} "

@@ -5,6 +5,7 @@ import json
 import pytest
 import typer
 
+import bench
 from bench.cli.compare import compare
 from bench.errors import RunError
 
@@ -39,3 +40,14 @@ def test_a_worse_model_fails_a_release(run, capsys):
     compare([run.root], "AP", False, "b", 0.01)
     with pytest.raises(RunError, match="not among"):
         compare([run.root], "AP", False, "c", 0.01)
+
+
+def test_in_python(run):
+    found = bench.compare(run.root, "AP")
+    assert list(found.models["model"]) == ["a", "b"] and list(found.models["rank_low"]) == [1, 2]
+    (pair,) = found.differences.to_dict("records")
+    assert (pair["model"], pair["minus"], pair["ahead"]) == ("a", "b", True)
+    assert pair["difference"] == pytest.approx(0.1) and pair["low"] < 0.1 < pair["high"]
+    assert "a is best on this data" in found.verdict[0] and "a is best" in found._repr_html_()
+    assert [one.one for one in found.worse_than("a", 0.01)] == ["b"] and not found.worse_than("b")
+    assert bench.compare([run.root]).as_json() == found.as_json()
