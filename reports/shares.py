@@ -136,9 +136,8 @@ def _chart(curves: Sequence[Curve]) -> XYChart:
     values = [value for p in points for value in (p.y, p.low or 0.0, p.high or 0.0)]
     return XYChart(
         title="Test AP over training images",
-        caption="Means over seeds, with the range of the seeds; every seed draws its own images. Dashed: "
-        "twice the images, by a power law, with its 95 % interval. All shares follow one recipe: with a "
-        "length in epochs, fewer images are fewer steps.",
+        caption="Means over seeds, each with its own images, and their range. Dashed: twice the images, by a "
+        "power law, with a 95 % interval. One recipe for all: epochs of fewer images have fewer steps.",
         x=logarithmic([p.x for p in points]).named("images in the train split"),
         y=of_ap(values).named("AP, test split (IoU .50:.95)"),
         points=tuple(points),

@@ -1,5 +1,6 @@
 """`bench data convert`, `bench data describe`, `bench init`."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -70,6 +71,7 @@ def describe(config_path: Path | None, overrides: list[str], figure: Path | None
     description = data.describe(config_path, overrides=overrides, progress=True)
     dataset = description.dataset
     console().print(table_of(description.distribution))
+    console().print(shares_of(description.distribution))
     rare = ", ".join(description.rare) or "no class"
     console().print(Text(f"rare      {rare}: AP_rare is the mean of their AP"))
     drawn = description.draw(figure or dataset.path.with_name(dataset.path.name + "-classes.svg"))
@@ -108,6 +110,23 @@ def table_of(distribution: Distribution) -> Table:
             )
         table.add_row("", "all", str(split.boxes), str(split.images), "100.0%", "", "", style="dim")
         table.add_row("", "background", "", str(split.background), "", "", "", style="dim")
+    return table
+
+
+def shares_of(distribution: Distribution) -> Table:
+    """Each class's share of the boxes of every split, and of all boxes; the most frequent class first."""
+    table = Table(title="Class shares by split", title_justify="left", box=box.SIMPLE)
+    table.add_column("class")
+    for column in (*(split.split for split in distribution.splits), "all"):
+        table.add_column(column, justify="right")
+    by_split = [{row.name: row.share for row in distribution.of(one.split)} for one in distribution.splits]
+    total = sum(split.boxes for split in distribution.splits)
+    held: Counter[str] = Counter()
+    for row in distribution.classes:
+        held[row.name] += row.boxes
+    for name, boxes in held.most_common():
+        shares = [share_of[name] for share_of in by_split]
+        table.add_row(Text(name), *(f"{share:.1%}" for share in (*shares, boxes / total if total else 0.0)))
     return table
 
 
