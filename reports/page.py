@@ -77,9 +77,13 @@ def write_report(runs: Sequence[RunFolder], target: Path) -> Path:
     Runs on the same data stand in one ranking; runs on different data stand apart, with a warning.
     Raises RunError: no run, the same run twice, no finished cell, or a run whose files are broken.
     """
+    return write_comparisons(compare(runs), target)
+
+
+def write_comparisons(comparisons: Sequence[Comparison], target: Path) -> Path:
+    """`write_report` of what is compared already: intervals and errors are computed once in a Comparison."""
     from bench.reports.figures import draw
 
-    comparisons = compare(runs)
     if target.is_dir():
         raise RunError("is a folder", file=target, hint="name the file that the page is to be")
     page = render(comparisons)
@@ -92,9 +96,9 @@ def write_report(runs: Sequence[RunFolder], target: Path) -> Path:
     return target
 
 
-def keep_samples(run: RunFolder) -> None:
-    """Copy the test pictures that the report of a run shows into it, while its written dataset is there."""
-    for comparison in compare([run]):
+def keep_samples(comparisons: Sequence[Comparison]) -> None:
+    """Copy the test pictures that the report of one run shows into it, while its written dataset is there."""
+    for comparison in comparisons:
         keep_pictures(comparison)
 
 

@@ -54,4 +54,4 @@ def evaluate(
     )
     command = command or call.as_text("evaluate", os.fspath(truth), dict(predictions))
     into = None if output is None else Path(output)
-    return Run(external.evaluate(request, runs=Path("runs"), into=into, command=command))
+    return Run.of(external.evaluate(request, runs=Path("runs"), into=into, command=command))

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,9 @@ from bench.evaluation import read_results
 from bench.jobs import Jobs
 from bench.layout import SplitName
 from bench.records import CellRecord
+from bench.reports.verdict import verdict
 from bench.runner import run as runner
+from bench.runner.run import RunResult
 from bench.store import RunFolder
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def run(
         seeds=numbers,
     )
     with watch(progress) as view:
-        return Run(runner.start(settings, view, command=command).run)
+        return Run.of(runner.start(settings, view, command=command))
 
 
 def open(path: str | os.PathLike[str]) -> "Run":
@@ -76,8 +78,14 @@ def open(path: str | os.PathLike[str]) -> "Run":
 class Run:
     """A run on disk. Its tables are read when they are asked for, so that they show what is done by then."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, comparisons: Sequence[reports.Comparison] = ()) -> None:
         self.folder = folder
+        self._comparisons = list(comparisons)
+
+    @classmethod
+    def of(cls, result: RunResult) -> "Run":
+        """A run that has just ended, with what was computed for its report."""
+        return cls(result.run, result.comparisons)
 
     @property
     def path(self) -> Path:
@@ -87,6 +95,14 @@ class Run:
     def records(self) -> list[CellRecord]:
         """The record of every finished cell: all that is known of it."""
         return self.folder.records()
+
+    @property
+    def verdict(self) -> list[str]:
+        """What the report says above its ranking, in sentences; none where no cell is finished."""
+        if not self._comparisons and not self.records:
+            return []
+        found = self._comparisons or reports.compare([self.folder])
+        return [line for comparison in found for line in verdict(comparison).lines]
 
     @property
     def failed(self) -> list[CellRecord]:
@@ -157,7 +173,7 @@ class Run:
         Raises RunError where the config or the data has changed.
         """
         with watch(progress) as view:
-            return Run(runner.resume(self.folder, view, jobs=jobs).run)
+            return Run.of(runner.resume(self.folder, view, jobs=jobs))
 
     def _record(self, model: str, seed: int | None) -> CellRecord:
         records = [one for one in self.records if one.share is None]

@@ -47,8 +47,6 @@ def evaluate(
     from bench.cli import arguments
     from bench.cli.tables import comparison
     from bench.reports import ranking
-    from bench.reports.comparison import compare
-    from bench.reports.verdict import verdict
 
     run = judge(
         truth,
@@ -69,8 +67,7 @@ def evaluate(
                 screen.print(f"  {note}")
     screen.print()
     screen.print(comparison(ranking(run.records)))
-    for found in compare([run.folder]):
-        for line in verdict(found).lines:
-            screen.print(line)
+    for line in run.verdict:
+        screen.print(line)
     screen.print(f"results  {run.folder.results_path}")
     screen.print(f"report   {run.folder.report_path}")

@@ -14,8 +14,6 @@ from bench.config import USUAL_SHARES
 from bench.errors import ConfigError
 from bench.records import CellRecord
 from bench.reports import ranking
-from bench.reports.comparison import compare
-from bench.reports.verdict import verdict
 
 
 def run(
@@ -65,9 +63,8 @@ def _conclude(screen: Console, run: runs.Run) -> None:
     if ranked:
         screen.print()
         screen.print(comparison(ranked))
-    for found in compare([run.folder]) if run.records else ():
-        for line in verdict(found).lines:
-            screen.print(line)
+    for line in run.verdict:
+        screen.print(line)
     failed = run.failed
     for record in failed:
         screen.print(failure_line(record), style="red")

@@ -27,7 +27,7 @@ from bench.layout import SplitName
 from bench.provenance import provenance
 from bench.records import CellRecord, LedgerEntry
 from bench.runner.create import place
-from bench.runner.run import conclude
+from bench.runner.run import RunResult, conclude
 from bench.store import CellFolder, RunFolder, RunInfo
 
 NAME = "evaluate"
@@ -83,7 +83,7 @@ class _Data:
     """Test images that the run keeps."""
 
 
-def evaluate(request: Request, *, runs: Path, into: Path | None, command: str) -> RunFolder:
+def evaluate(request: Request, *, runs: Path, into: Path | None, command: str) -> RunResult:
     """Write the new run folder RUNS/evaluate-DATE-TIME, or `into`, with its report.
 
     Raises:
@@ -127,8 +127,7 @@ def evaluate(request: Request, *, runs: Path, into: Path | None, command: str) -
         if data.samples and data.samples.is_dir():
             shutil.copytree(data.samples, run.samples_dir)
         finished = RunFolder(draft.replace(into) if into else place(draft, NAME))
-    conclude(finished)
-    return finished
+    return conclude(finished)
 
 
 def _cells(request: Request) -> list[_Cell]:

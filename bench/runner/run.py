@@ -61,6 +61,8 @@ class RunResult:
     run: RunFolder
     records: tuple[CellRecord, ...]
     report: Path
+    comparisons: tuple[reports.Comparison, ...]
+    """What the report shows: intervals take seconds, so they are computed once."""
 
     @property
     def failed(self) -> tuple[CellRecord, ...]:
@@ -211,10 +213,10 @@ def _finish(run: RunFolder, callbacks: RunCallbacks, executor: Executor) -> RunR
 def conclude(run: RunFolder) -> RunResult:
     """Write results.csv, classes.csv and the report from the records."""
     records = write_tables(run)
-    if records:
-        reports.keep_samples(run)
-    report = reports.write_report([run], run.report_path)
-    return RunResult(run=run, records=tuple(records), report=report)
+    comparisons = reports.compare([run])
+    reports.keep_samples(comparisons)
+    report = reports.write_comparisons(comparisons, run.report_path)
+    return RunResult(run=run, records=tuple(records), report=report, comparisons=tuple(comparisons))
 
 
 def write_tables(run: RunFolder) -> list[CellRecord]:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from bench.external.judging import _limited
 from bench.reports import keep_samples
 from bench.reports.comparison import compare
 from bench.reports.page import render
+from bench.runner import run as runner
+from bench.runner.run import RunResult
 from bench.store import RunFolder
 
 
@@ -28,7 +31,11 @@ from bench.store import RunFolder
 def without_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes seconds."""
     if "slow" not in request.keywords:
-        monkeypatch.setattr("bench.external.judging.conclude", lambda run: None)
+
+        def conclude(run: RunFolder) -> RunResult:
+            return RunResult(run=run, records=(), report=run.report_path, comparisons=())
+
+        monkeypatch.setattr("bench.external.judging.conclude", conclude)
 
 
 def evaluate(tmp_path: Path, truth: Path, predictions: dict[str, Path], **more: Any) -> bench.Run:
@@ -134,7 +141,7 @@ def test_seeds_and_images(truth, detections, write, tmp_path: Path) -> None:
         threshold=0.3,
     )
     assert [(one.model, one.seed) for one in run.records] == [("mine", 0), ("mine", 1)]
-    keep_samples(run.folder)
+    keep_samples(compare([run.folder]))
     assert run.folder.samples() and "of 8 test images, chosen" in page_of(run.folder)
 
 
@@ -199,3 +206,24 @@ def test_there_is_nothing_to_resume_or_to_predict_with(truth, detections, write,
     with pytest.raises(bench.RunError, match="has no model"):
         bench.predict(run.path / "mine-seed0", [str(tmp_path)])
     assert external.Request(paths[0], {}).threshold is None
+
+
+def test_intervals_and_errors_are_computed_once(
+    truth, detections, write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the kept pictures, the page, its figures and the terminal together."""
+    paths = write("t.json", truth), write("p.json", detections), write("q.json", detections[::2])
+    folder = evaluate(tmp_path, paths[0], {"mine": paths[1], "theirs": paths[2]}, threshold=0.3).folder
+    computed = []
+
+    def counted(name: str) -> None:
+        module, _, function = name.rpartition(".")
+        of = getattr(import_module(module), function)
+        monkeypatch.setattr(name, lambda *some, **more: computed.append(function) or of(*some, **more))
+
+    counted("bench.reports.certainty.certainty")
+    counted("bench.reports.failures.errors.split_errors")
+    monkeypatch.setattr("bench.reports.figures.draw", lambda comparisons, folder: [])
+    run = bench.api.runs.Run.of(runner.conclude(folder))
+    assert run.verdict and sorted(computed) == ["certainty", "split_errors"]
+    assert bench.open(run.path).verdict == run.verdict and computed.count("certainty") == 2

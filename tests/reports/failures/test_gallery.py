@@ -157,7 +157,7 @@ def written(make_run, tmp_path):
 def test_pictures_come_from_the_written_dataset_and_are_kept_in_the_run(written):
     before = gallery(compare([written])[0])
     assert len(before.shots) == 4
-    keep_samples(written)
+    keep_samples(compare([written]))
     samples = json.loads((written.samples_dir / "samples.json").read_text())
     assert sorted(sample["image_id"] for sample in samples) == [1, 2, 3, 4]
     assert {sample["scale"] for sample in samples} == {0.4}
