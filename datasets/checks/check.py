@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.data_config import DataConfig
 from bench.datasets import formats, reading, regular_files
-from bench.datasets.checks import boxes, classes, files, splits
+from bench.datasets.checks import boxes, classes, files, polygons, splits
 from bench.datasets.checks.finding import ClassCount, Example, Finding, Report, found, sorted_findings
 from bench.datasets.checks.subject import Subject
 from bench.datasets.dataset import Source
@@ -69,6 +69,7 @@ def check(
         *_bad_rows(source),
         *files.check(subject),
         *boxes.check(subject),
+        *polygons.check(subject),
         *classes.check(subject),
         *splits.check(subject),
     ]

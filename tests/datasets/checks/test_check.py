@@ -290,3 +290,31 @@ def test_the_real_folders(real_data, findings, tmp_path):
     assert waste.message.startswith(
         "3,062 listed pictures are in no list of known ones, and with them 9,502 of 14,286"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "ring"),
+    [
+        ("polygon_few_points", [1, 1, 9, 9]),
+        ("polygon_crosses", [1, 1, 9, 9, 9, 1, 1, 9]),
+        ("polygon_crosses", [0, 0, 10, 0, 10, 10, 5, -5, 0, 10]),
+        (None, [1, 1, 9, 1, 9, 9, 1, 9]),
+        (None, [0, 0, 9, 0, 9, 9, 5, 1, 0, 9]),  # concave
+        (None, [0, 0, 5, 0, 9, 0, 9, 9, 9, 0, 5, 5]),  # goes back along a side, touches a corner
+    ],
+)
+def test_polygons_that_are_no_outline(coco, findings, kind, ring):
+    record = box_row(coco, [1, 1, 9, 9], segmentation=[ring])
+    found = {name: one for name, one in findings(coco.root).items() if name.startswith("polygon")}
+    assert set(found) == ({kind} if kind else set())
+    if kind:
+        assert (found[kind].count, found[kind].severity) == (1, "info")
+        assert found[kind].examples[0].record == record
+        assert found[kind].examples[0].image == "pics/000.png"
+
+
+def test_odd_segmentations_are_no_polygons(coco, findings):
+    for odd in ({"counts": "x", "size": [9, 9]}, [["a", "b"]], [[1, 2, 3]], [[[1, 2], [3, 4]]], [None], [[]]):
+        box_row(coco, [1, 1, 9, 9], segmentation=odd)
+    found = findings(coco.root)
+    assert "polygon_crosses" not in found
