@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast check format benchmarks clean
@@ -26,12 +27,14 @@ demo: $(READY)  ## Train and compare DETR, YOLOv8 and Faster R-CNN on drawn scen
 	@$(BIN)/bench run
 
 test: $(READY)  ## All tests.
-	@echo "== test: all of them"
-	@$(BIN)/python -m pytest
+	@echo "== test: all but the browser's, in $(WORKERS) processes of one thread each"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not browser"
+	@echo "== test: the browser's, one after another"
+	@$(BIN)/python -m pytest -m browser
 
 test-fast: $(READY)  ## The tests that need no framework: under a minute.
 	@echo "== test-fast: on the fake detector"
-	@$(BIN)/python -m pytest -m "not slow and not data and not browser and not gpu"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not data and not browser and not gpu"
 
 check: $(READY)  ## Lint, format, strict types, import layers.
 	@echo "== check: lint and format (ruff)"
