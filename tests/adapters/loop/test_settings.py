@@ -365,17 +365,17 @@ def test_the_weights_of_detr_s_losses_add_up_over_batches() -> None:
         assert torch.allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("family", ["detr", "frcnn"])
+@pytest.mark.parametrize("family", ["detr", "dino", "frcnn"])
 def test_the_parts_of_a_network_are_those_that_its_plans_know(family: str) -> None:
     import torch
 
     from bench import registry
-    from bench.adapters.detr import planning as detr
     from bench.adapters.frcnn import planning as frcnn
     from bench.adapters.loop.freezing import Freezing
+    from bench.adapters.query import planning as query
     from bench.recipe import Recipe
 
-    known = {"detr": detr.PARTS, "frcnn": frcnn.PARTS}[family]
+    known = {"detr": query.PARTS, "dino": query.PARTS, "frcnn": frcnn.PARTS}[family]
     plan = registry.family(family).plan(variant="tiny", weights="none", options={}, recipe=Recipe())
     model: Any = registry.family(family).build(plan, classes=("a",), seed=0, device="cpu")
     network = model.trainable
