@@ -71,16 +71,18 @@ class DatasetSection:
     data: DataSheet
 
 
-def write_report(runs: Sequence[RunFolder], target: Path) -> Path:
+def write_report(runs: Sequence[RunFolder], target: Path, *, all_pictures: bool = False) -> Path:
     """Write the page to `target` and its figures to `figures/` beside it; returns `target`.
+
+    With `all_pictures` a folder beside it has every test picture (failures/folder.py).
 
     Runs on the same data stand in one ranking; runs on different data stand apart, with a warning.
     Raises RunError: no run, the same run twice, no finished cell, or a run whose files are broken.
     """
-    return write_comparisons(compare(runs), target)
+    return write_comparisons(compare(runs), target, all_pictures=all_pictures)
 
 
-def write_comparisons(comparisons: Sequence[Comparison], target: Path) -> Path:
+def write_comparisons(comparisons: Sequence[Comparison], target: Path, *, all_pictures: bool = False) -> Path:
     """`write_report` of what is compared already: intervals and errors are computed once in a Comparison."""
     from bench.reports.figures import draw
 
@@ -92,6 +94,12 @@ def write_comparisons(comparisons: Sequence[Comparison], target: Path) -> Path:
         name = f"{comparison.number}-{FILE}" if len(comparisons) > 1 else FILE
         if found := comparison.label_candidates:
             files.write_text(target.parent / name, as_csv(found))
+    if all_pictures:
+        from bench.reports.failures.folder import FOLDER, write_folder
+
+        for comparison in comparisons:
+            name = f"{comparison.number}-{FOLDER}" if len(comparisons) > 1 else FOLDER
+            write_folder(comparison, target.parent / name)
     files.write_text(target, page)
     return target
 

@@ -32,6 +32,7 @@ def render(template: str, **values: object) -> str:
         range=interval_range,
         kind_title=lambda kind: TITLES[KINDS.index(kind)],
     )
+    environment.globals.update(img_src="data:", linked=False)
     return environment.get_template(template).render(**values)
 
 

@@ -34,7 +34,11 @@ class Report:
 
 
 def report(
-    runs: Folder | Sequence[Folder] = (), *, output: Folder | None = None, config: Source = None
+    runs: Folder | Sequence[Folder] = (),
+    *,
+    output: Folder | None = None,
+    config: Source = None,
+    all_pictures: bool = False,
 ) -> Report:
     """Write the report of a run, of several runs on one page, or of one search.
 
@@ -44,6 +48,7 @@ def report(
         output: the page, or its folder. Default: report.html in the folder of the run or search; for several
             runs, in the current folder.
         config: as for `bench.run`.
+        all_pictures: also write every test picture into a folder beside the page, all-pictures/.
 
     Raises:
         RunError: a folder is no run, or no cell of it is finished.
@@ -62,7 +67,8 @@ def report(
         raise ConfigError(
             "is not the name of a page", record="output", value=str(target), hint="end it in .html"
         )
-    return Report(reports.write_report(folders, target or folders[0].report_path))
+    page = reports.write_report(folders, target or folders[0].report_path, all_pictures=all_pictures)
+    return Report(page)
 
 
 def _search_page(roots: Sequence[Path], target: Path | None) -> Path:

@@ -132,11 +132,14 @@ def report(
         Path | None, typer.Option("--output", "-o", help="Default: report.html in the run's folder.")
     ] = None,
     config: Config = None,
+    all_pictures: Annotated[
+        bool, typer.Option("--all-pictures", help="Also write every test picture, with filters.")
+    ] = False,
 ) -> None:
     """Write the report of a run (default: the newest), of several runs on one page, or of a search."""
     from bench.cli import report as command
 
-    command.report(runs or [], output, config)
+    command.report(runs or [], output, config, all_pictures)
 
 
 @app.command()

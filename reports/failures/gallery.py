@@ -1,6 +1,6 @@
 """The chosen test pictures with each model's detections and errors, as the page draws them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -135,18 +135,38 @@ def keep_pictures(comparison: Comparison) -> None:
 
 
 def _shots(comparison: Comparison, errors: SplitErrors, pictures: Sequence[Picture]) -> list[Shot]:
+    (shots,) = shots_of(comparison, errors, [pictures])
+    return shots
+
+
+def shots_of(
+    comparison: Comparison, errors: SplitErrors, pages: Iterable[Sequence[Picture]]
+) -> Iterator[list[Shot]]:
+    """The pictures of each page with all models on them."""
     truth_xyxy = truth_boxes(comparison, errors)
     boxes = [detection_boxes(model) for model in errors.models]
     detections = [ByImage(model) for model in errors.models]
     places = {int(image_id): place for place, image_id in enumerate(errors.table.image_ids)}
-    found = []
+    for pictures in pages:
+        yield list(_drawn(comparison, errors, pictures, truth_xyxy, boxes, detections, places))
+
+
+def _drawn(
+    comparison: Comparison,
+    errors: SplitErrors,
+    pictures: Sequence[Picture],
+    truth_xyxy: Boxes,
+    boxes: Sequence[DetectionBoxes],
+    detections: Sequence[ByImage],
+    places: Mapping[int, int],
+) -> Iterator[Shot]:
     for number, picture in enumerate(pictures, 1):
         place = places.get(picture.image_id)
         if place is None:
             continue
         here = np.flatnonzero(errors.table.object_image == place)
         objects = _objects(errors, here, truth_xyxy, picture, comparison.classes)
-        found.append(
+        yield (
             Shot(
                 id=f"picture-{comparison.number}-{number}",
                 picture=picture,
@@ -158,7 +178,6 @@ def _shots(comparison: Comparison, errors: SplitErrors, pictures: Sequence[Pictu
                 ),
             )
         )
-    return found
 
 
 def _objects(

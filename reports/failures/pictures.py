@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class Picture:
     image_id: int
     file_name: str
     size_wh: tuple[int, int]  # of the original
-    data_uri: str
+    data_uri: str  # or the address of its file
     why: str  # it was chosen; empty where it was not
 
 
@@ -51,6 +52,31 @@ def load(comparison: Comparison, chosen: Sequence[Choice], *, budget_bytes: floa
         budget_bytes -= len(picture.data_uri)
         found.append(picture)
     return found
+
+
+def write_pictures(
+    comparison: Comparison, image_ids: Sequence[int], folder: Path, pool: Executor
+) -> list[Picture]:
+    """Test pictures as files in `folder`/images, shrunk; those that are there already stay as they are.
+
+    From the written dataset, or from the run's samples; pictures that neither has are left out.
+    """
+    images = _test_images(comparison)
+    stored = {sample.image_id: (run, sample) for run in reversed(comparison.runs) for sample in samples(run)}
+
+    def write(image_id: int) -> Picture | None:
+        image, name = images.get(image_id, {}), f"images/{image_id}.jpg"
+        path = _path(comparison, image)
+        if path is None and image_id in stored:
+            run, sample = stored[image_id]
+            path = run.folder.samples_dir / sample.image
+        if path is None or not path.is_file():
+            return None
+        if not (folder / name).is_file():
+            files.write_bytes(folder / name, _shrunk(path)[0])
+        return Picture(image_id, Path(image["file_name"]).name, (image["width"], image["height"]), name, "")
+
+    return [picture for picture in pool.map(write, image_ids) if picture]
 
 
 def samples(run: Run) -> list[SampleImage]:
