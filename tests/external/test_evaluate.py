@@ -21,6 +21,7 @@ from bench.evaluation import Judge, Results, best_threshold, matches_of
 from bench.external.judging import _limited
 from bench.reports import keep_samples
 from bench.reports.comparison import compare
+from bench.reports.needs import needs
 from bench.reports.page import render
 from bench.runner import run as runner
 from bench.runner.run import RunResult
@@ -227,3 +228,19 @@ def test_intervals_and_errors_are_computed_once(
     run = bench.api.runs.Run.of(runner.conclude(folder))
     assert run.verdict and sorted(computed) == ["certainty", "split_errors"]
     assert bench.open(run.path).verdict == run.verdict and computed.count("certainty") == 2
+
+
+def test_no_need_at_a_threshold_of_val_where_a_model_has_no_val(
+    truth, detections, write, tmp_path: Path
+) -> None:
+    paths = write("t.json", truth), write("p.json", detections), write("q.json", detections[::2])
+    names = {"mine": paths[1], "theirs": paths[2]}
+    with_val = bench.evaluate(
+        paths[0], names, val_truth=paths[0], val_predictions=names, output=tmp_path / "with"
+    )
+    without = evaluate(tmp_path, paths[0], {"others": paths[1]})
+    (both,) = compare([with_val.folder, without.folder])
+    (alone,) = compare([with_val.folder])
+    on_val = {"Few false alarms", "Hardly any false alarm", "Finding everything"}
+    assert on_val & {card.title for card in needs(alone).cards}
+    assert not on_val & {card.title for card in needs(both).cards} and needs(both).cards
