@@ -21,6 +21,8 @@ DETECTORS: dict[str, str] = {
     "rt_detr": "bench.adapters.transformers_detr.rt_detr:FAMILY",
     "rt_detr_v2": "bench.adapters.transformers_detr.rt_detr_v2:FAMILY",
     "d_fine": "bench.adapters.transformers_detr.d_fine:FAMILY",
+    "conditional_detr": "bench.adapters.transformers_detr.conditional:CONDITIONAL_FAMILY",
+    "dab_detr": "bench.adapters.transformers_detr.conditional:DAB_FAMILY",
     "deformable_detr": "bench.adapters.transformers_detr.deformable:FAMILY",
     "fake": "bench.adapters.fake:FAMILY",
 }

@@ -11,6 +11,7 @@ from torch import Tensor
 from bench.adapters.class_map import NEVER, ClassMap, match
 from bench.adapters.detr import checkpoint as detr_checkpoint
 from bench.adapters.detr.model import Detr, make
+from bench.adapters.query.timm_names import RESNET_OF_TIMM
 from bench.adapters.weights.checkpoints import load_state, misfits
 from bench.detector import Plan
 from bench.errors import WeightsError
@@ -32,28 +33,7 @@ _RENAMINGS = (
     _Renaming(r"backbone\.conv_encoder\.model\.", "backbone.model.", _BODY),
     _Renaming(r"\.out_proj\.", ".o_proj.", ".o_proj."),
     _Renaming(r"layers\.(\d+)\.fc([12])\.", r"layers.\1.mlp.fc\2.", ".mlp.fc1."),
-    # timm's ResNet -> transformers' ResNet
-    _Renaming(r"(backbone\.model)\.conv1\.", r"\1.embedder.embedder.convolution.", _BODY),
-    _Renaming(r"(backbone\.model)\.bn1\.", r"\1.embedder.embedder.normalization.", _BODY),
-    *(
-        _Renaming(
-            rf"(backbone\.model)\.layer{stage + 1}\.(\d+)\.{theirs}{layer + 1}\.",
-            rf"\1.encoder.stages.{stage}.layers.\2.layer.{layer}.{ours}.",
-            _BODY,
-        )
-        for stage in range(4)
-        for layer in range(3)
-        for theirs, ours in (("conv", "convolution"), ("bn", "normalization"))
-    ),
-    *(
-        _Renaming(
-            rf"(backbone\.model)\.layer{stage + 1}\.(\d+)\.downsample\.{place}\.",
-            rf"\1.encoder.stages.{stage}.layers.\2.shortcut.{ours}.",
-            _BODY,
-        )
-        for stage in range(4)
-        for place, ours in ((0, "convolution"), (1, "normalization"))
-    ),
+    *(_Renaming(rf"(backbone\.model)\.{old}", rf"\1.{new}", _BODY) for old, new in RESNET_OF_TIMM),
 )
 
 

@@ -11,6 +11,9 @@ NOT_OF_THE_NETWORK = frozenset(
     {"architectures", "id2label", "label2id", "num_labels", "transformers_version", "dtype", "torch_dtype"}
 )
 
+OF_TIMM = frozenset({"backbone", "use_timm_backbone", "use_pretrained_backbone", "backbone_kwargs"})
+"""Settings of a backbone of timm."""
+
 
 def config(folder: Path, architecture: Architecture) -> dict[str, Any]:
     """The settings of its network. Raises WeightsError for a folder that is no checkpoint of this kind."""
@@ -23,7 +26,35 @@ def config(folder: Path, architecture: Architecture) -> dict[str, Any]:
             value=content.get("model_type"),
             hint=f"it must be '{architecture.model_type}'",
         )
-    return {name: value for name, value in content.items() if name not in NOT_OF_THE_NETWORK}
+    found = {name: value for name, value in content.items() if name not in NOT_OF_THE_NETWORK}
+    if has_timm_backbone(folder):
+        found = {name: value for name, value in found.items() if name not in OF_TIMM}
+        found["backbone_config"] = _resnet_50(folder, content, architecture)
+    return found
+
+
+def has_timm_backbone(folder: Path) -> bool:
+    """Whether its backbone is timm's, which has the layers of transformers' ResNet under other names."""
+    content = _read(folder)
+    inner = content.get("backbone_config") or {}
+    return inner.get("model_type") == "timm_backbone" or bool(content.get("use_timm_backbone"))
+
+
+def _resnet_50(folder: Path, content: dict[str, Any], architecture: Architecture) -> dict[str, Any]:
+    """transformers' config of it. Raises WeightsError for another one."""
+    inner = content.get("backbone_config") or {}
+    name = inner.get("backbone") or content.get("backbone") or "resnet50"
+    if name != "resnet50" or content.get("dilation"):
+        raise WeightsError(
+            f"is a {architecture.title} of a kind that is not supported here",
+            file=folder / "config.json",
+            record="dilation" if content.get("dilation") else "backbone",
+            value=content.get("dilation") or name,
+            hint="it must be a resnet50 without dilation",
+        )
+    first = next(iter(architecture.variants.values()))
+    resnet: dict[str, Any] = dict(first.config["backbone_config"])
+    return resnet
 
 
 def classes(folder: Path) -> tuple[str, ...]:

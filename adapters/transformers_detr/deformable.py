@@ -8,6 +8,7 @@ from bench.adapters.transformers_detr.architecture import Architecture, Variant
 from bench.adapters.transformers_detr.family import TransformersDetrFamily
 from bench.records import LedgerEntry
 
+HUB = "SenseTime/deformable-detr"
 R50: dict[str, Any] = {
     "backbone_config": {
         "model_type": "resnet",
@@ -78,10 +79,15 @@ DEFORMABLE_DETR = Architecture(
     model_type="deformable_detr",
     prefix="DeformableDetr",
     variants={
-        "r50-refine": Variant("with box refinement, ResNet-50, 41 million parameters", REFINED),
-        "r50": Variant("ResNet-50, 40 million parameters", R50),
+        "r50-refine": Variant(
+            "with box refinement, ResNet-50, 41 million parameters", REFINED, {}, f"{HUB}-with-box-refine"
+        ),
+        "r50": Variant("ResNet-50, 40 million parameters", R50, {}, HUB),
         "r50-two-stage": Variant(
-            "with box refinement and queries from the encoder, ResNet-50, 41 million parameters", TWO_STAGE
+            "with box refinement and queries from the encoder, ResNet-50, 41 million parameters",
+            TWO_STAGE,
+            {},
+            f"{HUB}-with-box-refine-two-stage",
         ),
         "tiny": Variant(
             "0.5 million parameters, refined; learns the synthetic scenes from random weights",

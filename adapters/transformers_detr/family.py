@@ -51,7 +51,7 @@ class TransformersDetrFamily(LoopFamily):
             config = checkpoint.config(Path(start.weights), architecture)
         resolved = planning.resolved(given, architecture, config, start.weights)
         if given.config:
-            _check_config(architecture, resolved)
+            _check_config(architecture, given, resolved)
         usual = {**architecture.recipe, **chosen.recipe}
         full = planning.recipe(recipe, usual, resolved, architecture, random=start.weights == "none")
         return Plan(
@@ -98,7 +98,8 @@ class TransformersDetrFamily(LoopFamily):
         return norm_layers_in_words(plan.options["norm"])
 
 
-def _check_config(architecture: Architecture, options: QueryOptions) -> None:
-    from bench.adapters.transformers_detr.model import build_config
+def _check_config(architecture: Architecture, given: QueryOptions, resolved: QueryOptions) -> None:
+    from bench.adapters.transformers_detr.model import build_config, check_config
 
-    build_config(architecture, options, ("any",))
+    check_config(architecture, given.config)
+    build_config(architecture, resolved, ("any",))

@@ -178,19 +178,26 @@ class TransformersDetr(QueryTrainable):
         files.write_text(folder / "config.json", self.detector.config.to_json_string())
 
 
-def build_config(architecture: Architecture, options: QueryOptions, classes: Sequence[str]) -> Any:
-    """The options as transformers' config. Raises ConfigError for settings that it does not have."""
+def check_config(architecture: Architecture, given: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a setting that transformers' config does not have; it would take any."""
     kind = getattr(transformers, f"{architecture.prefix}Config")
-    settings: dict[str, Any] = dict(options.config)
     with silenced():
         known = kind().to_dict()
-    unknown = sorted(set(settings) - set(known))
+    unknown = sorted(set(given) - set(known))
     if unknown:
         raise ConfigError(
             f"no setting of transformers' {kind.__name__}",
             record=f"options.config.{unknown[0]}",
-            value=settings[unknown[0]],
+            value=given[unknown[0]],
         )
+
+
+def build_config(architecture: Architecture, options: QueryOptions, classes: Sequence[str]) -> Any:
+    """The options as transformers' config. Raises ConfigError for values that it refuses."""
+    kind = getattr(transformers, f"{architecture.prefix}Config")
+    settings: dict[str, Any] = dict(options.config)
+    with silenced():
+        known = kind().to_dict()
     for part in COSTS:
         cost = getattr(options, f"{part}_cost")
         setting = architecture.costs[part]

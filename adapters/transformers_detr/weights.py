@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from safetensors import SafetensorError
 
 from bench.adapters.class_map import NEVER, ClassMap
 from bench.adapters.query.quiet import silenced
+from bench.adapters.query.timm_names import RESNET_OF_TIMM
 from bench.adapters.transformers_detr import checkpoint
 from bench.adapters.transformers_detr.model import TransformersDetr
-from bench.adapters.weights.checkpoints import misfits
+from bench.adapters.weights.checkpoints import load_state, misfits
 from bench.errors import WeightsError
 
 _COUNTER = "num_batches_tracked"
@@ -49,15 +49,15 @@ def _tensors(detector: TransformersDetr, folder: Path) -> dict[str, Any]:
     """By the names of the installed transformers, which knows those of its earlier releases."""
     kind = getattr(transformers, f"{detector.architecture.prefix}ForObjectDetection")
     file = folder / "model.safetensors"
-    try:
-        with silenced():
-            config = kind.config_class.from_pretrained(folder, local_files_only=True)
-            config.tie_word_embeddings = False  # it would overwrite the heads of all layers with the first's
-            theirs, about = kind.from_pretrained(
-                folder, config=config, local_files_only=True, use_safetensors=True, output_loading_info=True
-            )
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise WeightsError(f"can't be read: {error}", file=file) from None
+    stored = load_state(file)
+    if checkpoint.has_timm_backbone(folder):
+        stored = {_of_transformers(name): tensor for name, tensor in stored.items()}
+    settings = checkpoint.config(folder, detector.architecture)
+    labels = dict(enumerate(checkpoint.classes(folder)))
+    with silenced():
+        config = kind.config_class(**settings, **({"id2label": labels} if labels else {}))
+        config.tie_word_embeddings = False  # it would overwrite the heads of all layers with the first's
+        theirs, about = kind.from_pretrained(None, config=config, state_dict=stored, output_loading_info=True)
     tensors = {name: tensor for name, tensor in theirs.state_dict().items() if not name.endswith(_COUNTER)}
     missing = set(about["missing_keys"])
     for name in sorted(missing):  # stored once where heads are shared
@@ -70,6 +70,13 @@ def _tensors(detector: TransformersDetr, folder: Path) -> dict[str, Any]:
     if lost:
         raise WeightsError(f"does not fit its own config.json: {', '.join(sorted(lost)[:6])}", file=file)
     return tensors
+
+
+def _of_transformers(name: str) -> str:
+    """The name of a tensor of timm's ResNet in transformers' ResNet; other names stay."""
+    for theirs, ours in RESNET_OF_TIMM:
+        name = re.sub(rf"(backbone\.(?:conv_encoder\.)?model)\.(?:_backbone\.)?{theirs}", rf"\1.{ours}", name)
+    return name
 
 
 def _same(detector: TransformersDetr, name: str) -> list[str]:

@@ -100,7 +100,17 @@ KNOWN: dict[str, Published] = {
     published.name: published
     for published in (
         _hub("facebook/detr-resnet-50", _COCO_91),
-        *(_hub(f"PekingU/rtdetr_r{depth}vd", _COCO_80) for depth in (18, 34, 50, 101)),
+        *(_hub(f"PekingU/rtdetr{v2}_r{d}vd", _COCO_80) for v2 in ("", "_v2") for d in (18, 34, 50, 101)),
+        *(
+            _hub(f"ustc-community/dfine-{size}-coco", _COCO_80)
+            for size in ("nano", "small", "medium", "large", "xlarge")
+        ),
+        *(
+            _hub(f"SenseTime/deformable-detr{kind}", _COCO_91)
+            for kind in ("", "-with-box-refine", "-with-box-refine-two-stage")
+        ),
+        _hub("microsoft/conditional-detr-resnet-50", _COCO_91),
+        _hub("IDEA-Research/dab-detr-resnet-50", _COCO_91),
         *(_yolo(f"yolov8{size}.pt") for size in "nsmlx"),
         _torchvision("fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", 159.743),
         _torchvision("fasterrcnn_resnet50_fpn_v2", "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth", 167.104),

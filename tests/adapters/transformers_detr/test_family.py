@@ -137,7 +137,7 @@ def test_tensors_that_do_not_fit_are_named(name: str, make, tmp_path: Path) -> N
     file = tmp_path / "mine" / "config.json"
     config = json.loads(file.read_text())
     file.write_text(json.dumps(config | {"decoder_layers": config["decoder_layers"] - 1}))
-    with pytest.raises(WeightsError, match=r"bbox_embed\.\d"):
+    with pytest.raises(WeightsError, match=r"(bbox_embed|layers)\.\d"):
         make(name, weights=str(tmp_path / "mine"))
     file.write_text(json.dumps(config | {"model_type": "yolos"}))
     with pytest.raises(WeightsError, match=r"(?s)model_type.*yolos"):
@@ -158,3 +158,35 @@ def _has_rows(trainable, key: str) -> bool:
     name = key.rpartition(".")[0]
     architecture = trainable.architecture
     return bool(re.fullmatch(architecture.class_heads, name)) or name == architecture.label_embedding
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("conv_encoder.model.conv1.weight", "embedder.embedder.convolution.weight"),
+        ("conv_encoder.model._backbone.bn1.bias", "embedder.embedder.normalization.bias"),
+        ("model.layer2.0.conv3.weight", "encoder.stages.1.layers.0.layer.2.convolution.weight"),
+        ("model.layer4.2.bn1.running_var", "encoder.stages.3.layers.2.layer.0.normalization.running_var"),
+        ("model.layer3.0.downsample.0.weight", "encoder.stages.2.layers.0.shortcut.convolution.weight"),
+    ],
+)
+def test_backbones_of_timm_are_known_by_their_names(theirs: str, ours: str) -> None:
+    """Checked once by hand: networks with timm's backbone give the same outputs as ours, loaded from them."""
+    from bench.adapters.transformers_detr.weights import _of_transformers
+
+    assert _of_transformers(f"model.backbone.{theirs}").endswith(f"model.{ours}")
+
+
+def test_a_checkpoint_with_a_backbone_of_timm_gets_ours(tmp_path: Path) -> None:
+    from bench.adapters.transformers_detr import checkpoint
+
+    architecture = registry.family("deformable_detr").architecture
+    content = {"model_type": "deformable_detr", "use_timm_backbone": True, "backbone": "resnet50"}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    found = checkpoint.config(tmp_path, architecture)
+    assert found["backbone_config"]["depths"] == (3, 4, 6, 3) and "use_timm_backbone" not in found
+    for other in ({"backbone": "resnet101"}, {"dilation": True}):
+        (tmp_path / "config.json").write_text(json.dumps(content | other))
+        with pytest.raises(WeightsError, match="not supported"):
+            checkpoint.config(tmp_path, architecture)
