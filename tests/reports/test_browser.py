@@ -190,3 +190,20 @@ def test_labels_do_not_cover_each_other(page, chromium):
         "    b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)); }).length"
     )
     assert covered == 0
+
+
+def test_answer_intervals_and_costs_are_on_the_first_sheet_of_a4(judged, chromium, tmp_path):
+    """The page within the margins of @page: 186 x 271 mm, 703 x 1024 CSS pixels."""
+    path = tmp_path / "judged.html"
+    path.write_text(render(compare([judged("a", "b", "c")])), encoding="utf-8")
+    browser = chromium(1000)
+    browser.devtools("Emulation.setEmulatedMedia", {"media": "print"})
+    sheet = {"width": 703, "height": 1024, "deviceScaleFactor": 1, "mobile": False}
+    browser.devtools("Emulation.setDeviceMetricsOverride", sheet)
+    browser.open(path)
+    ends = browser.run(
+        "return ['h1', '.cards', '.first-charts .rows'].map(s =>"
+        " document.querySelector(s).getBoundingClientRect().bottom)"
+    )
+    assert ends == sorted(ends) and ends[-1] < 1024
+    assert browser.run("return document.querySelector('.weigh').getClientRects().length") == 0
