@@ -1,60 +1,85 @@
-"""From the blocks of benchmarks/coverage.py to docs/coverage.csv, docs/claims.csv and docs/statistics.md."""
+"""From the blocks of benchmarks/coverage.py to rows: how often intervals hold, and claims are false."""
 
-import csv
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from coverage_design import BEHIND, CELLS, FAMILIES, IMAGES, PAIRS, SEEDS, STARTS, WORSE
+from coverage_design import (
+    BEHIND,
+    CELLS,
+    EQUAL_PAIRS,
+    FAMILIES,
+    PAIR_RUNS,
+    PAIRS,
+    SEEDS,
+    SPLITS,
+    STARTS,
+    WORSE,
+    Split,
+)
 from numpy.typing import NDArray
-from scipy.stats import t
+from scipy.stats import binomtest, t
 
-from bench.statistics import Comparison, Sample
+from bench.statistics import CONFIDENCE, NOMINAL, Comparison, Sample
 
 Array = NDArray[np.float64]
 Row = dict[str, object]
 
-DOCS = Path(__file__).parents[1] / "docs"
-METHODS = ("t over seeds", "images alone", "two levels", "two levels, bias-corrected", "sum of variances")
+METHODS = (
+    "t over seeds",
+    "images alone",
+    "two levels",
+    "two levels, bias-corrected",
+    "sum of variances at 95 %",
+    "sum of variances at 97 %",
+)
 FROM_DRAWS = METHODS[1:4]
-BEFORE, AFTER = METHODS[0], METHODS[-1]
-EQUAL_PAIRS = PAIRS[:3]
+BEFORE, UNCALIBRATED, AFTER = METHODS[0], METHODS[-2], METHODS[-1]
+UNGROUPED = "the same, groups ignored"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """All runs of one start and one size of the split."""
+    """All runs of one start and one kind of split."""
 
     start: str
-    images: int
+    split: Split
     truth: Array  # (models,)
     values: Array  # (runs, trainings)
     covariance: Array  # (runs, trainings, trainings)
     percentile: Array  # (runs, pairs, seeds, 3 methods, 2)
     simultaneous: Array  # (runs, families, seeds, 2)
+    covariance_of_images: Array | None = None
+    """As if copies were independent images; for splits of copies."""
 
     def of(self, run: int, model: int, seeds: int) -> Array:
         return np.asarray(self.values[run, CELLS[model] : CELLS[model] + seeds])
 
-    def sample(self, run: int, models: Sequence[int], seeds: int) -> Sample:
+    def sample(self, run: int, models: Sequence[int], seeds: int, *, grouped: bool = True) -> Sample:
         rows = np.concatenate([np.arange(CELLS[m], CELLS[m] + seeds) for m in models])
-        fresh = self.images / (self.images - 1)  # as Sample.of has it
+        units = self.split.images // self.split.copies if grouped else self.split.images
+        covariance = self.covariance if grouped else self.covariance_of_images
+        assert covariance is not None, "only splits of copies are drawn both ways"
         return Sample(
             tuple(str(m) for m in models),
             tuple(self.of(run, m, seeds) for m in models),
-            self.covariance[run][np.ix_(rows, rows)].astype(np.float64) * fresh,
-            self.images,
+            covariance[run][np.ix_(rows, rows)].astype(np.float64)
+            * units
+            / (units - 1),  # as Sample.of has it
+            units,
         )
+
+    def has(self, models: Iterable[int], seeds: int) -> bool:
+        return all(CELLS[model + 1] - CELLS[model] >= seeds for model in models)
 
 
 def settings(work: Path) -> Iterator[Setting]:
     for start in STARTS:
-        for images in IMAGES:
+        for split in SPLITS:
             blocks = [
                 dict(np.load(path))
-                for path in sorted(work.glob(f"{start}-{images}-*.npz"))
+                for path in sorted(work.glob(f"{start}-{split.name}-*.npz"))
                 if ".part" not in path.name
             ]
             if not blocks:
@@ -63,67 +88,104 @@ def settings(work: Path) -> Iterator[Setting]:
             runs = len(columns["values"])
             columns["percentile"] = columns["percentile"].reshape(runs, len(PAIRS), len(SEEDS), 3, 2)
             columns["simultaneous"] = columns["simultaneous"].reshape(runs, len(FAMILIES), len(SEEDS), 2)
-            yield Setting(start, images, blocks[0]["truth"], **columns)
+            yield Setting(start, split, blocks[0]["truth"], **columns)
 
 
-def write(work: Path) -> None:
-    """Both tables, and what docs/statistics.md shows of them."""
-    found = list(settings(work))
-    coverage = [row for setting in found for row in _coverage(setting)]
-    claims = [row for setting in found for row in _claims(setting)]
-    _write_csv(DOCS / "coverage.csv", coverage)
-    _write_csv(DOCS / "claims.csv", claims)
-    page = DOCS / "statistics.md"
-    text = page.read_text(encoding="utf-8")
-    for name, table in (
-        ("coverage", _coverage_table(coverage)),
-        ("equals", _equals_table(claims)),
-        ("apart", _apart_table(claims)),
-    ):
-        between = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text, times = between.subn(lambda match, table=table: match[1] + table + match[2], text)
-        assert times == 1, f"docs/statistics.md has no place for {name}"
-    page.write_text(text, encoding="utf-8")
-
-
-def _coverage(setting: Setting) -> Iterator[Row]:
+def coverage_of(setting: Setting) -> Iterator[Row]:
     """How often each method's interval of one pair holds the true difference."""
     for place, seeds in enumerate(SEEDS):
-        held: dict[str, list[bool]] = {method: [] for method in METHODS}
-        width: dict[str, list[float]] = {method: [] for method in METHODS}
-        for number, (one, other) in enumerate(PAIRS):
-            if np.isnan(setting.percentile[0, number, place]).any():
+        pairs = [number for number, pair in enumerate(PAIRS) if setting.has(pair, seeds)]
+        intervals = [
+            [_intervals(setting, run, number, place) for number in pairs]
+            for run in range(len(setting.values))
+        ]
+        truth = np.array([setting.truth[one] - setting.truth[other] for one, other in np.array(PAIRS)[pairs]])
+        for method in intervals[0][0]:
+            ends = np.array([[one[method] for one in of_run] for of_run in intervals])  # (runs, pairs, 2)
+            yield _about(setting, seeds) | {
+                "method": method,
+                **_percent("held", (ends[..., 0] <= truth) & (truth <= ends[..., 1])),
+                "mean_width": round(float(np.mean(ends[..., 1] - ends[..., 0])), 4),
+            }
+
+
+def pairs_of(work: Path) -> Iterator[Row]:
+    """The runs of two equal models alone."""
+    for start in STARTS:
+        for images, seeds in PAIR_RUNS:
+            blocks = [
+                dict(np.load(path)) for path in sorted(work.glob(f"pair-{start}-{images}-{seeds}-*.npz"))
+            ]
+            if not blocks:
                 continue
-            truth = setting.truth[one] - setting.truth[other]
-            for run in range(len(setting.values)):
-                for method, (low, high) in _intervals(setting, run, number, place).items():
-                    held[method].append(bool(low <= truth <= high))
-                    width[method].append(high - low)
-        for method in METHODS:
-            if held[method]:
-                yield {
-                    "start": setting.start,
-                    "images": setting.images,
-                    "seeds": seeds,
-                    "method": method,
-                    "intervals": len(held[method]),
-                    "held_percent": round(100 * float(np.mean(held[method])), 1),
-                    "mean_width": round(float(np.mean(width[method])), 4),
-                }
+            truth = float(blocks[0]["truth"][0] - blocks[0]["truth"][1])
+            held: dict[float, list[bool]] = {CONFIDENCE: [], NOMINAL: []}
+            best = []
+            for block in blocks:
+                for values, covariance in zip(block["values"], block["covariance"], strict=True):
+                    parts = (values[:seeds], values[seeds:])
+                    sample = Sample(("0", "1"), parts, covariance * images / (images - 1), images)
+                    best.append(Comparison(sample).best is not None)
+                    for level, found in held.items():
+                        low, high = _interval(sample, level)
+                        found.append(low <= truth <= high)
+            yield {
+                "start": start,
+                "images": images,
+                "seeds": seeds,
+                "runs": len(best),
+                **_percent("held_uncalibrated", np.array(held[CONFIDENCE])),
+                **_percent("held", np.array(held[NOMINAL])),
+                **_percent("false_best", np.array(best)),
+            }
+
+
+def _about(setting: Setting, seeds: int) -> Row:
+    return {
+        "start": setting.start,
+        "images": setting.split.images,
+        "copies": setting.split.copies,
+        "seeds": seeds,
+        "runs": len(setting.values),
+    }
+
+
+def _percent(name: str, happened: NDArray[np.bool_]) -> Row:
+    """Of (runs, pairs): the share in percent, and Wilson's 95 % interval of it.
+
+    Pairs of one run share its images: they count as so many independent ones as their variance shows.
+    """
+    happened = happened.reshape(len(happened), -1)
+    share, runs = float(happened.mean()), len(happened)
+    variance = float(happened.mean(axis=1).var(ddof=1)) / runs
+    worth = happened.size if variance == 0 else np.clip(share * (1 - share) / variance, runs, happened.size)
+    number = round(float(worth))
+    interval = binomtest(round(share * number), number).proportion_ci(method="wilson")
+    ends = {"percent": share, "percent_low": interval.low, "percent_high": interval.high}
+    return {f"{name}_{end}": round(100 * float(value), 1) for end, value in ends.items()}
 
 
 def _intervals(setting: Setting, run: int, number: int, place: int) -> dict[str, tuple[float, float]]:
     one, other = PAIRS[number]
     seeds = SEEDS[place]
-    found = {
+    found = {}
+    if seeds > 1:
+        found[BEFORE] = _over_seeds(setting.of(run, one, seeds) - setting.of(run, other, seeds))
+    found |= {
         method: (float(low), float(high))
         for method, (low, high) in zip(FROM_DRAWS, setting.percentile[run, number, place], strict=True)
     }
-    if seeds > 1:
-        found[BEFORE] = _over_seeds(setting.of(run, one, seeds) - setting.of(run, other, seeds))
-    difference = Comparison(setting.sample(run, (one, other), seeds)).difference(str(one), str(other))
-    found[AFTER] = difference.low, difference.high
+    sample = setting.sample(run, (one, other), seeds)
+    found[UNCALIBRATED] = _interval(sample, CONFIDENCE)
+    found[AFTER] = _interval(sample, NOMINAL)
+    if setting.covariance_of_images is not None:
+        found[UNGROUPED] = _interval(setting.sample(run, (one, other), seeds, grouped=False), NOMINAL)
     return found
+
+
+def _interval(sample: Sample, confidence: float) -> tuple[float, float]:
+    difference = Comparison(sample, confidence=confidence).difference(*sample.models)
+    return difference.low, difference.high
 
 
 def _over_seeds(differences: Array) -> tuple[float, float]:
@@ -133,60 +195,55 @@ def _over_seeds(differences: Array) -> tuple[float, float]:
     return float(differences.mean()) - half, float(differences.mean()) + half
 
 
-def _claims(setting: Setting) -> Iterator[Row]:
+def claims_of(setting: Setting) -> Iterator[Row]:
     """How often the sentences are false among equals, and right or wrong of models that differ."""
-    runs = range(len(setting.values))
     for place, seeds in enumerate(SEEDS[1:], 1):
         for number, family in enumerate(FAMILIES):
-            if np.isnan(setting.simultaneous[0, number, place]).any():
-                continue
-            before, after, alike, seen = [], [], [], setting.simultaneous[:, number, place]
-            pairs = []
-            for run in runs:
-                of_models = [setting.of(run, model, seeds) for model in range(family)]
-                before.append(_came_out_best(of_models) is not None)
-                comparison = Comparison(setting.sample(run, range(family), seeds))
-                after.append(comparison.best is not None)
-                pairs.append(any(d.ahead or d.behind for d in comparison.differences))
-                alike.append(all(d.equivalent for d in comparison.differences))
-            yield _row(
-                setting,
-                seeds,
-                f"{family} equal",
-                {
-                    "false_best_before": before,
-                    "false_best": after,
-                    "false_pair_two_levels": seen[:, 0] > seen[:, 1],
-                    "false_pair": pairs,
-                    "equivalent": alike,
-                },
-            )
+            groups = EQUAL_PAIRS if family == 2 else (tuple(range(family)),)
+            groups = tuple(models for models in groups if setting.has(models, seeds))
+            if groups:
+                yield _among_equals(setting, seeds, groups, setting.simultaneous[:, number, place])
         for other, name in ((WORSE, "1 point apart"), (BEHIND, "4 points apart")):
-            if np.isnan(setting.percentile[0, PAIRS.index((0, other)), place]).any():
-                continue
-            apart = float(setting.truth[0] - setting.truth[other])
-            wrong_before, right_before, wrong, right, alike = [], [], [], [], []
-            for run in runs:
-                first = _came_out_best([setting.of(run, model, seeds) for model in (0, other)])
-                # Equivalence is false where the margin is the true difference itself.
-                comparison = Comparison(setting.sample(run, (0, other), seeds), margin=apart)
-                wrong_before.append(first == 1)
-                right_before.append(first == 0)
-                wrong.append(comparison.best == str(other))
-                right.append(comparison.best == "0")
-                alike.append(comparison.differences[0].equivalent)
-            yield _row(
-                setting,
-                seeds,
-                name,
-                {
-                    "false_best_before": wrong_before,
-                    "false_best": wrong,
-                    "found_before": right_before,
-                    "found": right,
-                    "false_equivalent": alike,
-                },
-            )
+            if setting.has((0, other), seeds):
+                yield _of_two_apart(setting, seeds, other, name)
+
+
+def _among_equals(setting: Setting, seeds: int, groups: Sequence[Sequence[int]], two_levels: Array) -> Row:
+    before, best, pair, alike = [], [], [], []
+    for run in range(len(setting.values)):
+        found = [Comparison(setting.sample(run, models, seeds)) for models in groups]
+        of_seeds = [[setting.of(run, model, seeds) for model in models] for models in groups]
+        before.append([_came_out_best(values) is not None for values in of_seeds])
+        best.append([one.best is not None for one in found])
+        pair.append([any(d.ahead or d.behind for d in one.differences) for one in found])
+        alike.append([all(d.equivalent for d in one.differences) for one in found])
+    return _about(setting, seeds) | {
+        "models": f"{len(groups[0])} equal",
+        **_percent("false_best_before", np.array(before)),
+        **_percent("false_best", np.array(best)),
+        **_percent("false_pair_two_levels", two_levels[:, 0] > two_levels[:, 1]),
+        **_percent("false_pair", np.array(pair)),
+        **_percent("equivalent", np.array(alike)),
+    }
+
+
+def _of_two_apart(setting: Setting, seeds: int, other: int, name: str) -> Row:
+    apart = float(setting.truth[0] - setting.truth[other])
+    first, best, alike = [], [], []
+    for run in range(len(setting.values)):
+        first.append(_came_out_best([setting.of(run, model, seeds) for model in (0, other)]))
+        # Equivalence is false where the margin is the true difference itself.
+        comparison = Comparison(setting.sample(run, (0, other), seeds), margin=apart)
+        best.append(comparison.best)
+        alike.append(comparison.differences[0].equivalent)
+    return _about(setting, seeds) | {
+        "models": name,
+        **_percent("false_best_before", np.array([one == 1 for one in first])),
+        **_percent("false_best", np.array([one == str(other) for one in best])),
+        **_percent("found_before", np.array([one == 0 for one in first])),
+        **_percent("found", np.array([one == "0" for one in best])),
+        **_percent("false_equivalent", np.array(alike)),
+    }
 
 
 def _came_out_best(of_models: Sequence[Array]) -> int | None:
@@ -194,77 +251,3 @@ def _came_out_best(of_models: Sequence[Array]) -> int | None:
     order = np.argsort([-values.mean() for values in of_models])
     first, second = of_models[order[0]], of_models[order[1]]
     return int(order[0]) if first.min() > second.max() else None
-
-
-def _row(setting: Setting, seeds: int, models: str, shares: Mapping[str, Iterable[bool]]) -> Row:
-    found = {name: list(values) for name, values in shares.items()}
-    return {
-        "start": setting.start,
-        "images": setting.images,
-        "seeds": seeds,
-        "models": models,
-        "runs": len(setting.values),
-    } | {f"{name}_percent": round(100 * float(np.mean(values)), 1) for name, values in found.items()}
-
-
-def _write_csv(path: Path, rows: Sequence[Row]) -> None:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _coverage_table(rows: Sequence[Row]) -> str:
-    """Lowest and highest coverage over the starts, a row for each size of the split and number of seeds."""
-    lines = ["| images | seeds | " + " | ".join(METHODS) + " | width |", "|---" * (len(METHODS) + 3) + "|"]
-    for images in IMAGES:
-        for seeds in SEEDS:
-            here = [row for row in rows if row["images"] == images and row["seeds"] == seeds]
-            if not here:
-                continue
-            entries = []
-            for method in METHODS:
-                held = [float(str(row["held_percent"])) for row in here if row["method"] == method]
-                entries.append(_range(held) if held else "")
-            width = [float(str(row["mean_width"])) for row in here if row["method"] == AFTER]
-            entries.append(f"{min(width):.3f} to {max(width):.3f}")
-            lines.append(f"| {images:,} | {seeds} | " + " | ".join(entries) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _equals_table(rows: Sequence[Row]) -> str:
-    columns = ("false_best_before", "false_best", "false_pair_two_levels", "false_pair", "equivalent")
-    titles = ('one "is best", before', '"is best"', "any pair, two levels", "any pair", '"as good as"')
-    return _claims_table(rows, [f"{family} equal" for family in FAMILIES], columns, titles)
-
-
-def _apart_table(rows: Sequence[Row]) -> str:
-    columns = ("false_best_before", "false_best", "found_before", "found", "false_equivalent")
-    titles = ('worse "is best", before', 'worse "is best"', "better found, before", "found", '"as good as"')
-    return _claims_table(rows, ("1 point apart", "4 points apart"), columns, titles)
-
-
-def _claims_table(
-    rows: Sequence[Row], models: Sequence[str], columns: Sequence[str], titles: Sequence[str]
-) -> str:
-    lines = ["| models | images | seeds | " + " | ".join(titles) + " |", "|---" * (len(titles) + 3) + "|"]
-    for group in models:
-        for images in IMAGES:
-            for seeds in SEEDS[1:4]:
-                here = [
-                    row
-                    for row in rows
-                    if (row["models"], row["images"], row["seeds"]) == (group, images, seeds)
-                ]
-                if here:
-                    entries = [
-                        _range([float(str(row[f"{name}_percent"])) for row in here]) for name in columns
-                    ]
-                    lines.append(f"| {group} | {images:,} | {seeds} | " + " | ".join(entries) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _range(values: Sequence[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:.0f}" if round(low) == round(high) else f"{low:.0f}\N{EN DASH}{high:.0f}"

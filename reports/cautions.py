@@ -10,7 +10,7 @@ NEAR_ZERO_AP = 0.05
 """Below this hardly anything is found where it is, and the order of models says little."""
 
 FEW_IMAGES = 100
-"""Test images from which 95 % intervals hold in 92 to 96 % of simulated cases (docs/statistics.md)."""
+"""Test images from which 95 % intervals hold in 95 to 97 % of simulated cases (docs/statistics.md)."""
 
 BUSY_CORES = 0.5
 """Load by other processes during the timing from which on it is worth a sentence."""

@@ -65,7 +65,7 @@ class Certainty:
         key = figure, claims
         if key not in self.comparisons:
             sample = self.sample(figure)
-            level = statistics.simultaneous(statistics.CONFIDENCE, claims)
+            level = statistics.simultaneous(statistics.NOMINAL, claims)
             self.comparisons[key] = statistics.Comparison(sample, self.margin, level) if sample else None
         return self.comparisons[key]
 

@@ -12,7 +12,7 @@ import numpy as np
 from bench.records import CellRecord
 from bench.reports.comparison import Contestant
 from bench.reports.wording import mebibytes, millions, number, share
-from bench.statistics import Comparison, Difference, Sample
+from bench.statistics import CONFIDENCE, Comparison, Difference, Sample
 
 LEAST_ROUNDS = 3
 
@@ -60,7 +60,7 @@ def compared(models: Mapping[str, Sequence[CellRecord]], cost: Cost) -> Comparis
         return None
     trainings = sum(len(found) for found in values.values())
     sample = Sample(tuple(values), tuple(values.values()), np.zeros((trainings, trainings)), units=2)
-    return Comparison(sample, margin=WORTH_TELLING * float(sample.means.min()))
+    return Comparison(sample, WORTH_TELLING * float(sample.means.min()), CONFIDENCE)
 
 
 def _several(models: Mapping[str, Sequence[CellRecord]], cost: Cost) -> bool:

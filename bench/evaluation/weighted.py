@@ -26,9 +26,10 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from bench.evaluation.curves import EARLY, RECALLS, Weights, curves_of, table_ties
+from bench.evaluation.curves import EARLY, RECALLS, Weights
 from bench.evaluation.matches import AREAS, IOUS, MatchTable
 from bench.evaluation.means import AnyMeans, DrawMeans, Means, Value, named
+from bench.evaluation.steps import curves_of, table_ties
 
 _CELLS_AT_ONCE = 1 << 17
 """Steps x draws that are worked on together; so many fit in a processor's cache."""

@@ -9,7 +9,7 @@
 Knows nothing of detectors or files: figures come in as arrays. docs/statistics.md says what it is worth.
 """
 
-from bench.statistics.comparison import CONFIDENCE, MARGIN, Comparison, Difference, simultaneous
+from bench.statistics.comparison import CONFIDENCE, MARGIN, NOMINAL, Comparison, Difference, simultaneous
 from bench.statistics.estimate import Estimate, estimate
 from bench.statistics.planning import Plan, plan, resolution
 from bench.statistics.resampling import DRAWS, image_weights, units_of
@@ -19,6 +19,7 @@ __all__ = [
     "CONFIDENCE",
     "DRAWS",
     "MARGIN",
+    "NOMINAL",
     "Comparison",
     "Difference",
     "Estimate",

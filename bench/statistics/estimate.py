@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scipy.special import stdtrit
 
-from bench.statistics.comparison import CONFIDENCE, combine
+from bench.statistics.comparison import NOMINAL, combine
 from bench.statistics.sample import Sample
 
 
@@ -22,7 +22,7 @@ class Estimate:
     """Whether the interval covers another training of the same model; one seed shows nothing of that."""
 
 
-def estimate(sample: Sample, model: int, confidence: float = CONFIDENCE) -> Estimate:
+def estimate(sample: Sample, model: int, confidence: float = NOMINAL) -> Estimate:
     """Of the model at this place of `sample`.
 
     The parts of the variance are those of a difference (bench.statistics.sample), of one model alone. A share

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from bench.statistics.comparison import CONFIDENCE, combine, simultaneous
+from bench.statistics.comparison import NOMINAL, combine, simultaneous
 from bench.statistics.sample import Sample
 
 DETECTED = 0.8
@@ -59,7 +59,7 @@ class _Parts:
         return float(error * (stdtrit(df, 1 - (1 - confidence) / 2) + ndtri(DETECTED)))
 
 
-def plan(sample: Sample, one: int, other: int, comparisons: int = 1, confidence: float = CONFIDENCE) -> Plan:
+def plan(sample: Sample, one: int, other: int, comparisons: int = 1, confidence: float = NOMINAL) -> Plan:
     """For the models at two places of `sample`; `comparisons` intervals are to hold at once."""
     each = simultaneous(confidence, comparisons)
     parts = _parts(sample, one, other)
@@ -83,7 +83,7 @@ def plan(sample: Sample, one: int, other: int, comparisons: int = 1, confidence:
 
 
 def resolution(
-    sample: Sample, one: int, other: int, comparisons: int = 1, confidence: float = CONFIDENCE
+    sample: Sample, one: int, other: int, comparisons: int = 1, confidence: float = NOMINAL
 ) -> float:
     """Half-width of the interval between two models if each were trained with any number of seeds.
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.statistics import Comparison, Sample
+from bench.statistics import NOMINAL, Comparison, Sample
 
 
 def of_seeds(*seeds, units=1000, covariance=0.0):
@@ -18,7 +18,7 @@ def of_seeds(*seeds, units=1000, covariance=0.0):
 
 def test_where_images_are_no_chance_it_is_welch_s_interval():
     one, other = [0.50, 0.53, 0.55], [0.41, 0.42, 0.48, 0.44]
-    found = Comparison(of_seeds(one, other)).difference("a", "b")
+    found = Comparison(of_seeds(one, other), confidence=0.95).difference("a", "b")
     theirs = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
     assert found.covers_training
@@ -26,7 +26,7 @@ def test_where_images_are_no_chance_it_is_welch_s_interval():
 
 def test_one_seed_covers_the_images_alone():
     sample = of_seeds([0.5], [0.4], units=101, covariance=0.0002)
-    found = Comparison(sample).difference("a", "b")
+    found = Comparison(sample, confidence=0.95).difference("a", "b")
     half = stats.t.ppf(0.975, 100) * 0.02
     assert (found.low, found.high) == pytest.approx((0.1 - half, 0.1 + half))
     assert not found.covers_training
@@ -55,7 +55,7 @@ def test_as_good_as_is_another_finding_than_can_t_be_told():
 def test_more_models_make_wider_intervals():
     pair = Comparison(of_seeds([0.5, 0.52], [0.4, 0.42])).difference("a", "b")
     many = Comparison(of_seeds([0.5, 0.52], [0.4, 0.42], [0.3, 0.31], [0.2, 0.21])).difference("a", "b")
-    each = stats.t.ppf(1 - (1 - 0.95 ** (1 / 6)) / 2, many.df)
+    each = stats.t.ppf(1 - (1 - NOMINAL ** (1 / 6)) / 2, many.df)
     assert many.half_width == pytest.approx(many.error * each) and many.half_width > pair.half_width
 
 
@@ -125,6 +125,6 @@ def test_the_interval_holds_in_95_of_100_runs(of_means, shared, seed, interplay)
     held = 0
     for run in range(200):
         sample = of_means((0.5, 0.5), (3, 3), 40, shared, seed, interplay, rng=run, draws=100)
-        difference = Comparison(sample).difference("m0", "m1")
+        difference = Comparison(sample, confidence=0.95).difference("m0", "m1")
         held += not difference.ahead and not difference.behind
     assert 0.91 <= held / 200 <= 0.985  # 1.8 standard errors below, 2.3 above
