@@ -48,7 +48,7 @@ def batch() -> Batch:
     return collate(
         [
             LoadedImage(random.integers(0, 256, (height, width, 3), dtype=np.uint8), (width, height), target)
-            for (width, height), target in zip(((64, 40), (48, 64)), targets, strict=True)
+            for (width, height), target in zip(((64, 40), (40, 48)), targets, strict=True)
         ]
     )
 

@@ -46,6 +46,22 @@ def test_loaded_heads_are_those_that_were_saved(options, make, batch, tmp_path) 
     assert all(torch.equal(saved[key], found[key]) for key in saved)
 
 
+def test_heads_that_are_stored_once_are_found_under_their_other_name(make, tmp_path) -> None:
+    """As in published files, which leave the decoder's copies out."""
+    from safetensors.torch import load_file, save_file
+
+    detector = make("deformable_detr")
+    detector.save(tmp_path / "mine")
+    file = tmp_path / "mine" / "model.safetensors"
+    tensors = load_file(file)
+    copies = [key for key in tensors if key.startswith("model.decoder.bbox_embed.")]
+    assert copies
+    save_file({key: tensor for key, tensor in tensors.items() if key not in copies}, file)
+    again = make("deformable_detr", weights=str(tmp_path / "mine"), options={"norm": "batch"})
+    saved, found = detector.trainable.state_dict(), again.trainable.state_dict()
+    assert all(torch.equal(saved[key], found[key]) for key in saved)
+
+
 def test_the_proposals_of_the_encoder_are_trained(make, batch) -> None:
     """transformers' loss leaves them out: twelve tensors would never change."""
     trainable = make("deformable_detr", options=TWO_STAGE).trainable.train()

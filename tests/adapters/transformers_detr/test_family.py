@@ -32,6 +32,17 @@ def test_every_published_size_is_planned_with_its_own_recipe(name: str) -> None:
     assert "queries x classes" in entry.used
 
 
+def test_a_pretrained_backbone_has_the_rate_of_its_authors() -> None:
+    from bench.adapters.query import planning
+
+    row = registry.family("rt_detr").architecture
+    usual = {**row.recipe, **row.variants["r101vd"].recipe}
+    found = planning.recipe(Recipe(epochs=72), usual, {}, random=False, family="rt_detr")
+    assert (found.lr, found.backbone_lr) == (1e-4, pytest.approx(1e-6))
+    random = planning.recipe(Recipe(epochs=72), usual, {}, random=True, family="rt_detr")
+    assert random.backbone_lr == 1e-4
+
+
 @pytest.mark.parametrize(
     ("options", "recipe", "message"),
     [

@@ -116,11 +116,23 @@ def test_random_weights_have_the_scale_of_the_papers_code(name: str, make) -> No
     torch.testing.assert_close(scores, torch.full_like(scores, 0.01))
 
 
+@pytest.mark.parametrize(
+    ("family", "embedding"),
+    [("conditional_detr", "query_position_embeddings"), ("dab_detr", "query_refpoint_embeddings")],
+)
+def test_reference_points_start_spread_over_the_image(family: str, embedding: str, make) -> None:
+    """transformers' own have a standard deviation of 0.02: all in the middle."""
+    weight = getattr(make(family).trainable.detector.model, embedding).weight.detach()
+    assert 0.7 < float(weight.std()) < 1.3
+
+
 def test_the_input_is_normalised_as_declared_and_padding_is_zero(name: str, make, batch) -> None:
     trainable = make(name).trainable
     pixels, mask = trainable.inputs(batch)
-    assert mask.sum((1, 2)).tolist() == [64 * 40, 48 * 64]
-    assert pixels[0, :, 40:, :].abs().max() == 0 and pixels[1, :, :, 48:].abs().max() == 0
-    mean, std = trainable.normalisation
+    assert mask.sum((1, 2)).tolist() == [64 * 40, 40 * 48]
+    assert pixels[0, :, 40:, :].abs().max() == 0 and pixels[1, :, :, 40:].abs().max() == 0
+    unit = name in ("rt_detr", "rt_detr_v2", "d_fine")  # the others have ImageNet's
+    mean, std = ((0.0,), (1.0,)) if unit else ((0.485,), (0.229,))
+    assert (trainable.normalisation.mean[0], trainable.normalisation.std[0]) == (mean[0], std[0])
     red = (batch.pixels[0, 0, 0, 0].float() / 255 - mean[0]) / std[0]
     torch.testing.assert_close(pixels[0, 0, 0, 0], red)
