@@ -1,18 +1,14 @@
 """Which models a column of the ranking marks: the best, and all that can't be told from it."""
 
-from typing import TYPE_CHECKING
-
+from bench.reports.columns import Column
 from bench.reports.comparison import Comparison
 from bench.reports.costs import LATENCY, MEMORY, PARAMETERS, Cost, compared
 from bench.statistics import Comparison as Intervals
 
-if TYPE_CHECKING:
-    from bench.reports.columns import Column
-
 _COSTS = {"latency": LATENCY, "parameters": PARAMETERS, "memory": MEMORY}
 
 
-def not_told_from_best(column: "Column", comparison: Comparison) -> set[str]:
+def not_told_from_best(column: Column, comparison: Comparison) -> set[str]:
     """The model with the best mean, and those whose difference to it may be chance or is small.
 
     Empty where nothing is known of chance, for costs that were measured once, and for a single model. Costs
@@ -31,7 +27,7 @@ def not_told_from_best(column: "Column", comparison: Comparison) -> set[str]:
     return _open(intervals, column)
 
 
-def _open(intervals: Intervals | None, column: "Column") -> set[str]:
+def _open(intervals: Intervals | None, column: Column) -> set[str]:
     if intervals is None or len(intervals.order) < 2:
         return set()
     high = column.better == "high"

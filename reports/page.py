@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import files
 from bench.errors import RunError
-from bench.reports import accuracy, columns, curves, training, wording
+from bench.reports import accuracy, columns, curves, ranking_table, training, wording
 from bench.reports.charts import RowChart, XYChart
 from bench.reports.classes import ClassScores, ap_by_class, class_distribution, class_scores
 from bench.reports.comparison import Comparison, Contestant, compare
@@ -42,8 +42,8 @@ class DatasetSection:
     verdict: Verdict
     needs: Needs
     weighing: Weighing | None
-    ranking: columns.Table
-    splits: columns.Table
+    ranking: ranking_table.Table
+    splits: ranking_table.Table
     losses_against: list[AgainstStandard]
     rare: str  # the rare classes; empty where none has a figure
     rare_intervals: str
@@ -140,8 +140,8 @@ def _section(comparison: Comparison) -> DatasetSection:
         verdict=verdict(comparison),
         needs=needs(comparison),
         weighing=weighing(comparison),
-        ranking=columns.table(comparison, columns.COLUMNS),
-        splits=columns.table(comparison, columns.SPLIT_COLUMNS),
+        ranking=ranking_table.table(comparison, columns.COLUMNS),
+        splits=ranking_table.table(comparison, columns.SPLIT_COLUMNS),
         losses_against=against_standard(comparison),
         rare=training.rare_classes(comparison),
         rare_intervals=training.rare_intervals(comparison),

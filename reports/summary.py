@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.reports import columns
+from bench.reports import columns, ranking_table
 from bench.reports.comparison import compare
 from bench.reports.search.folder import read_search
 from bench.reports.search.verdict import best_trial, finals, headline, setting_text
@@ -20,7 +20,7 @@ def run_summary(run: RunFolder) -> str:
     if not run.records():
         return templating.render("run_summary.html", run=run, parts=[])
     chosen = [column for column in columns.COLUMNS if column.key in SHOWN]
-    parts = [(verdict(comparison), columns.table(comparison, chosen)) for comparison in compare([run])]
+    parts = [(verdict(comparison), ranking_table.table(comparison, chosen)) for comparison in compare([run])]
     return templating.render("run_summary.html", run=run, parts=parts)
 
 

@@ -180,11 +180,18 @@ def _certainty(ranked: Sequence[Contestant], intervals: Intervals, known: "Certa
     open_ = [d for c in ranked[1:] if not (d := _difference(intervals, best, c)).ahead and not d.equivalent]
     if open_:
         widest = max(open_, key=lambda d: d.half_width)
-        sentences.append(f"A true difference of up to {share(widest.half_width)} could have gone unseen.")
+        sentences.append(unseen(widest))
         likely = intervals.best_probability
         chances = [f"{c.label} {_percent(likely[c.label])}" for c in ranked if likely[c.label] >= 0.005]
         sentences.append(f"Probability of being the best: {listed(chances)}.")
     return " ".join(sentences)
+
+
+def unseen(difference: Difference) -> str:
+    """What an interval that leaves the matter open could have missed; two seeds far apart bound nothing."""
+    if difference.half_width >= 1:
+        return "Any difference could have gone unseen: two seeds of a model are too far apart to tell."
+    return f"A true difference of up to {share(difference.half_width)} could have gone unseen."
 
 
 def _interval(difference: Difference) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import earlier, evaluation
 from bench.records import CellRecord
-from bench.reports import columns
+from bench.reports import columns, ranking_table
 from bench.reports.comparison import compare
 from bench.store import RunFolder
 from bench.verification.check import Check, compared
@@ -64,7 +64,7 @@ def _report(run: RunFolder) -> Check:
     page.feed(run.report_path.read_text(encoding="utf-8"))
     expected: dict[str, list[str]] = {}
     for comparison in compare([run]):
-        for row in columns.table(comparison, columns.COLUMNS).rows:
+        for row in ranking_table.table(comparison, columns.COLUMNS).rows:
             if row.contestant.done:
                 expected[row.contestant.label] = [entry.order for entry in row.entries]
     differences = [

@@ -12,6 +12,7 @@ from bench.reports.paired import Figure, Outcome, Paired
 from bench.reports.ranking import rare_ap, test_ap
 from bench.reports.search.folder import BEST, STANDARD, Search, read_search
 from bench.reports.training import plain
+from bench.reports.verdict import unseen
 from bench.reports.wording import count, listed, share, signed
 from bench.search_records import StudyRecord, TrialRecord
 from bench.store import RunFolder
@@ -205,7 +206,7 @@ def _detail(ap: Paired, rare: Paired | None, search: Search, known: Certainty | 
     if isinstance(known, str):
         told.append(f"How much of it is chance can't be told: {known}.")
     elif ap.difference and ap.outcome == "unknown" and ap.difference.covers_training:
-        told.append(f"A true difference of up to {share(ap.difference.half_width)} could have gone unseen.")
+        told.append(unseen(ap.difference))
     return " ".join(told)
 
 

@@ -1,6 +1,7 @@
-from bench.reports.columns import COLUMNS, SPLIT_COLUMNS, rows, table
+from bench.reports.columns import COLUMNS, SPLIT_COLUMNS
 from bench.reports.comparison import compare
 from bench.reports.ranking import rare_ap
+from bench.reports.ranking_table import rows, table
 
 
 def best(comparison, key):

@@ -93,6 +93,12 @@ def test_ahead_of_the_runner_up_alone_is_not_best(judge):
     assert "a is ahead of b (0.460)." in found.answer
 
 
+def test_two_seeds_that_are_far_apart_bound_nothing(judge):
+    found = judge(a=(0.20, 0.70), b=(0.10, 0.60), image_sd=0.02)
+    assert "Any difference could have gone unseen" in found.certainty
+    assert "A true difference of up to" not in found.certainty
+
+
 def test_all_rivals_that_can_t_be_told_apart_are_named(judge):
     found = judge(a=(0.50, 0.54), b=(0.50, 0.53), c=(0.49, 0.53), d=(0.10, 0.11), image_sd=0.02)
     assert found.answer.startswith(
