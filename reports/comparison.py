@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
@@ -21,9 +21,9 @@ from bench.store import RunFolder, RunInfo
 
 if TYPE_CHECKING:
     from bench.reports.certainty import Certainty
-    from bench.reports.failures.errors import SplitErrors
-    from bench.reports.failures.label_candidates import Candidate
     from bench.reports.tables import Tables
+
+Result = TypeVar("Result")
 
 History = list[dict[str, float]]
 
@@ -168,18 +168,15 @@ class Comparison:
         return Tables(shown)
 
     @cached_property
-    def errors(self) -> "SplitErrors | None":
-        """Of the shown cells; None where no predictions are stored."""
-        from bench.reports.failures.errors import split_errors
+    def _computed(self) -> dict[Callable[..., Any], Any]:
+        return {}
 
-        return split_errors(self)
-
-    @cached_property
-    def label_candidates(self) -> "list[Candidate]":
-        """Places whose label the models doubt."""
-        from bench.reports.failures.label_candidates import label_candidates
-
-        return label_candidates(self)
+    def once(self, compute: Callable[["Comparison"], Result]) -> Result:
+        """What `compute` makes of this comparison, computed when it is first asked for."""
+        if compute not in self._computed:
+            self._computed[compute] = compute(self)
+        result: Result = self._computed[compute]
+        return result
 
     def ground_truth(self, split: SplitName) -> dict[str, Any] | None:
         """COCO json of the first run that kept it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bench.reports.charts import XYChart
 from bench.reports.comparison import Comparison
 from bench.reports.confusions import Confusions, confusions
+from bench.reports.failures.errors import split_errors
 from bench.reports.parts import Parts, parts
 from bench.reports.precision_recall import OverScore, by_class, over_score, precision_recall
 from bench.reports.reliability import Reliability, reliability
@@ -24,7 +25,7 @@ class Inspection:
 
 def inspection(comparison: Comparison) -> Inspection | None:
     """None where no predictions are stored."""
-    errors = comparison.errors
+    errors = split_errors(comparison)
     if errors is None:
         return None
     return Inspection(

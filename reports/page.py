@@ -16,7 +16,7 @@ from bench.reports.datasheet import DataSheet, datasheet
 from bench.reports.failures import summary
 from bench.reports.failures.doubtful import Shown, on_page
 from bench.reports.failures.gallery import Gallery, gallery, keep_pictures
-from bench.reports.failures.label_candidates import FILE, as_csv
+from bench.reports.failures.label_candidates import FILE, as_csv, label_candidates
 from bench.reports.gates import GateRow, gate_rows
 from bench.reports.inspection import Inspection, inspection
 from bench.reports.losses import AgainstStandard, against_standard
@@ -92,7 +92,7 @@ def write_comparisons(comparisons: Sequence[Comparison], target: Path, *, all_pi
     draw(comparisons, target.parent / FIGURES)
     for comparison in comparisons:
         name = f"{comparison.number}-{FILE}" if len(comparisons) > 1 else FILE
-        if found := comparison.label_candidates:
+        if found := label_candidates(comparison):
             files.write_text(target.parent / name, as_csv(found))
     if all_pictures:
         from bench.reports.failures.folder import FOLDER, write_folder
@@ -134,7 +134,7 @@ def render(comparisons: Sequence[Comparison]) -> str:
 
 def _section(comparison: Comparison) -> DatasetSection:
     shown = gallery(comparison)
-    doubtful = comparison.label_candidates
+    doubtful = label_candidates(comparison)
     return DatasetSection(
         comparison=comparison,
         verdict=verdict(comparison),

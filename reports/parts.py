@@ -17,6 +17,7 @@ from bench.reports.axes import of_ap
 from bench.reports.certainty import MANY_DETECTIONS, Certainty
 from bench.reports.charts import ChartRow, Dot, RowChart
 from bench.reports.comparison import Comparison, Contestant
+from bench.reports.failures.errors import split_errors
 from bench.reports.wording import share, short
 from bench.statistics import Estimate, Sample, estimate
 
@@ -104,7 +105,7 @@ def estimates(sample: Sample | None, who: Sequence[Contestant]) -> tuple[Estimat
 
 def parts(comparison: Comparison) -> list[Parts]:
     """Kinds of parts with at least two parts; none where nothing is known of chance."""
-    known, errors = comparison.certainty, comparison.errors
+    known, errors = comparison.certainty, split_errors(comparison)
     if isinstance(known, str) or errors is None:
         return []
     who = tuple(c for c in comparison.contestants if c.label in known.models)

@@ -1,4 +1,4 @@
-"""The ranking as a table: a row a model; the best of a column is marked, with all that can't be told from it."""
+"""The ranking as a table: a row a model; the best of a column is marked, with what can't be told from it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

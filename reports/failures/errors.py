@@ -115,7 +115,14 @@ class SplitErrors:
 
 
 def split_errors(comparison: Comparison) -> SplitErrors | None:
-    """Of the shown cell of every finished model; None where no predictions or no ground truth are stored."""
+    """Of the shown cell of every finished model, computed once.
+
+    None where no predictions or no ground truth are stored.
+    """
+    return comparison.once(_split_errors)
+
+
+def _split_errors(comparison: Comparison) -> SplitErrors | None:
     judges = {run.label: Judge.of_run(run.folder) for run in comparison.runs}
     found = [
         model

@@ -16,7 +16,7 @@ from bench import files
 from bench.errors import RunError
 from bench.reports import templating
 from bench.reports.comparison import Comparison
-from bench.reports.failures.errors import KINDS, SplitErrors
+from bench.reports.failures.errors import KINDS, SplitErrors, split_errors
 from bench.reports.failures.gallery import Gallery, shots_of
 from bench.reports.failures.pictures import write_pictures
 from bench.reports.failures.summary import KIND_SERIES
@@ -39,7 +39,7 @@ def write_folder(comparison: Comparison, folder: Path) -> Path:
 
     Raises RunError where no predictions are stored, or no test picture is there any more.
     """
-    errors = comparison.errors
+    errors = split_errors(comparison)
     run = comparison.runs[0].folder.root
     if errors is None:
         raise RunError(

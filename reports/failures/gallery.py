@@ -19,6 +19,7 @@ from bench.reports.failures.errors import (
     ModelErrors,
     SplitErrors,
     sizes,
+    split_errors,
 )
 from bench.reports.failures.pictures import Picture, keep, load
 from bench.reports.failures.tags import Rect
@@ -113,7 +114,7 @@ class Gallery:
 
 def gallery(comparison: Comparison) -> Gallery:
     """Choose the pictures and draw all models on them."""
-    errors = comparison.errors
+    errors = split_errors(comparison)
     settings = comparison.settings
     chosen = choose(errors, settings.pictures) if errors else []
     pictures = load(comparison, chosen, budget_bytes=settings.megabytes * 1e6) if settings.pictures else []
@@ -129,7 +130,7 @@ def gallery(comparison: Comparison) -> Gallery:
 
 def keep_pictures(comparison: Comparison) -> None:
     """Store the pictures that the report shows in the run, so that it needs nothing else."""
-    errors = comparison.errors
+    errors = split_errors(comparison)
     if errors and comparison.settings.pictures:
         keep(comparison, choose(errors, comparison.settings.pictures))
 

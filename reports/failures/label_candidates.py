@@ -18,7 +18,7 @@ import numpy as np
 from bench.boxes import Boxes
 from bench.reports.comparison import Comparison
 from bench.reports.failures.boxes import detection_boxes, ious, truth_boxes
-from bench.reports.failures.errors import BACKGROUND, CLASS, SplitErrors
+from bench.reports.failures.errors import BACKGROUND, CLASS, SplitErrors, split_errors
 
 Question = Literal["no object is labelled", "another class is labelled", "no model finds it"]
 
@@ -48,8 +48,15 @@ class Candidate:
 
 
 def label_candidates(comparison: Comparison) -> list[Candidate]:
-    """Those that most models see first, the most confident of them first; none for fewer than two models."""
-    errors = comparison.errors
+    """Those that most models see first, the most confident of them first; none for fewer than two models.
+
+    Computed once for a comparison.
+    """
+    return comparison.once(_label_candidates)
+
+
+def _label_candidates(comparison: Comparison) -> list[Candidate]:
+    errors = split_errors(comparison)
     if errors is None or len(errors.models) < 2:
         return []
     names = {

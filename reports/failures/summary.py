@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bench.reports.axes import linear
 from bench.reports.charts import ChartRow, Dot, RowChart
 from bench.reports.comparison import Comparison
-from bench.reports.failures.errors import KINDS, TITLES, SplitErrors
+from bench.reports.failures.errors import KINDS, TITLES, SplitErrors, split_errors
 from bench.reports.palette import Series, Tone
 from bench.reports.wording import count
 
@@ -34,7 +34,7 @@ class Finders:
 
 def chart(comparison: Comparison) -> RowChart | None:
     """Errors of every model by kind; None where no predictions are stored."""
-    errors = comparison.errors
+    errors = split_errors(comparison)
     return of_errors(errors) if errors else None
 
 

@@ -223,10 +223,10 @@ def test_intervals_and_errors_are_computed_once(
         monkeypatch.setattr(name, lambda *some, **more: computed.append(function) or of(*some, **more))
 
     counted("bench.reports.certainty.certainty")
-    counted("bench.reports.failures.errors.split_errors")
+    counted("bench.reports.failures.errors._split_errors")
     monkeypatch.setattr("bench.reports.figures.draw", lambda comparisons, folder: [])
     run = bench.api.runs.Run.of(runner.conclude(folder))
-    assert run.verdict and sorted(computed) == ["certainty", "split_errors"]
+    assert run.verdict and sorted(computed) == ["_split_errors", "certainty"]
     assert bench.open(run.path).verdict == run.verdict and computed.count("certainty") == 2
 
 

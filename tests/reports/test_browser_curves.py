@@ -8,6 +8,7 @@ import urllib.parse
 import pytest
 
 from bench.reports.comparison import compare
+from bench.reports.failures.errors import split_errors
 from bench.reports.page import render
 from bench.reports.precision_recall import over_score
 
@@ -42,7 +43,7 @@ def test_the_threshold_moves_the_figures_of_every_model(comparison, browser):
         "const f = document.querySelector('.thresholds [name=threshold]'); f.value = 0.4;"
         "f.dispatchEvent(new Event('input', {bubbles: true})); return " + cells
     )
-    for row, model in zip(moved, over_score(comparison.errors), strict=True):
+    for row, model in zip(moved, over_score(split_errors(comparison)), strict=True):
         lines = {line.label: line.ys[line.xs.index(0.4)] for line in model.chart.lines if not line.rule}
         expected = [0.4, lines["precision"], lines["recall"], lines["F1"]]
         assert [float(text) for text in row] == pytest.approx(expected, abs=6e-4)

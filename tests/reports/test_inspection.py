@@ -9,6 +9,7 @@ from bench.reports import confusions as confusions_module
 from bench.reports.classes import class_scores
 from bench.reports.comparison import compare
 from bench.reports.confusions import confusions
+from bench.reports.failures.errors import split_errors
 from bench.reports.parts import interval, parts
 from bench.reports.precision_recall import SCORES, by_class, over_score, precision_recall
 from bench.reports.reliability import reliability
@@ -21,7 +22,7 @@ def comparison(judged):
 
 
 def test_rates_at_the_own_threshold_are_the_record_s(comparison):
-    for found in over_score(comparison.errors):
+    for found in over_score(split_errors(comparison)):
         point = found.contestant.shown.ranked.operating_point
         assert (found.threshold, found.precision, found.recall, found.f1) == (
             point.score_threshold,
@@ -32,7 +33,9 @@ def test_rates_at_the_own_threshold_are_the_record_s(comparison):
 
 
 def test_rates_over_the_score_are_those_of_the_detections_kept(comparison):
-    for model, found in zip(comparison.errors.models, over_score(comparison.errors), strict=True):
+    for model, found in zip(
+        split_errors(comparison).models, over_score(split_errors(comparison)), strict=True
+    ):
         true, false = model.table.outcome()
         precision, recall, _, rule = found.chart.lines
         for score in (0.0, 0.25, 0.5, 0.75):
@@ -46,18 +49,18 @@ def test_rates_over_the_score_are_those_of_the_detections_kept(comparison):
 
 
 def test_curves_of_precision_end_at_the_recall_of_all_detections(comparison):
-    chart = precision_recall(comparison.errors)
-    for model, line in zip(comparison.errors.models, chart.lines, strict=True):
+    chart = precision_recall(split_errors(comparison))
+    for model, line in zip(split_errors(comparison).models, chart.lines, strict=True):
         true, _ = model.table.outcome()
         assert line.xs[-1] == pytest.approx(true.sum() / 180)
         assert list(line.xs) == sorted(line.xs) and len(line.xs) <= 100
-    small = by_class(comparison.errors)
+    small = by_class(split_errors(comparison))
     assert small[0].title.startswith("a (") and len(small) == 7
 
 
 def test_confusions_are_counted_and_lead_to_their_pictures(comparison):
-    found = confusions(comparison.errors)
-    for model, matrix in zip(comparison.errors.models, found.matrices, strict=True):
+    found = confusions(split_errors(comparison))
+    for model, matrix in zip(split_errors(comparison).models, found.matrices, strict=True):
         counts = confusion(model.table, model.threshold).counts
         assert [[c.count for c in row] for _, row in matrix.rows] == counts.tolist()
         index = model.contestant.tone.index
@@ -65,7 +68,7 @@ def test_confusions_are_counted_and_lead_to_their_pictures(comparison):
         assert matrix.rows[-1][1][1].link in ("", f"truth=none&model={index}&class=1")
         assert matrix.rows[0][1][0].link == "", "what is right is no error"
     most = found.pairs[0]
-    total = sum(confusion(m.table, m.threshold).counts for m in comparison.errors.models)[:-1, :-1]
+    total = sum(confusion(m.table, m.threshold).counts for m in split_errors(comparison).models)[:-1, :-1]
     np.fill_diagonal(total, 0)
     assert sum(c.count for c in most.counts) == total.max()
     truth, predicted = np.unravel_index(total.argmax(), total.shape)
@@ -74,9 +77,9 @@ def test_confusions_are_counted_and_lead_to_their_pictures(comparison):
 
 def test_of_many_classes_those_with_most_confusions_have_rows(comparison, monkeypatch):
     monkeypatch.setattr(confusions_module, "MOST_CLASSES", 3)
-    found = confusions(comparison.errors)
+    found = confusions(split_errors(comparison))
     assert found.grouped == 4 and found.names[-2:] == ("all others", "background")
-    for model, matrix in zip(comparison.errors.models, found.matrices, strict=True):
+    for model, matrix in zip(split_errors(comparison).models, found.matrices, strict=True):
         counts = confusion(model.table, model.threshold).counts
         assert sum(c.count for _, row in matrix.rows for c in row) == counts.sum()
         assert all(c.link == "" for name, row in matrix.rows if name == "all others" for c in row)
@@ -113,10 +116,10 @@ def test_classes_have_intervals(comparison):
 
 
 def test_reliability_leaves_out_nothing_but_the_tail(comparison):
-    found = reliability(comparison.errors)
+    found = reliability(split_errors(comparison))
     (perfect, *lines) = found.chart.lines
     assert perfect.xs == perfect.ys == (0.0, 1.0)
-    for model, line, row in zip(comparison.errors.models, lines, found.rows, strict=True):
+    for model, line, row in zip(split_errors(comparison).models, lines, found.rows, strict=True):
         true, false = model.table.outcome()
         kept = (true | false) & (model.table.score >= 0.9)
         assert line.xs[-1] == pytest.approx(model.table.score[kept].mean())

@@ -195,7 +195,11 @@ AP = st.floats(0.1, 0.9)
 
 
 @pytest.mark.slow
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     st.lists(st.lists(AP, min_size=1, max_size=4), min_size=2, max_size=4),
     st.sampled_from((0.0, 0.0005, 0.005, 0.03)),
@@ -277,7 +281,11 @@ def test_quicker_is_said_where_repeated_timing_shows_it(say, make_record):
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     latencies=st.lists(st.floats(5, 100), min_size=2, max_size=3),
     unsteady=st.sampled_from((0.0, 0.02, 0.5)),

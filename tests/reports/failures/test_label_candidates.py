@@ -62,7 +62,7 @@ def test_the_csv_has_boxes_of_width_and_height(comparison):
 def test_the_page_cuts_them_out_of_its_pictures(comparison):
     made = comparison({"a": [(1, 0, BOX, 0.9)], "b": [(1, 0, BOX, 0.5)]}, [])
     shots = gallery(made).shots
-    (shown,) = on_page(made.label_candidates, shots)
+    (shown,) = on_page(label_candidates(made), shots)
     assert shots[shown.shot - 1].picture.image_id == 1
     assert (shown.box.left, shown.box.width) == (6.25, 25.0)  # of 160 px
     assert shown.cut.left < shown.box.left and shown.cut.right > shown.box.right
