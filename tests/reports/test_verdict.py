@@ -390,7 +390,7 @@ def test_a_split_that_leaks_is_the_first_caution(make_run, make_record, shared, 
     run.manifest_path.write_text(json.dumps(manifest))
     (comparison,) = compare([run])
     first = verdict(comparison).cautions[0]
-    assert first.startswith(f"{settings} in more than one split: test figures are too optimistic")
+    assert first.startswith(f"{settings} in more than one split: if they look alike")
     assert "split.kind: grouped" in first
 
 
