@@ -82,7 +82,8 @@ def leak_of(manifest: Mapping[str, Any]) -> str | None:
         return None
     return (
         f"{count(shared, 'group')} of images {'is' if shared == 1 else 'are'} in more than one split: "
-        "if they look alike (bench data check tells), test figures are too optimistic; set split.kind: grouped"
+        "if they look alike (bench data check tells), test figures are too optimistic; "
+        "set split.kind: grouped"
     )
 
 

@@ -52,8 +52,8 @@ def test_a_notebook_gets_one_output_that_is_rewritten(monkeypatch: pytest.Monkey
     notebook.write("<b>", style="red")
     notebook.bar("images", 1, 4)
     assert (
-        shown[-1]
-        == '<pre><div style="color: red">&lt;b&gt;</div><progress value="0.2500"></progress> images</pre>'
+        shown[-1] == '<pre><div style="color: red">&lt;b&gt;</div>'
+        '<div><progress value="0.2500"></progress> images</div></pre>'
     )
     notebook.close()
     assert shown[-1] == '<pre><div style="color: red">&lt;b&gt;</div></pre>'

@@ -168,7 +168,7 @@ def test_what_is_gone_is_not_asked_for_again(server: Server, tmp_path: Path) -> 
 
 def test_what_is_not_the_image_is_asked_for_twice_and_not_kept(server: Server, tmp_path: Path) -> None:
     found = fetch(server, tmp_path, "html-as-jpeg", "small")
-    assert found["html-as-jpeg"].reason == "is not an image that opens: UnidentifiedImageError"
+    assert found["html-as-jpeg"].reason == "is not an image that opens"
     assert found["small"].reason == "has 32 x 24 pixels, annotated are 64 x 48"
     assert (server.asked["html-as-jpeg"], server.asked["small"]) == (2, 2)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

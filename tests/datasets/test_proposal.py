@@ -103,7 +103,7 @@ def test_broken_data_is_told_at_once(yolo, tmp_path):
 @pytest.mark.data
 def test_the_real_folders(real_data, tmp_path):
     text = propose_config(real_data / "fracture")
-    assert "148 of 1,342 source pictures" in text
+    assert "148 of 1,342 stems of file names" in text
     config = config_of(text, tmp_path)
     assert (config.data.source, config.data.classes) == ("fracture", "fracture")
     config = config_of(propose_config(real_data / "taco"), tmp_path)
