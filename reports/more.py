@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from bench.reports.wording import count, listed, share
+from bench.reports.wording import count, isolated, listed, share
 from bench.statistics import Comparison, Plan, plan, resolution
 from bench.statistics.planning import MOST_SEEDS, MOST_TIMES
 
@@ -82,7 +82,9 @@ def _coarse_classes(known: "Certainty", one: int, other: int) -> str:
                 found.append((least, figure.removeprefix("AP/")))
     if not found:
         return ""
-    named = [f"{share(least)} for {name}" for least, name in sorted(found, reverse=True)[:MOST_CLASSES]]
+    named = [
+        f"{share(least)} for {isolated(name)}" for least, name in sorted(found, reverse=True)[:MOST_CLASSES]
+    ]
     rest = len(found) - len(named)
     names = listed([*named, *([f"over {share(COARSE)} for {rest} more"] if rest else [])])
     return f"Single classes need larger differences: {names}."

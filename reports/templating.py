@@ -1,15 +1,20 @@
 """Jinja over `templates/`: every value is escaped unless it is one of our own files."""
 
+import re
 from collections.abc import Sequence
 from importlib import resources
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bench.reports import wording
 from bench.reports.failures.errors import KINDS, TITLES
 from bench.reports.labels import labels
 from bench.reports.parts import interval_range
+
+_ISOLATED = re.compile(
+    f"{wording.ISOLATE}([^{wording.ISOLATE}{wording.END_OF_ISOLATE}]*){wording.END_OF_ISOLATE}"
+)
 
 
 def render(template: str, **values: object) -> str:
@@ -30,10 +35,16 @@ def render(template: str, **values: object) -> str:
         listed=wording.listed,
         labels=labels,
         range=interval_range,
+        bdi=_bdi,
         kind_title=lambda kind: TITLES[KINDS.index(kind)],
     )
     environment.globals.update(img_src="data:", linked=False)
     return environment.get_template(template).render(**values)
+
+
+def _bdi(sentence: str) -> Markup:
+    """A sentence with its isolated names in <bdi>, which a screen reader and a copy keep apart, too."""
+    return Markup(_ISOLATED.sub(r"<bdi>\1</bdi>", str(escape(sentence))))
 
 
 def trusted(name: str) -> Markup:

@@ -1,5 +1,6 @@
 """Numbers as people read them; every function takes None for a figure that is not defined."""
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,6 +75,10 @@ def count(amount: int, one: str, many: str | None = None) -> str:
     return f"{amount:,} {one if amount == 1 else many or one + 's'}"
 
 
+RIGHT_TO_LEFT = ("R", "AL", "RLE", "RLO", "RLI")
+"""Unicode's bidirectional classes of such letters and marks."""
+
+
 def leak_of(manifest: Mapping[str, Any]) -> str | None:
     """A warning about copies of one image in several splits, from a dataset's manifest; None without any."""
     split = manifest.get("split")
@@ -85,6 +90,18 @@ def leak_of(manifest: Mapping[str, Any]) -> str | None:
         "if they look alike (bench data check tells), test figures are too optimistic; "
         "set split.kind: grouped"
     )
+
+
+ISOLATE, END_OF_ISOLATE = "\u2068", "\u2069"
+"""Unicode's first strong isolate and its end: what is between them does not reverse the sentence around."""
+
+
+def isolated(name: str) -> str:
+    """A name for a sentence: between isolates where it is written from right to left."""
+    bare = name.replace(ISOLATE, "").replace(END_OF_ISOLATE, "")
+    if any(unicodedata.bidirectional(letter) in RIGHT_TO_LEFT for letter in bare):
+        return f"{ISOLATE}{bare}{END_OF_ISOLATE}"
+    return name
 
 
 def listed(items: list[str], last: str = "and") -> str:

@@ -13,7 +13,7 @@ from bench.reports.ranking import rare_ap, test_ap
 from bench.reports.search.folder import BEST, STANDARD, Search, read_search
 from bench.reports.training import plain
 from bench.reports.verdict import unseen
-from bench.reports.wording import count, listed, share, signed
+from bench.reports.wording import count, isolated, listed, share, signed
 from bench.search_records import StudyRecord, TrialRecord
 from bench.store import RunFolder
 
@@ -201,7 +201,7 @@ def _claim(study: StudyRecord, best: TrialRecord | None, ap: Paired | None) -> s
 def _detail(ap: Paired, rare: Paired | None, search: Search, known: Certainty | str) -> str:
     told = [f"Test AP: {_figures(ap)}."]
     if rare is not None:
-        names = listed(list(search.record.rare_classes))
+        names = listed([isolated(name) for name in search.record.rare_classes])
         told.append(f"AP of the rare classes ({names}): {_figures(rare)}.")
     if isinstance(known, str):
         told.append(f"How much of it is chance can't be told: {known}.")

@@ -44,3 +44,10 @@ def test_lists_and_counts():
     assert wording.listed([]) == ""
     assert wording.count(1, "class", "classes") == "1 class"
     assert wording.count(1200, "box", "boxes") == "1,200 boxes"
+
+
+def test_a_name_from_right_to_left_is_isolated():
+    assert wording.isolated("bottle") == "bottle"
+    assert wording.isolated("\u05d0\u05d1") == "\u2068\u05d0\u05d1\u2069"
+    assert wording.isolated("a\u202eb") == "\u2068a\u202eb\u2069"
+    assert wording.isolated("\u05d0\u2069\u05d1") == "\u2068\u05d0\u05d1\u2069", "no name ends its isolation"
