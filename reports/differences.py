@@ -7,8 +7,8 @@ from typing import Any
 from bench.errors import RunError
 from bench.reports.comparison import Comparison, compare
 from bench.reports.verdict import Verdict, verdict
+from bench.statistics import CONFIDENCE, Difference
 from bench.statistics import Comparison as Intervals
-from bench.statistics import Difference
 from bench.store import RunFolder
 
 
@@ -38,7 +38,8 @@ class Compared:
             return found
         sample = self.intervals.sample
         found |= {
-            "confidence": self.intervals.confidence,
+            "confidence": CONFIDENCE,
+            "nominal_confidence": self.intervals.confidence,
             "margin": self.intervals.margin,
             "units": sample.units,
             "models": [

@@ -12,6 +12,7 @@ from bench.api.compare import compare as comparison_of
 from bench.api.console import console
 from bench.reports.differences import Compared
 from bench.reports.wording import share, signed
+from bench.statistics import CONFIDENCE
 
 WORSE = 3
 """Exit code where a model is worse than `--fail-if-worse-than` allows."""
@@ -58,7 +59,7 @@ def _show(screen: Console, compared: Compared) -> None:
         )
     screen.print(models)
     pairs = Table(
-        title=f"Differences; {100 * intervals.confidence:.0f} % intervals of all pairs hold at once",
+        title=f"Differences; {100 * CONFIDENCE:.0f} % intervals of all pairs hold at once",
         title_justify="left",
         box=box.SIMPLE,
     )

@@ -23,12 +23,14 @@ def test_tables_and_the_verdict(run, capsys):
     compare([run.root], "AP", False, None, 0.0)
     told = capsys.readouterr().out
     assert "a is best on this data" in told and "+0.100" in told and "ahead" in told
+    assert "95 % intervals of all pairs" in told  # what they hold with, not the level at which t is taken
 
 
 def test_json_for_scripts(run, capsys):
     compare([run.root], "AP/bottle", True, None, 0.0)
     (found,) = json.loads(capsys.readouterr().out)
     assert found["figure"] == "AP/bottle" and found["differences"][0]["model"] == "a"
+    assert (found["confidence"], found["nominal_confidence"]) == (0.95, 0.97)
 
 
 def test_a_worse_model_fails_a_release(run, capsys):
