@@ -90,18 +90,18 @@ def _of_finals(records: Sequence[CellRecord]) -> list[str]:
     if not finals:
         return []
     if len(finals) < len(records):
-        told = (
+        text = (
             "Some test figures are from a training on train and val together "
             f"({listed(sorted({record.model for record in finals}))}), others from one on train alone: "
             "they can't be compared."
         )
     else:
-        told = (
+        text = (
             "Ranked by the final trainings: after the choice on val each model was trained once more on "
             "train and val together, and its last weights were judged on test. The figures of the models "
             "chosen on val are shown beside them."
         )
-    return [told]
+    return [text]
 
 
 def _of_gates(comparison: Comparison) -> list[str]:

@@ -50,12 +50,12 @@ def _spread(levels: list[float], found: Sequence[Label]) -> list[float]:
     """`levels` (percent from the top, ascending) with LABEL_GAP between labels that share some width."""
     for index, label in enumerate(found):
         for above in range(index):
-            if _meet(found[above], label):
+            if _overlap(found[above], label):
                 levels[index] = max(levels[index], levels[above] + LABEL_GAP)
     for index in reversed(range(len(found))):
         levels[index] = min(levels[index], LOWEST_LABEL)
         for below in range(index + 1, len(found)):
-            if _meet(found[below], found[index]):
+            if _overlap(found[below], found[index]):
                 levels[index] = min(levels[index], levels[below] - LABEL_GAP)
     return levels
 
@@ -65,7 +65,7 @@ def _width(label: str) -> float:
     return POINT_WIDTH + LETTER_WIDTH * len(label)
 
 
-def _meet(one: Label, other: Label) -> bool:
+def _overlap(one: Label, other: Label) -> bool:
     """Whether two points with their labels share a part of the plot's width."""
     spans = [
         (label.x - _width(label.point.label), label.x + POINT_WIDTH)

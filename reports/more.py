@@ -24,17 +24,17 @@ def more(intervals: Comparison, known: "Certainty") -> str:
     pairs = len(intervals.differences)
     planned = plan(sample, one, other, pairs, intervals.confidence)
     difference = intervals.difference(first, nearest)
-    told = []
+    sentences = []
     if not difference.ahead and not difference.equivalent:
-        told.append(_would_tell(planned, difference.covers_training, known))
-    told.append(_large_enough(planned.least, known, difference.covers_training, first, nearest))
+        sentences.append(_needed(planned, difference.covers_training, known))
+    sentences.append(_large_enough(planned.least, known, difference.covers_training, first, nearest))
     coarse = _coarse_classes(known, one, other)
     if coarse:
-        told.append(coarse)
-    return " ".join(told)
+        sentences.append(coarse)
+    return " ".join(sentences)
 
 
-def _would_tell(planned: Plan, several_seeds: bool, known: "Certainty") -> str:
+def _needed(planned: Plan, several_seeds: bool, known: "Certainty") -> str:
     unit = "test images" if known.units == known.images else "groups of test images"
     found = f"If the true difference is the {share(planned.difference)} that was found"
     larger = f"a test split of about {_round(planned.units):,} {unit}" if planned.units else ""

@@ -109,9 +109,9 @@ def _card(title: str, what: str, there: Sequence[Contestant], intervals: Interva
     if not others:
         text = f"{figures}; no other model gets there"
     elif rivals:
-        text = f"{figures}; {_told([pairs[c.label] for c in rivals])}"
+        text = f"{figures}; {_differences_text([pairs[c.label] for c in rivals])}"
     else:
-        text = f"{figures}; {_told([min(pairs.values(), key=lambda d: d.estimate)])}"
+        text = f"{figures}; {_differences_text([min(pairs.values(), key=lambda d: d.estimate)])}"
     return Need(title, what, take, certain, text, note)
 
 
@@ -123,7 +123,7 @@ def _certain(intervals: Intervals, all_pairs: Sequence[Difference], rivals: Sequ
     return "as good as" if all(pair.equivalent for pair in rivals) else "open"
 
 
-def _told(pairs: Sequence[Difference]) -> str:
+def _differences_text(pairs: Sequence[Difference]) -> str:
     """'against b +0.065 (+0.030 to +0.100)'."""
     return listed(
         [
@@ -168,17 +168,17 @@ def _cost_card(
     rivals = [c for c in others if not pairs[c.label].ahead or pairs[c.label].equivalent]
     alike = all(pairs[c.label].equivalent for c in rivals)
     take = tuple(sorted((best, *rivals), key=_ap, reverse=True)) if alike else (best, *rivals)
-    told = listed([f"{c.label} {cost.write(_mean(intervals, c))}" for c in take])
+    figures_text = listed([f"{c.label} {cost.write(_mean(intervals, c))}" for c in take])
     if machine:
-        told += f" {machine}"
+        figures_text += f" {machine}"
     if len(take) < len(there):
         following = next(c for c in there if c not in take)
-        told += f"; next {following.label} {cost.write(_mean(intervals, following))}"
+        figures_text += f"; next {following.label} {cost.write(_mean(intervals, following))}"
     once = not cost.exact and not all(pair.covers_training for pair in pairs.values())
     certain: Certain = (
         "measured once" if once else "sure" if not rivals else "as good as" if alike else "open"
     )
-    return Need(title, what, take, certain, told, _accuracy_of(take, learnt, known))
+    return Need(title, what, take, certain, figures_text, _accuracy_of(take, learnt, known))
 
 
 def _accuracy_of(take: Sequence[Contestant], learnt: Sequence[Contestant], known: Certainty | str) -> str:

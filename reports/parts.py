@@ -114,8 +114,8 @@ def parts(comparison: Comparison) -> list[Parts]:
     counts = {"small": (area <= 32**2).sum(), "large": (area > 96**2).sum()}
     counts["medium"] = len(area) - counts["small"] - counts["large"]
     by_size = [
-        Part(f"{name}, {told}", int(counts[name]), estimates(known.sample(f"AP_{name}"), who))
-        for name, told in SIZES.items()
+        Part(f"{name}, {range_text}", int(counts[name]), estimates(known.sample(f"AP_{name}"), who))
+        for name, range_text in SIZES.items()
         if counts[name]
     ]
     found = [Parts("Object size", who, tuple(by_size), several)]

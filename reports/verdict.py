@@ -52,14 +52,14 @@ class Verdict:
     @property
     def headline(self) -> str:
         """The answer without its figures."""
-        claim, told, _ = self.answer.partition(": test AP")
-        return f"{claim}." if told else claim
+        claim, figures, _ = self.answer.partition(": test AP")
+        return f"{claim}." if figures else claim
 
     @property
     def figures(self) -> str:
         """The figures of the answer; empty where the headline has them all."""
-        _, told, rest = self.answer.partition(": test AP")
-        return f"Test AP{rest}" if told else ""
+        _, figures, rest = self.answer.partition(": test AP")
+        return f"Test AP{rest}" if figures else ""
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -112,11 +112,11 @@ def read_results(path: Path) -> Results:
         with gc_paused():
             records = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise RunError("there are no such predictions", file=path, hint=_mend(path)) from None
+        raise RunError("there are no such predictions", file=path, hint=_hint(path)) from None
     except ValueError as error:
-        raise RunError(f"is no JSON: {error}", file=path, hint=_mend(path)) from None
+        raise RunError(f"is no JSON: {error}", file=path, hint=_hint(path)) from None
     if not isinstance(records, list):
-        raise RunError("is no COCO results json: it should be a list", file=path, hint=_mend(path))
+        raise RunError("is no COCO results json: it should be a list", file=path, hint=_hint(path))
     for place, record in enumerate(records):
         if not _is_detection(record):
             raise RunError(
@@ -124,7 +124,7 @@ def read_results(path: Path) -> Results:
                 file=path,
                 record=f"detection {place}",
                 value=record,
-                hint=_mend(path),
+                hint=_hint(path),
             )
     results = Results(
         image_ids=np.array([record["image_id"] for record in records], dtype=np.int64),
@@ -156,7 +156,7 @@ def _check_values(results: Results) -> None:
         return
     place = int(np.argmin(sound))
     complaint = "a box has a negative width or height" if finite[place] else "a number is not finite"
-    raise bad_detection(results, place, complaint, hint=_mend(results.path))
+    raise bad_detection(results, place, complaint, hint=_hint(results.path))
 
 
 def bad_detection(results: Results, place: int, complaint: str, *, hint: str) -> RunError:
@@ -171,7 +171,7 @@ def bad_detection(results: Results, place: int, complaint: str, *, hint: str) ->
     )
 
 
-def _mend(path: Path | None) -> str:
+def _hint(path: Path | None) -> str:
     """A file can be made anew; detections in memory are the detector's own fault."""
     if path is None:
         return "the detector's `predict` must give finite boxes with x1 <= x2 and y1 <= y2"

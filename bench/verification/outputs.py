@@ -122,11 +122,11 @@ def check_history(run: RunFolder, record: CellRecord) -> Iterator[Check]:
         wrong if judged[0][monitor] < best else [],
         f"{training.best_epoch}: {monitor} {best:.4f}",
     )
-    told, stored = judged[0]["metrics/AP"], val.coco.AP or 0.0
-    off = abs(told - stored)
+    reported, stored = judged[0]["metrics/AP"], val.coco.AP or 0.0
+    off = abs(reported - stored)
     yield compared(
         subject,
         "val AP",
-        [f"{told} in training, {stored} in the record"] if off > HALF_PRECISION else [],
+        [f"{reported} in training, {stored} in the record"] if off > HALF_PRECISION else [],
         f"the record's, within {off:.1e}" if off else "the record's",
     )

@@ -19,7 +19,7 @@ from bench.reports.training import plain
 from bench.search_records import SearchRecord
 
 UNEQUAL = 1.2
-"""Times that the trials of models may differ by this factor before it is told."""
+"""Times that the trials of models may differ by this factor before it is said."""
 
 FEW_SEEDS = 3
 """Fewer say hardly anything of how far trainings differ."""
@@ -83,10 +83,10 @@ def _final_again(search: Search) -> str:
 def _cautions(search: Search, found: list[Final]) -> list[str]:
     """What a sceptic would ask first."""
     record = search.record
-    told = []
+    sentences = []
     if leak := wording.leak_of(_manifest(search)):
-        told.append(f"{leak}.")
-    told += [
+        sentences.append(f"{leak}.")
+    sentences += [
         f"{cell.model}, seed {cell.seed}, is {cell.status} and in no figure here"
         + (f": {cell.failure.reason}." if cell.failure else ".")
         for cell in search.records
@@ -94,20 +94,20 @@ def _cautions(search: Search, found: list[Final]) -> list[str]:
     ]
     short = [final.study.model for final in found if len(ended(final.study)) < record.wanted_trials]
     if short:
-        told.append(f"Fewer trials than asked for: {wording.listed(short)}.")
-    told += _not_searched(record)
+        sentences.append(f"Fewer trials than asked for: {wording.listed(short)}.")
+    sentences += _not_searched(record)
     if len(record.studies) > 1 and (cost := _trial_cost(record)):
-        told.append(cost)
+        sentences.append(cost)
     paired = [pair for final in found for pair in (final.ap, final.rare_ap) if pair]
     if paired and min(len(pair.seeds) for pair in paired) < FEW_SEEDS:
-        told.append("With fewer than three seeds the intervals are wide, or leave the training out.")
+        sentences.append("With fewer than three seeds the intervals are wide, or leave the training out.")
     tests = [cell.test.images for cell in search.records if cell.test]
     if tests and max(tests) < FEW_IMAGES:
-        told.append(
+        sentences.append(
             f"The test split has only {wording.count(max(tests), 'image')}: on so few, 95 % intervals hold "
             "less often than that (docs/statistics.md)."
         )
-    return told
+    return sentences
 
 
 def _not_searched(record: SearchRecord) -> list[str]:

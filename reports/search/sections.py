@@ -104,8 +104,8 @@ def _states(study: StudyRecord, wanted: int) -> str:
         f"{amounts[state]} {state}" for state in ("complete", "pruned", "failed", "running") if amounts[state]
     ]
     asked = "" if len(ended(study)) >= wanted else f" of {wanted} asked for"
-    told = f": {wording.listed(parts)}" if parts else ""
-    return f"{wording.count(len(study.trials), 'trial')}{asked}{told}"
+    details = f": {wording.listed(parts)}" if parts else ""
+    return f"{wording.count(len(study.trials), 'trial')}{asked}{details}"
 
 
 def _trial_row(record: SearchRecord, study: StudyRecord, trial: TrialRecord) -> TrialRow:

@@ -199,15 +199,15 @@ def _claim(study: StudyRecord, best: TrialRecord | None, ap: Paired | None) -> s
 
 
 def _detail(ap: Paired, rare: Paired | None, search: Search, known: Certainty | str) -> str:
-    told = [f"Test AP: {_figures(ap)}."]
+    sentences = [f"Test AP: {_figures(ap)}."]
     if rare is not None:
         names = listed([isolated(name) for name in search.record.rare_classes])
-        told.append(f"AP of the rare classes ({names}): {_figures(rare)}.")
+        sentences.append(f"AP of the rare classes ({names}): {_figures(rare)}.")
     if isinstance(known, str):
-        told.append(f"How much of it is chance can't be told: {known}.")
+        sentences.append(f"How much of it is chance can't be told: {known}.")
     elif ap.difference and ap.outcome == "unknown" and ap.difference.covers_training:
-        told.append(unseen(ap.difference))
-    return " ".join(told)
+        sentences.append(unseen(ap.difference))
+    return " ".join(sentences)
 
 
 def _missing(study: StudyRecord, best: TrialRecord | None, search: Search) -> str:
